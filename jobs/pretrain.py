@@ -1,0 +1,23 @@
+"""Pre-train an encoder on parallel text: align, encode, train, export, measure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from weam_ray import cli
+from weam_ray.config import load_config
+from weam_ray.preview import print_preview
+from weam_ray.pretrain import Pretraining
+
+
+def pretrain(arguments: Sequence[str]) -> None:
+    options = cli.parser(__doc__ or "").parse_args(arguments)
+    config = load_config(options.config, options.overrides)
+    job = Pretraining.of(config, checkout=Path(__file__).resolve().parents[1], fresh=options.fresh)
+    if options.dry_run:
+        print_preview(job)
+    else:
+        job.run()
+
+
+if __name__ == "__main__":
+    cli.run(pretrain)

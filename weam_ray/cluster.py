@@ -1,0 +1,162 @@
+"""The edge to Ray: joining or starting a cluster, and mapping a function over items with Ray Data."""
+
+import json
+import os
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from weam_ray.errors import UserError
+
+QUIET_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+}
+PASSED_ON = ("HF_HUB_OFFLINE", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN")
+
+Item = dict[str, Any]
+
+
+def quiet_environment() -> None:
+    """Switch telemetry and chatter of the libraries off, unless the user has set them; call before importing them."""
+    for key, value in QUIET_ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+
+
+@contextmanager
+def ray_cluster(address: str) -> Iterator[None]:
+    """Join the cluster of RAY_ADDRESS or of the setting; `local` starts one on 127.0.0.1 and ends it afterwards.
+
+    Raises:
+        UserError: the cluster cannot be reached, or refuses this client.
+    """
+    import ray
+
+    quiet_environment()
+    if ray.is_initialized():
+        yield
+        return
+    address = os.environ.get("RAY_ADDRESS") or address
+    variables = {key: os.environ[key] for key in (*QUIET_ENVIRONMENT, *PASSED_ON) if key in os.environ}
+    options: dict[str, Any] = {
+        "address": address,
+        "log_to_driver": False,
+        "logging_level": "warning",
+        "runtime_env": {"env_vars": variables},
+    }
+    if address == "local":
+        options |= {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+    try:
+        ray.init(**options)
+    except (ConnectionError, ray.exceptions.AuthenticationError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"The Ray cluster at {address!r} cannot be joined: {reason} "
+            "Check cluster.address or RAY_ADDRESS; for a cluster with tokens, set RAY_AUTH_MODE=token."
+        ) from None
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def check_capacity(num_workers: int, per_worker: dict[str, float], reserved_cpus: float = 0.0) -> None:
+    """See that the cluster has, or can scale to, what the training workers need.
+
+    Raises:
+        UserError: too many workers, naming the resource that falls short.
+    """
+    import ray
+    from ray._private.state import state  # no public name yet for what the autoscaler may add
+
+    have = ray.cluster_resources()
+    limit = state.get_max_resources_from_cluster_config() or {}
+    for resource, amount in per_worker.items():
+        needed = amount * num_workers + (reserved_cpus if resource == "CPU" else 0)
+        available = max(have.get(resource, 0.0), float(limit.get(resource, 0)))
+        if needed > available:
+            raise UserError(
+                f"training.num_workers={num_workers}: {num_workers} workers of {amount:g} {resource} each need "
+                f"{needed:g} {resource}, but the cluster has {have.get(resource, 0.0):g}"
+                + (f" and can scale to {limit[resource]:g}" if resource in limit else "")
+                + f"; at most {int(available // amount)} workers fit."
+            )
+
+
+def check_shared(folder: Path) -> None:
+    """See that every node of the cluster reads what this process writes into a folder.
+
+    Raises:
+        UserError: a node does not, so the home is not shared storage.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if len(nodes) < 2:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / f".probe-{uuid.uuid4().hex}"
+    probe.write_text("shared", encoding="utf-8")
+    sees = ray.remote(num_cpus=0)(lambda path: Path(path).is_file())
+    try:
+        for node in nodes:
+            strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            if not ray.get(sees.options(scheduling_strategy=strategy).remote(str(probe)), timeout=60):
+                raise UserError(
+                    f"home {str(folder)!r} is not shared: the node {node['NodeManagerAddress']} does not see what "
+                    f"{socket.gethostname()} writes there. Set `home` to storage that all nodes mount."
+                )
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def map_items(items: Sequence[Item], task: Callable[[Item], Item], label: str, num_cpus: float = 1.0) -> list[Item]:
+    """`task` of every item, as tasks of Ray Data, in the order of the items; results are JSON values.
+
+    An item is a small description (a source, a shard of a stage); the task reads and writes the rows itself, so a
+    retried task only writes its file again and the number of workers changes nothing.
+
+    Raises:
+        UserError: raised in a task, passed on as it is.
+    """
+    import ray
+
+    def run(batch: dict[str, Any]) -> dict[str, Any]:
+        results: list[str] = []
+        for number in batch["item"]:
+            try:
+                result = {"number": int(number), "done": task(items[number])}
+            except UserError as error:
+                result = {"number": int(number), "mistake": str(error)}
+            results.append(json.dumps(result))
+        return {"result": results}
+
+    dataset = ray.data.range(len(items), override_num_blocks=len(items)).rename_columns({"id": "item"})
+    mapped = dataset.map_batches(run, batch_size=1, num_cpus=num_cpus)
+    results: dict[int, Item] = {}
+    for row in progress(mapped.iter_rows(), label, total=len(items)):
+        result = json.loads(row["result"])
+        if "mistake" in result:
+            raise UserError(result["mistake"])
+        results[result["number"]] = result["done"]
+    return [results[number] for number in range(len(items))]
+
+
+def progress(rows: Any, label: str, total: int | None = None) -> Any:
+    """A progress bar on stderr: redrawn on a terminal, a line now and then elsewhere."""
+    return tqdm(rows, desc=label, total=total, leave=False, mininterval=0.5 if sys.stderr.isatty() else 10.0)

@@ -1,0 +1,348 @@
+"""The configuration: one typed tree, read from YAML and `a.b=value` overrides.
+
+Every section belongs to one stage or part of the run; `fingerprint` hashes what can change a result.
+"""
+
+import difflib
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from weam_ray.corpus.readers import Source
+from weam_ray.errors import UserError
+from weam_ray.sections import Section
+
+SHIPPED = Path(__file__).parent / "configs"
+
+
+class CorpusSection(Section):
+    """What is read, and what is kept of it."""
+
+    sources: list[Source] = Field(min_length=1)
+    max_words: int = Field(default=200, ge=1, le=32_000, description="longest side of a pair, in words")
+    held_out: int = Field(default=300, ge=0, description="pairs per language pair kept for measurement, never trained on")
+    rows_per_shard: int = Field(default=50_000, ge=1, description="rows of a file of a stage; part of the batch order")
+
+
+class AlignSection(Section):
+    """The word aligner (spec: Dyer et al. 2013, as the C++ fast_align with `-d -o -v`)."""
+
+    aligner: Literal["fast_align"] = "fast_align"
+    lowercase: bool = True
+    iterations: int = Field(default=5, ge=1)
+    tension: float = Field(default=4.0, gt=0.1, le=14, description="diagonal tension to start from")
+    optimize_tension: bool = True
+    null_probability: float = Field(default=0.08, gt=0, lt=1)
+    alpha: float = Field(default=0.01, gt=0, description="variational Bayes prior on translations")
+
+
+class TokenizerSection(Section):
+    """The WordPiece tokenizer that `encoder.name: scratch` trains on the corpus."""
+
+    vocab_size: int = Field(default=8_000, ge=100)
+    lowercase: bool = False
+
+
+class ScratchSection(Section):
+    """The BERT that `encoder.name: scratch` builds."""
+
+    num_layers: int = Field(default=4, ge=1)
+    hidden_size: int = Field(default=256, ge=4)
+    num_heads: int = Field(default=4, ge=1)
+    intermediate_size: int = Field(default=1_024, ge=4)
+    max_positions: int = Field(default=512, ge=8)
+
+    @model_validator(mode="after")
+    def heads_divide(self) -> "ScratchSection":
+        if self.hidden_size % self.num_heads:
+            raise ValueError(f"hidden_size {self.hidden_size} must be a multiple of num_heads {self.num_heads}")
+        return self
+
+
+class EncoderSection(Section):
+    """`name`: a Hugging Face name or a local path of a masked language model, or `scratch`."""
+
+    name: str = Field(min_length=1)
+    revision: str | None = Field(default=None, description="branch, tag or commit on the hub")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="null: the encoder's own")
+    scratch: ScratchSection = ScratchSection()
+
+
+class EncodeSection(Section):
+    """From aligned words to linked subwords."""
+
+    symmetrization: Literal["intersect", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and"] = "intersect"
+    subword_mapping: Literal["parallel", "first"] = "parallel"
+
+
+class ObjectiveSection(Section):
+    """What is predicted (Yang et al. 2021, Figure 1; our choices where the figure is silent)."""
+
+    name: str = Field(default="weam", min_length=1)
+    lambda_: float = Field(default=1.0, ge=0, alias="lambda", description="weight of cross-lingual prediction")
+    normalize: bool = Field(default=False, description="divide the loss by 1 + lambda")
+    mask_probability: float = Field(default=0.15, gt=0, lt=1)
+    masking: Literal["subword", "whole_word", "aligned"] = "subword"
+    sentence_order: Literal["random", "fixed"] = "random"
+
+    @field_validator("name")
+    @classmethod
+    def known(cls, name: str) -> str:
+        from weam_ray.objectives.table import NAMES  # the table's file needs this section
+
+        if name not in NAMES:
+            raise ValueError(f"{name!r} is none of {', '.join(NAMES)}")
+        return name
+
+
+class OptimizerSection(Section):
+    """AdamW, with linear warm-up and decay of the learning rate."""
+
+    learning_rate: float = Field(default=5e-5, gt=0)
+    betas: list[float] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    epsilon: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_share: float = Field(default=0.1, ge=0, le=1, description="share of the steps that warm up")
+    schedule: Literal["linear", "constant"] = "linear"
+    max_gradient_norm: float = Field(default=1.0, ge=0, description="0 switches clipping off")
+
+
+class TrainingSection(Section):
+    """Steps, batches, workers. The global batch is `batch_size` pairs, whatever the workers."""
+
+    max_steps: int = Field(default=1_000, ge=1)
+    batch_size: int = Field(default=32, ge=1, description="pairs of an optimizer step, over all workers")
+    micro_batch_size: int = Field(ge=1, description="pairs of one forward pass; null: batch_size / num_workers")
+    max_length: int = Field(default=128, ge=8, description="tokens of a pair, special tokens included")
+    sampling_temperature: float = Field(default=1.0, ge=1, description="1: by size; larger: small languages more often")
+    checkpoint_steps: int = Field(default=500, ge=1)
+    num_workers: int = Field(default=1, ge=1)
+    threads_per_worker: int = Field(ge=1, description="CPU cores of a worker; null: two cores shared by all")
+    zero_stage: Literal[0, 1, 2, 3] = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    use_gpu: bool = False
+    max_failures: int = Field(default=2, ge=0, description="restarts of the workers before the run fails")
+
+    @model_validator(mode="before")
+    @classmethod
+    def resolve(cls, values: Any) -> Any:
+        """Fill in what follows from other keys, so that the resolved tree shows the numbers that are used."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        batch_size, num_workers = values.get("batch_size", 32), values.get("num_workers", 1)
+        if isinstance(batch_size, int) and isinstance(num_workers, int) and num_workers > 0:
+            if values.get("micro_batch_size") is None:
+                values["micro_batch_size"] = max(1, batch_size // num_workers)
+            if values.get("threads_per_worker") is None:
+                values["threads_per_worker"] = max(1, 2 // num_workers)
+        return values
+
+    @model_validator(mode="after")
+    def batch_divides(self) -> "TrainingSection":
+        per_pass = self.micro_batch_size * self.num_workers
+        if self.batch_size % per_pass:
+            raise ValueError(
+                f"batch_size {self.batch_size} must be a multiple of micro_batch_size x num_workers = "
+                f"{self.micro_batch_size} x {self.num_workers} = {per_pass}"
+            )
+        return self
+
+    @property
+    def accumulation_steps(self) -> int:
+        return self.batch_size // (self.micro_batch_size * self.num_workers)
+
+
+class EvaluationSection(Section):
+    """What is measured on the held-out pairs, before and after training."""
+
+    layer: int = Field(default=-1, description="of the pooled states; 0 is the embeddings, -1 the last layer")
+    batch_size: int = Field(default=64, ge=1)
+    pivot: str | None = Field(default=None, description="language that retrieval goes to; null: the most frequent")
+
+
+class SeedSection(Section):
+    """Seeds by purpose: order of rows and sentences, masks, initial weights and dropout."""
+
+    data: int = Field(default=1, ge=0)
+    masking: int = Field(default=2, ge=0)
+    model: int = Field(default=3, ge=0)
+
+
+class TrackingSection(Section):
+    """MLflow. Credentials belong in MLflow's own environment variables, never here."""
+
+    uri: str | None = Field(default=None, description="null: sqlite under the home")
+    experiment: str = Field(default="weam-ray", min_length=1)
+
+
+class ClusterSection(Section):
+    """Where Ray is. RAY_ADDRESS goes first; `local` starts a cluster of this machine's own."""
+
+    address: str = "local"
+    data_cpus: float = Field(default=1.0, gt=0, description="CPU cores of a data task")
+
+
+class OutputSection(Section):
+    """Where the run's results go."""
+
+    dir: str | None = Field(default=None, description="null: runs/<name>-<fingerprint> under the home")
+
+
+class Config(Section):
+    """The whole configuration of a run."""
+
+    name: str = Field(default="custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    home: str | None = None
+    stages: str | None = Field(default=None, description="where stages are kept: a path or URI; null: stages/ under the home")
+    corpus: CorpusSection
+    align: AlignSection = AlignSection()
+    tokenizer: TokenizerSection = TokenizerSection()
+    encoder: EncoderSection
+    encode: EncodeSection = EncodeSection()
+    objective: ObjectiveSection = ObjectiveSection()
+    optimizer: OptimizerSection = OptimizerSection()
+    training: TrainingSection = TrainingSection.model_validate({})
+    evaluation: EvaluationSection = EvaluationSection()
+    seeds: SeedSection = SeedSection()
+    tracking: TrackingSection = TrackingSection()
+    cluster: ClusterSection = ClusterSection()
+    output: OutputSection = OutputSection()
+
+
+    def tree(self) -> dict[str, Any]:
+        """The tree as plain values, under the names that users write."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_yaml(self) -> str:
+        """The tree as YAML that `load_config` reads back to an equal configuration."""
+        buffer = io.StringIO()
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = False
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        yaml.dump(self.tree(), buffer)
+        return buffer.getvalue()
+
+    def result_settings(self) -> dict[str, Any]:
+        """What can change a result: the tree without places, services and source paths (files count by content)."""
+        tree = self.tree()
+        for key in ("name", "home", "stages", "tracking", "cluster", "output"):
+            del tree[key]
+        del tree["corpus"]["sources"]
+        del tree["training"]["max_failures"]
+        if self.encoder.name != "scratch":
+            del tree["tokenizer"], tree["encoder"]["scratch"], tree["encoder"]["name"]
+        return tree
+
+
+def fingerprint(value: object) -> str:
+    """16 hexadecimal digits of the SHA-256 of a JSON value, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_config(name_or_file: str, overrides: Sequence[str] = ()) -> Config:
+    """A shipped configuration by name, or a YAML file, with overrides such as `objective.lambda=0.5`.
+
+    Raises:
+        UserError: no such configuration, an unreadable file, an unknown key, a wrong type or value.
+    """
+    tree, name = read_yaml(name_or_file)
+    for override in overrides:
+        apply_override(tree, override)
+    tree.setdefault("name", name)
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise UserError("\n".join(dict.fromkeys(sentences(error)))) from None
+
+
+def read_yaml(name_or_file: str) -> tuple[dict[str, Any], str]:
+    """The tree of a shipped configuration or of a file, and the name that it goes by."""
+    shipped = SHIPPED / f"{name_or_file}.yaml"
+    file = shipped if shipped.is_file() else Path(name_or_file).expanduser()
+    if not file.is_file():
+        names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
+        raise UserError(f"--config {name_or_file}: neither a file nor one of the shipped configurations ({names}).")
+    return parse_mapping(file.read_text(encoding="utf-8"), str(file)), file.stem
+
+
+def parse_mapping(text: str, where: str) -> dict[str, Any]:
+    try:
+        tree = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise UserError(f"{where}: a mapping of sections is expected, not {type(tree).__name__}.")
+    return tree
+
+
+def apply_override(tree: dict[str, Any], override: str) -> None:
+    """Set one dotted key of a tree; the value is read as YAML. `objective=NAME` is short for `objective.name=NAME`."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise UserError(f"{override!r}: an override has the form key.sub=value.")
+    try:
+        value = YAML(typ="safe", pure=True).load(text) if text else None
+    except YAMLError as error:
+        raise UserError(f"{override!r}: the value is not valid YAML: {' '.join(str(error).split())}") from None
+    if key in ("objective", "encoder") and isinstance(value, str):
+        key += ".name"
+    *parents, last = key.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise UserError(f"{override!r}: {parent!r} is a value, not a section.")
+    tree[last] = value
+
+
+def sentences(error: ValidationError) -> Iterator[str]:
+    """What is wrong with a configuration, a sentence for each key."""
+    for problem in error.errors():
+        path = [str(part) for part in problem["loc"] if part not in ("bundled", "moses", "tsv", "parquet")]
+        where, given = ".".join(path), problem.get("input")
+        if problem["type"] == "extra_forbidden":
+            nearest = difflib.get_close_matches(str(problem["loc"][-1]), siblings(problem["loc"]), n=1, cutoff=0.0)
+            hint = f" Did you mean {'.'.join([*path[:-1], nearest[0]])!r}?" if nearest else ""
+            yield f"{where}: unknown key.{hint}"
+        elif problem["type"] == "missing":
+            yield f"{where}: this key is required."
+        elif problem["type"] == "value_error":
+            message = str(problem["ctx"]["error"])
+            yield f"{where}: {message}." if where else f"{message}."
+        elif problem["type"] == "union_tag_invalid":
+            yield f"{where}.format: {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}."
+        else:
+            yield f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}, but {given!r} was given."
+
+
+def siblings(location: Sequence[str | int]) -> list[str]:
+    """The keys that the section at a location knows."""
+    section: Any = Config
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        if isinstance(section, type) and issubclass(section, Section):
+            section = next(
+                (field.annotation for name, field in section.model_fields.items() if part in (name, field.alias)), None
+            )
+        elif section is not None:
+            kinds = get_args(get_args(get_args(section)[0])[0])
+            section = next((kind for kind in kinds if get_args(kind.model_fields["format"].annotation)[0] == part), None)
+    if not (isinstance(section, type) and issubclass(section, Section)):
+        return []
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def environment_home() -> str | None:
+    return os.environ.get("WEAM_RAY_HOME") or None

@@ -1,0 +1,104 @@
+"""The encoder's tokenizer: trained on the corpus or loaded, and the frame it puts around a pair."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weam_ray.config import TokenizerSection
+from weam_ray.errors import UserError
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def train_wordpiece(texts: Iterable[str], settings: TokenizerSection, max_length: int) -> Any:
+    """A WordPiece tokenizer in BERT's form, trained on raw text."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=settings.lowercase, strip_accents=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=settings.vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    ids = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"])],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=max_length,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
+    )
+
+
+def load_tokenizer(name: str | Path, revision: str | None = None) -> Any:
+    """The tokenizer of a Hugging Face name or a local folder.
+
+    Raises:
+        UserError: it cannot be loaded, gives no offsets, or has no mask token.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(name), revision=revision or "main", use_fast=True)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"encoder.name={name}: its tokenizer cannot be loaded: {reason[:400]}") from None
+    if tokenizer.mask_token_id is None:
+        raise UserError(
+            f"encoder.name={name}: its tokenizer has no mask token, so nothing can be masked; "
+            "choose an encoder that was trained as a masked language model."
+        )
+    if not tokenizer.is_fast:
+        raise UserError(
+            f"encoder.name={name}: its tokenizer gives no character offsets (no tokenizer.json); "
+            "words cannot be projected to subwords."
+        )
+    return tokenizer
+
+
+@dataclass(frozen=True)
+class PairTemplate:
+    """The special tokens around a pair, `prefix x middle y suffix`, and the token type of every part."""
+
+    prefix: NDArray[np.int64]
+    middle: NDArray[np.int64]
+    suffix: NDArray[np.int64]
+    types: tuple[int, int, int, int, int]
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> "PairTemplate":
+        """Read off what the tokenizer itself puts around a pair."""
+        word = next(text for text in ("a", "e", "1", ".") if ordinary(tokenizer, text))
+        encoded = tokenizer(word, word, return_special_tokens_mask=True, return_token_type_ids=True)
+        ids, types = np.array(encoded["input_ids"]), encoded["token_type_ids"]
+        text = np.flatnonzero(np.array(encoded["special_tokens_mask"]) == 0)
+        length = len(text) // 2
+        first, second = text[0], text[length]
+        end_first, end_second = first + length, second + length
+        return cls(
+            prefix=ids[:first],
+            middle=ids[end_first:second],
+            suffix=ids[end_second:],
+            types=(types[0], types[first], types[end_first], types[second], types[-1]),
+        )
+
+    @property
+    def num_special(self) -> int:
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+
+def ordinary(tokenizer: Any, text: str) -> bool:
+    """Whether a text gives tokens, none of them special."""
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return bool(ids) and not set(ids) & set(tokenizer.all_special_ids)

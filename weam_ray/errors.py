@@ -1,0 +1,8 @@
+"""The one kind of error that is the user's to mend."""
+
+
+class UserError(ValueError):
+    """A mistake that the user can mend: its text is the whole message, printed without a traceback.
+
+    The text says what was wrong, where (file, line, key, value) and what would be right.
+    """

@@ -1,0 +1,71 @@
+"""Both predictions on held-out pairs: losses, accuracy, and the entropy that they are to be compared with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from weam_ray.config import ObjectiveSection, SeedSection
+from weam_ray.encode.collate import Collator, EncodedRow, RowKey, Vocabulary
+from weam_ray.objectives.base import MaskedModel, TensorBatch, token_losses
+
+# fixed, so that runs with other masking settings or seeds are measured on the same masks
+MASKING = ObjectiveSection(mask_probability=0.15, sentence_order="fixed")
+SEEDS = SeedSection(data=0, masking=0, model=0)
+
+
+def unigram_entropy(labels: NDArray[np.int64]) -> float:
+    """The entropy, in nats, of tokens under their own frequencies: no prediction without context does better."""
+    counts = np.unique(labels, return_counts=True)[1]
+    shares = counts / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
+@torch.no_grad()
+def prediction_scores(
+    model: Any, tokenizer: Any, rows: Sequence[EncodedRow], max_length: int, batch_size: int
+) -> dict[str, float]:
+    """Losses (nats a token), accuracies and counts over the masked tokens of held-out pairs.
+
+    `multilingual_loss` predicts each masked token from its own state, `cross_lingual_loss` from the state that the
+    exchange puts there; the `linked` figures are over masked tokens that have a partner.
+    """
+    collator = Collator(Vocabulary.of(tokenizer), MASKING, SEEDS, max_length)
+    masked_model = MaskedModel(model)
+    model.eval()
+    order = np.argsort([len(row.source_ids) + len(row.target_ids) for row in rows], kind="stable")
+    own_loss, exchanged_loss, own_right, exchanged_right, linked, labels = [], [], [], [], [], []
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = TensorBatch.of(collator([(RowKey(0, int(number)), rows[number]) for number in chosen]))
+        partners = batch.exchange[batch.masked]
+        logits = masked_model.logits(batch, torch.cat([batch.masked, partners]))
+        both = torch.cat([batch.labels, batch.labels])
+        losses, right = token_losses(logits, both).double(), logits.argmax(dim=1) == both
+        size = len(batch.masked)
+        own_loss.append(losses[:size])
+        exchanged_loss.append(losses[size:])
+        own_right.append(right[:size])
+        exchanged_right.append(right[size:])
+        linked.append(partners != batch.masked)
+        labels.append(batch.labels)
+    has_partner = torch.cat(linked)
+    label_ids = torch.cat(labels)
+
+    def mean(values: list[torch.Tensor], where: torch.Tensor | None = None) -> float:
+        joined = torch.cat(values).double()
+        return float((joined if where is None else joined[where]).mean())
+
+    return {
+        "multilingual_loss": mean(own_loss),
+        "cross_lingual_loss": mean(exchanged_loss),
+        "unigram_entropy": unigram_entropy(label_ids.numpy()),
+        "linked_cross_lingual_loss": mean(exchanged_loss, has_partner),
+        "linked_unigram_entropy": unigram_entropy(label_ids[has_partner].numpy()),
+        "multilingual_accuracy": mean(own_right),
+        "linked_cross_lingual_accuracy": mean(exchanged_right, has_partner),
+        "masked_tokens": float(len(label_ids)),
+        "linked_share": float(has_partner.double().mean()),
+    }

@@ -1,0 +1,63 @@
+"""The data stages in their order: corpus -> (tokenizer) -> aligner -> align -> encode."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from weam_ray.align.stage import align_spec, align_stage, aligner_spec, aligner_stage
+from weam_ray.config import Config
+from weam_ray.corpus.stage import corpus_spec, corpus_stage
+from weam_ray.encode.stage import encode_spec, encode_stage, stage_tokenizer, tokenizer_spec, tokenizer_stage
+from weam_ray.encoder import SCRATCH, encoder_fingerprint
+from weam_ray.storage import SourceHashes, Stage, StageSpec, StageStore
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """The specifications of all stages of a configuration, by stage, in the order of the flow."""
+
+    specs: dict[str, StageSpec]
+
+    @classmethod
+    def of(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
+        """Every fingerprint follows from the configuration and the source files, before anything runs.
+
+        Raises:
+            UserError: a source or the encoder is missing.
+        """
+        corpus = corpus_spec(config, hashes)
+        specs = {"corpus": corpus}
+        if config.encoder.name == SCRATCH:
+            specs["tokenizer"] = tokenizer_spec(config, corpus.fingerprint)
+            tokenizer = specs["tokenizer"].fingerprint
+        else:
+            tokenizer = encoder_fingerprint(config.encoder, hashes, only_tokenizer=True)
+        specs["aligner"] = aligner_spec(config, corpus.fingerprint)
+        specs["align"] = align_spec(config, corpus.fingerprint, specs["aligner"].fingerprint)
+        specs["encode"] = encode_spec(config, specs["align"].fingerprint, tokenizer)
+        return cls(specs)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The committed stages of a run."""
+
+    config: Config
+    corpus: Stage
+    tokenizer: Stage | None
+    aligner: Stage
+    align: Stage
+    encoded: Stage
+
+    def load_tokenizer(self) -> Any:
+        return stage_tokenizer(self.config, self.tokenizer)
+
+
+def run_stages(config: Config, store: StageStore, plan: StagePlan) -> Data:
+    """Build or reuse every stage; Ray must be up."""
+    specs = plan.specs
+    corpus = corpus_stage(config, store, specs["corpus"])
+    tokenizer = tokenizer_stage(config, store, specs["tokenizer"], corpus) if "tokenizer" in specs else None
+    aligner = aligner_stage(config, store, specs["aligner"], corpus)
+    align = align_stage(config, store, specs["align"], corpus, aligner)
+    encoded = encode_stage(config, store, specs["encode"], align, tokenizer)
+    return Data(config, corpus, tokenizer, aligner, align, encoded)

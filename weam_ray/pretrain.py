@@ -1,0 +1,217 @@
+"""The main job: stages, training, measurement, result; continued where it was left."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from weam_ray.arithmetic import batch_lines
+from weam_ray.cluster import check_capacity, check_shared, ray_cluster
+from weam_ray.config import Config
+from weam_ray.errors import UserError
+from weam_ray.pipeline import Data, StagePlan, run_stages
+from weam_ray.report.plots import run_plot
+from weam_ray.report.tables import print_result
+from weam_ray.runs import CONFIG, FINISHED, Home, RunFolder, run_fingerprint
+from weam_ray.tracking import Tracker, scalar_parameters
+from weam_ray.train.launch import TrainingJob, launch, resources
+from weam_ray.train.monitor import merged, monitored
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """A resolved run: its configuration, home, stages to come, and folder."""
+
+    config: Config
+    home: Home
+    plan: StagePlan
+    folder: RunFolder
+
+    @classmethod
+    def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "Pretraining":
+        """Resolve a configuration; nothing is written but the hashes of the sources.
+
+        Raises:
+            UserError: a source, the encoder or the run folder is not what it must be.
+        """
+        home = Home.of(config, checkout)
+        hashes = home.source_hashes()
+        plan = StagePlan.of(config, hashes)
+        return cls(config, home, plan, RunFolder.of(config, home, run_fingerprint(config, plan, hashes), fresh))
+
+    def run(self) -> dict[str, Any]:
+        """Run to the end, or print the result of a finished run; its result."""
+        folder = self.folder
+        if folder.finished:
+            print(f"This run is finished; --fresh runs it again. Its result, from {folder.path}:")
+            print_result(folder.result())
+            self.say_where()
+            return folder.result()
+        with folder.locked(), ray_cluster(self.config.cluster.address):
+            check_capacity(self.config.training.num_workers, resources(self.config))
+            check_shared(self.home.path)
+            with self.phase("stages"):
+                data = run_stages(self.config, self.home.store, self.plan)
+            result = self.train_and_measure(data)
+        print_result(result)
+        self.say_where()
+        return result
+
+    def train_and_measure(self, data: Data) -> dict[str, Any]:
+        config, folder = self.config, self.folder
+        print("\n".join(batch_lines(config, sum(file.rows for file in data.encoded.files("train")))))
+        folder.state.sessions += 1
+        folder.write(CONFIG, config.to_yaml())
+        with self.phase("tracking"):
+            tracker = Tracker(config.tracking.uri, config.tracking.experiment, self.home.path)
+            self.open_run(tracker, data)
+        folder.save()
+        try:
+            with self.phase("training"):
+                bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
+                with monitored(folder.path, config.training.max_steps, tracker.log_steps, bar):
+                    launch(TrainingJob(config, data, folder.path, folder.fingerprint))
+            with self.phase("measurement"):
+                scores = measure(config, data, folder.path / "model")
+            result = self.conclude(scores)
+            self.log_result(tracker, result)
+        except KeyboardInterrupt:
+            tracker.end("KILLED")
+            raise
+        except BaseException:
+            tracker.end("FAILED")
+            raise
+        tracker.end("FINISHED")
+        folder.state.status = FINISHED
+        folder.save()
+        return result
+
+    def open_run(self, tracker: Tracker, data: Data) -> None:
+        config, folder = self.config, self.folder
+        languages = [source.language_pair for source in config.corpus.sources]
+        tags = {
+            "objective": config.objective.name,
+            "aligner": config.align.aligner,
+            "languages": " ".join(dict.fromkeys(languages)),
+            "seeds": f"data {config.seeds.data}, masking {config.seeds.masking}, model {config.seeds.model}",
+            "corpus": data.corpus.fingerprint,
+            "fingerprint": folder.fingerprint,
+            "folder": str(folder.path),
+        }
+        skipped = ("home", "stages", "output", "tracking", "cluster", "name")
+        parameters = scalar_parameters({key: part for key, part in config.tree().items() if key not in skipped})
+        known = folder.state.mlflow_run_id
+        folder.state.mlflow_run_id = tracker.open(folder.path.name, known, parameters, tags)
+        if folder.state.mlflow_run_id != known:
+            tracker.log_datasets(
+                {
+                    "name": pair,
+                    "digest": data.corpus.fingerprint,
+                    "source": "; ".join(s.label() for s in config.corpus.sources if s.language_pair == pair),
+                    "profile": json.dumps({part: count_rows(data, part, pair) for part in ("train", "held_out")}),
+                }
+                for pair in dict.fromkeys(languages)
+            )
+            tracker.log_files(folder.path / CONFIG)
+
+    def conclude(self, scores: dict[str, Any]) -> dict[str, Any]:
+        """The result of the run, written to its folder with its picture."""
+        config, folder = self.config, self.folder
+        steps = merged(folder.path)
+        seconds = sum(entry["seconds"] for entry in steps)
+        result = {
+            "name": config.name,
+            "fingerprint": folder.fingerprint,
+            "steps": len(steps),
+            "retrieval": {when: scores[when]["retrieval"] for when in ("before", "after")},
+            "loss": {when: scores[when]["loss"] for when in ("before", "after")},
+            "tokens_per_second": sum(entry["tokens"] for entry in steps) / seconds,
+            "padding_share": sum(entry["padding_share"] for entry in steps) / len(steps),
+            "data_wait_share": sum(entry["waited"] for entry in steps) / seconds,
+            "lost_tokens": sum(entry["lost_tokens"] for entry in steps),
+            "lost_links": sum(entry["lost_links"] for entry in steps),
+            "seconds": round(sum(folder.state.seconds.values()), 1),
+            "seconds_by_phase": folder.state.seconds,
+            "training_step_seconds": round(seconds, 1),
+            "model": str(folder.path / "model"),
+            "mlflow_run_id": folder.state.mlflow_run_id,
+        }
+        folder.write("result.json", json.dumps(result, indent=1))
+        run_plot(steps, result, folder.path.name, folder.path / "result.png")
+        return result
+
+    def log_result(self, tracker: Tracker, result: dict[str, Any]) -> None:
+        folder = self.folder
+        tracker.log_results(flat_scores(result), result["steps"])
+        tracker.set_tags({"model": result["model"]})
+        tracker.log_files(folder.path / "result.json", folder.path / "result.png")
+
+    def say_where(self) -> None:
+        uri = self.config.tracking.uri or f"sqlite:///{self.home.path / 'mlflow.db'}"
+        print(f"Results: {self.folder.path} (config.yaml, losses.jsonl, result.json, result.png, model/)")
+        if "://" in uri and not uri.startswith("http"):
+            print(f"Compare runs: mlflow ui --backend-store-uri {uri} --host 127.0.0.1")
+        else:
+            print(f"Compare runs: {uri}")
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the seconds of a phase to the run's state, over all its sessions."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = self.folder.state.seconds
+            seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - started, 1)
+
+
+def count_rows(data: Data, part: str, language_pair: str) -> int:
+    return sum(file.rows for file in data.encoded.files(part) if file.info["language_pair"] == language_pair)
+
+
+def flat_scores(result: dict[str, Any]) -> dict[str, float]:
+    """The figures of a result under MLflow's names."""
+    flat = {}
+    for when in ("before", "after"):
+        retrieval = result["retrieval"][when]
+        for language, scores in retrieval.items():
+            flat |= {f"retrieval_{when}/{language}/{key}": value for key, value in scores.items()}
+        for key in dict.fromkeys(key for scores in retrieval.values() for key in scores):
+            values = [scores[key] for scores in retrieval.values() if key in scores]
+            flat[f"retrieval_{when}/mean/{key}"] = sum(values) / len(values)
+        flat |= {f"held_out_{when}/{key}": value for key, value in result["loss"][when].items()}
+    return flat
+
+
+def measure(config: Config, data: Data, model: Path) -> dict[str, Any]:
+    """The held-out figures of the encoder as it was, and as it was exported, in a task of the cluster."""
+    import ray
+
+    task: Callable[..., Any] = ray.remote(num_cpus=config.training.threads_per_worker, max_retries=1)(measure_both)
+    try:
+        return ray.get(task.remote(config, data, model))
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, UserError):
+            raise error.cause from None
+        raise
+
+
+def measure_both(config: Config, data: Data, model: Path) -> dict[str, Any]:
+    """`before`: the encoder with its initial weights; `after`: the exported model, loaded as anyone would."""
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    from weam_ray.encoder import build_encoder
+    from weam_ray.evaluate.held_out import HeldOut
+
+    torch.set_num_threads(config.training.threads_per_worker)
+    tokenizer = data.load_tokenizer()
+    held_out = HeldOut.of(data.encoded)
+    before = held_out.measure(build_encoder(config.encoder, tokenizer, config.seeds.model), tokenizer, config)
+    trained = AutoModelForMaskedLM.from_pretrained(model, dtype=torch.float32)
+    return {"before": before, "after": held_out.measure(trained, tokenizer, config)}

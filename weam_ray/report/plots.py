@@ -1,0 +1,52 @@
+"""The picture of a run: its losses by step, and retrieval before and after."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SMOOTHING = 0.02  # window of the thick line, as a share of the steps
+
+
+def run_plot(steps: list[dict[str, Any]], result: dict[str, Any], title: str, file: Path) -> Path:
+    """Write a PNG: losses on the left (with the unigram entropy), retrieval by language on the right."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), constrained_layout=True)
+    figure.suptitle(title)
+    numbers = np.array([entry["step"] for entry in steps])
+    for key, label in (("multilingual_loss", "multilingual prediction"), ("cross_lingual_loss", "cross-lingual prediction")):
+        if steps and key in steps[-1]:
+            values = np.array([entry[key] for entry in steps])
+            (line,) = left.plot(numbers, values, alpha=0.25, linewidth=0.8)
+            left.plot(numbers, smoothed(values), color=line.get_color(), label=label)
+    entropy = result["loss"]["after"].get("unigram_entropy")
+    if entropy is not None:
+        left.axhline(entropy, color="grey", linestyle="--", linewidth=1, label="unigram entropy, held out")
+    left.set(xlabel="optimizer step", ylabel="loss, nats a masked token", title="Training losses")
+    left.legend()
+
+    before, after = result["retrieval"]["before"], result["retrieval"]["after"]
+    languages = list(after)
+    places = np.arange(len(languages))
+    for offset, scores, label in ((-0.2, before, "before"), (0.2, after, "after")):
+        values = [100 * next(iter(scores[language].values())) for language in languages]
+        bars = right.bar(places + offset, values, width=0.4, label=label)
+        right.bar_label(bars, fmt="%.0f", fontsize=8)
+    right.set_xticks(places, languages)
+    goal = next(iter(next(iter(after.values()), {"to_pivot": 0}))).removeprefix("to_").title()
+    right.set(ylabel="P@1, %", title=f"Sentence retrieval to {goal}, centred, held out")
+    right.legend()
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+    return file
+
+
+def smoothed(values: np.ndarray) -> np.ndarray:
+    """A running mean; near the ends over what there is."""
+    width = max(1, int(len(values) * SMOOTHING))
+    kernel = np.ones(width)
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")

@@ -1,0 +1,59 @@
+"""Results as tables for the terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def result_table(result: dict[str, Any]) -> Table:
+    """Retrieval of every language before and after, and their mean; shares in percent."""
+    before, after = result["retrieval"]["before"], result["retrieval"]["after"]
+    columns = list(next(iter(after.values()), {}))
+    table = Table(title="Sentence retrieval on held-out pairs, P@1 in %, before > after")
+    table.add_column("language")
+    for column in columns:
+        table.add_column(column.replace("_", " "), justify="right")
+    for language in after:
+        if list(after[language]) == columns:
+            cells = [f"{100 * before[language][key]:.1f} > {100 * after[language][key]:.1f}" for key in columns]
+            table.add_row(language, *cells)
+    alike = [language for language in after if list(after[language]) == columns]
+    if len(alike) > 1:
+        means = [
+            f"{100 * mean(before, alike, key):.1f} > {100 * mean(after, alike, key):.1f}" for key in columns
+        ]
+        table.add_section()
+        table.add_row("mean", *means)
+    return table
+
+
+def loss_table(result: dict[str, Any]) -> Table:
+    """Losses and accuracies on the masked tokens of held-out pairs."""
+    before, after = result["loss"]["before"], result["loss"]["after"]
+    table = Table(title=f"Prediction of {int(after['masked_tokens']):,} masked tokens of held-out pairs")
+    for column in ("figure", "before", "after"):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    for key in after:
+        if key != "masked_tokens":
+            table.add_row(key.replace("_", " "), f"{before[key]:.3f}", f"{after[key]:.3f}")
+    return table
+
+
+def mean(scores: dict[str, dict[str, float]], languages: list[str], key: str) -> float:
+    return sum(scores[language][key] for language in languages) / len(languages)
+
+
+def print_result(result: dict[str, Any]) -> None:
+    """The result of a run on the terminal."""
+    console = Console()
+    if result["retrieval"]["after"]:
+        console.print(result_table(result))
+        console.print(loss_table(result))
+    else:
+        console.print("No pairs were held out (corpus.held_out), so nothing was measured.")
+    console.print(
+        f"{result['steps']} steps, {result['tokens_per_second']:,.0f} tokens a second; "
+        + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result["seconds_by_phase"].items())
+        + f"; {result['seconds']:.0f} s in all"
+    )

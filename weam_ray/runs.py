@@ -1,0 +1,153 @@
+"""The home, and run folders: where a run is, whether it is new, unfinished or finished."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from weam_ray.config import Config, environment_home, fingerprint, parse_mapping
+from weam_ray.encoder import encoder_fingerprint
+from weam_ray.errors import UserError
+from weam_ray.pipeline import StagePlan
+from weam_ray.storage import Folder, SourceHashes, StageStore, lease, live_leases
+
+STATE = "state.json"
+CONFIG = "config.yaml"
+RUNNING, FINISHED = "running", "finished"
+
+
+@dataclass(frozen=True)
+class Home:
+    """One place for all that runs leave: `stages/`, `runs/`, `mlflow.db`, `mlartifacts/`."""
+
+    path: Path
+    stages: Folder
+
+    @classmethod
+    def of(cls, config: Config, checkout: Path) -> "Home":
+        """The setting, else WEAM_RAY_HOME, else the checkout; in a Ray job, whose checkout is a copy, `~/weam_ray`."""
+        given = config.home or environment_home()
+        if given is None and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
+            given = "~/weam_ray"
+            print("In a Ray job: the home is ~/weam_ray of the head node; set `home` or WEAM_RAY_HOME for another.")
+        path = Path(given or checkout).expanduser().absolute()
+        return cls(path, Folder.at(config.stages or path / "stages"))
+
+    @property
+    def store(self) -> StageStore:
+        return StageStore(self.stages)
+
+    def source_hashes(self) -> SourceHashes:
+        return SourceHashes(self.path / "stages" / "sources.json")
+
+
+def run_fingerprint(config: Config, plan: StagePlan, hashes: SourceHashes) -> str:
+    """Of all that can change a run's result: its settings, its data, its encoder."""
+    return fingerprint(
+        {
+            "settings": config.result_settings(),
+            "data": plan.specs["encode"].fingerprint,
+            "encoder": encoder_fingerprint(config.encoder, hashes),
+        }
+    )
+
+
+@dataclass
+class RunState:
+    """What a run folder says of itself, in `state.json`."""
+
+    status: str
+    fingerprint: str
+    mlflow_run_id: str | None = None
+    sessions: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path = path
+        self.fingerprint = fingerprint
+        self.state = RunState(RUNNING, fingerprint)
+
+    @classmethod
+    def of(cls, config: Config, home: Home, run: str, fresh: bool) -> "RunFolder":
+        """The run folder of a configuration, with the state that it is in.
+
+        Raises:
+            UserError: the folder holds another run, or something else.
+        """
+        given = config.output.dir
+        path = Path(given).expanduser().absolute() if given else home.path / "runs" / f"{config.name}-{run[:8]}"
+        if fresh:
+            path = unused(path)
+        folder = cls(path, run)
+        if (path / STATE).is_file():
+            folder.state = RunState(**json.loads((path / STATE).read_text(encoding="utf-8")))
+            if folder.state.fingerprint != run:
+                raise UserError(
+                    f"output.dir={path} holds a run of another configuration or other data ({folder.differences(config)}). "
+                    "Choose another folder, or --fresh for a new numbered one."
+                )
+        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UserError(f"output.dir={path} is not empty and holds no run; choose another folder.")
+        return folder
+
+    def differences(self, config: Config) -> str:
+        """Which keys of the configuration differ from those of the run in this folder."""
+        from weam_ray.tracking import scalar_parameters
+
+        there = scalar_parameters(parse_mapping((self.path / CONFIG).read_text(encoding="utf-8"), str(self.path)))
+        here = scalar_parameters(config.tree())
+        keys = [key for key in here if here[key] != there.get(key) and not key.startswith(("output.", "home"))]
+        return ", ".join(f"{key}: {there.get(key)} there, {here[key]} here" for key in keys) or "the data differ"
+
+    @property
+    def finished(self) -> bool:
+        return self.state.status == FINISHED
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file whole: under another name, then renamed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        partial = self.path / f".{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, self.path / name)
+        return self.path / name
+
+    def save(self) -> None:
+        self.write(STATE, json.dumps(vars(self.state), indent=1))
+
+    def result(self) -> dict[str, Any]:
+        return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against a second process of the same run.
+
+        Raises:
+            UserError: another live process has it.
+        """
+        folder = Folder.at(self.path)
+        others = live_leases(folder)
+        if others:
+            raise UserError(
+                f"{self.path}: process {others[0]['pid']} on {others[0]['host']} is at work on this run; "
+                "wait for it, or use --fresh."
+            )
+        with lease(folder, f"{os.getpid()}-{time.time_ns()}", print):
+            yield
+
+
+def unused(path: Path) -> Path:
+    """The path itself, or with the first number from 2 on that is not in use."""
+    number = 2
+    candidate = path
+    while candidate.exists():
+        candidate = path.with_name(f"{path.name}-{number}")
+        number += 1
+    return candidate

@@ -1,0 +1,140 @@
+"""MLflow: one run of ours is one MLflow run, reopened when it is continued. Only the driver writes."""
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from weam_ray.errors import UserError
+
+STEP_METRICS = ("loss", "multilingual_loss", "cross_lingual_loss", "learning_rate", "gradient_norm", "tokens_seen")
+METRICS_PER_REQUEST = 1_000
+PARAMETERS_PER_REQUEST = 100
+PARAMETER_LENGTH = 6_000
+DIGEST_LENGTH = 36
+
+
+class Tracker:
+    """The MLflow run of a run folder."""
+
+    def __init__(self, uri: str | None, experiment: str, home: Path) -> None:
+        """Open the store and the experiment.
+
+        Args:
+            uri: of any MLflow store; None for `mlflow.db` in the home, with artefacts in `mlartifacts`.
+
+        Raises:
+            UserError: the store cannot be reached or used.
+        """
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        self.uri = uri or f"sqlite:///{home / 'mlflow.db'}"
+        artifacts = (home / "mlartifacts").as_uri() if self.uri.startswith("sqlite:") else None
+        home.mkdir(parents=True, exist_ok=True)
+        try:
+            self.client = MlflowClient(tracking_uri=self.uri)
+            found = self.client.get_experiment_by_name(experiment)
+            self.experiment_id = (
+                found.experiment_id
+                if found
+                else self.client.create_experiment(experiment, artifact_location=artifacts)
+            )
+        except (MlflowException, OSError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(f"tracking.uri={self.uri}: MLflow cannot use this store: {reason}") from None
+        self.run_id = ""
+        self.last_step = 0
+
+    def open(self, name: str, run_id: str | None, parameters: dict[str, Any], tags: dict[str, str]) -> str:
+        """Start the MLflow run, or reopen that of an earlier session; its id."""
+        from mlflow.entities import Param
+        from mlflow.exceptions import MlflowException
+
+        if run_id is not None:
+            try:
+                self.client.update_run(run_id, status="RUNNING")
+                history = self.client.get_metric_history(run_id, "loss")
+                self.last_step = max((metric.step for metric in history), default=0)
+                self.run_id = run_id
+                return run_id
+            except MlflowException:
+                print(f"The MLflow run {run_id} is not in {self.uri}; a new one is started.")
+        self.run_id = self.client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id
+        values = [Param(key, str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()]
+        for start in range(0, len(values), PARAMETERS_PER_REQUEST):
+            self.client.log_batch(self.run_id, params=values[start : start + PARAMETERS_PER_REQUEST])
+        return self.run_id
+
+    def log_steps(self, steps: Iterable[dict[str, Any]]) -> None:
+        """Metrics by optimizer step; steps that the MLflow run holds already are skipped."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        metrics = []
+        for entry in steps:
+            if entry["step"] <= self.last_step:
+                continue
+            values = {key: entry[key] for key in STEP_METRICS if key in entry}
+            values["tokens_per_second"] = entry["tokens"] / max(entry["seconds"], 1e-9)
+            metrics += [Metric(key, float(value), now, entry["step"]) for key, value in values.items()]
+            self.last_step = entry["step"]
+        self.log_metrics(metrics)
+
+    def log_results(self, values: dict[str, float], step: int) -> None:
+        """Final figures."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self.log_metrics([Metric(key, float(value), now, step) for key, value in values.items()])
+
+    def log_metrics(self, metrics: Sequence[Any]) -> None:
+        for start in range(0, len(metrics), METRICS_PER_REQUEST):
+            self.client.log_batch(self.run_id, metrics=metrics[start : start + METRICS_PER_REQUEST])
+
+    def log_datasets(self, datasets: Iterable[dict[str, str]]) -> None:
+        """Corpora as inputs: `name`, `digest`, `source` and `profile` of each."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(
+                    name=entry["name"],
+                    digest=entry["digest"][:DIGEST_LENGTH],
+                    source_type="local",
+                    source=entry["source"],
+                    profile=entry["profile"],
+                ),
+                [InputTag("mlflow.data.context", "training")],
+            )
+            for entry in datasets
+        ]
+        self.client.log_inputs(self.run_id, inputs)
+
+    def log_files(self, *files: Path) -> None:
+        for file in files:
+            self.client.log_artifact(self.run_id, str(file))
+
+    def set_tags(self, tags: dict[str, str]) -> None:
+        for key, value in tags.items():
+            self.client.set_tag(self.run_id, key, value)
+
+    def end(self, status: str) -> None:
+        """FINISHED, FAILED, or KILLED for a run that was interrupted and can be continued."""
+        if self.run_id:
+            self.client.set_terminated(self.run_id, status)
+
+    def address(self) -> str:
+        """Where a browser finds the run, under the UI's root."""
+        return f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
+
+
+def scalar_parameters(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The scalar settings of a configuration tree, by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found |= scalar_parameters(value, f"{prefix}{key}.")
+        elif not isinstance(value, list):
+            found[prefix + key] = value
+    return found

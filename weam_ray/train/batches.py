@@ -1,0 +1,94 @@
+"""The micro-batches of one worker, collated beside the training step."""
+
+import queue
+import threading
+from collections.abc import Iterator
+
+from weam_ray.config import TrainingSection
+from weam_ray.encode.collate import Batch, Collator, EncodedShard, RowKey
+from weam_ray.storage import Stage
+from weam_ray.train.plan import BatchPlan, PlannedRow, ShardRows
+
+PREFETCHED_STEPS = 4
+
+
+class TrainingRows:
+    """The encoded training part, opened shard by shard when a row is asked for."""
+
+    def __init__(self, encoded: Stage, part: str = "train") -> None:
+        self.encoded = encoded
+        self.files = encoded.files(part)
+        self.shards = [ShardRows(file.rows, file.info["language_pair"]) for file in self.files]
+        self.opened: dict[int, EncodedShard] = {}
+
+    def shard(self, number: int) -> EncodedShard:
+        if number not in self.opened:
+            self.opened[number] = EncodedShard(self.encoded.read_arrow(self.files[number]))
+        return self.opened[number]
+
+    def plan(self, settings: TrainingSection, seed: int) -> BatchPlan:
+        return BatchPlan(
+            self.shards,
+            lambda shard: self.shard(shard).num_tokens,
+            settings.batch_size,
+            seed,
+            settings.sampling_temperature,
+        )
+
+
+class Batches:
+    """The micro-batches of rank `rank` of `world_size`, for each step in turn.
+
+    The global batch of a step is cut into micro-batches 0, 1, ...; rank r takes r, r + world_size, ...
+    """
+
+    def __init__(
+        self, rows: TrainingRows, plan: BatchPlan, collator: Collator, micro_batch_size: int, rank: int, world_size: int
+    ) -> None:
+        self.rows, self.plan, self.collator = rows, plan, collator
+        self.micro_batch_size, self.rank, self.world_size = micro_batch_size, rank, world_size
+
+    def step(self, step: int) -> list[tuple[int, Batch]]:
+        """This rank's micro-batches of a step, each with its number in the global batch."""
+        planned = self.plan.batch(step)
+        numbers = range(self.rank, len(planned) // self.micro_batch_size, self.world_size)
+        size = self.micro_batch_size
+        return [(number, self.collate(planned[number * size : (number + 1) * size])) for number in numbers]
+
+    def collate(self, planned: list[PlannedRow]) -> Batch:
+        return self.collator(
+            [(RowKey(row.epoch, row.row), self.rows.shard(row.shard).row(row.index)) for row in planned]
+        )
+
+    def steps(self, first: int, last: int) -> Iterator[list[tuple[int, Batch]]]:
+        """Steps `first` .. `last` - 1, collated ahead of time in a thread."""
+        ready: queue.Queue[list[tuple[int, Batch]] | BaseException] = queue.Queue(PREFETCHED_STEPS)
+        stop = threading.Event()
+
+        def put(entry: list[tuple[int, Batch]] | BaseException) -> None:
+            while not stop.is_set():
+                try:
+                    return ready.put(entry, timeout=0.2)
+                except queue.Full:
+                    continue
+
+        def work() -> None:
+            try:
+                for step in range(first, last):
+                    put(self.step(step))
+                    if stop.is_set():
+                        return
+            except BaseException as error:  # raised again where the batches are used
+                put(error)
+
+        thread = threading.Thread(target=work, name="collate", daemon=True)
+        thread.start()
+        try:
+            for _ in range(first, last):
+                entry = ready.get()
+                if isinstance(entry, BaseException):
+                    raise entry
+                yield entry
+        finally:
+            stop.set()
+            thread.join()

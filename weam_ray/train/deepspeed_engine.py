@@ -1,0 +1,113 @@
+"""The DeepSpeed engine: one worker's share of the training, at any ZeRO stage."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from weam_ray.config import Config
+from weam_ray.objectives.base import TensorBatch
+from weam_ray.train.bare import parameter_groups
+
+TAG = "state"
+
+
+def deepspeed_config(config: Config) -> dict[str, Any]:
+    """DeepSpeed's configuration of a run; the learning rate is set by the loop at every step."""
+    training, optimizer = config.training, config.optimizer
+    return {
+        "train_batch_size": training.batch_size,
+        "train_micro_batch_size_per_gpu": training.micro_batch_size,
+        "gradient_accumulation_steps": training.accumulation_steps,
+        "gradient_clipping": optimizer.max_gradient_norm,
+        "optimizer": {
+            "type": "AdamW",
+            "params": {
+                "lr": optimizer.learning_rate,
+                "betas": optimizer.betas,
+                "eps": optimizer.epsilon,
+                "weight_decay": optimizer.weight_decay,
+                "torch_adam": not training.use_gpu,  # on a GPU: DeepSpeed's fused Adam
+            },
+        },
+        "zero_optimization": {"stage": training.zero_stage},
+        "bf16": {"enabled": training.precision == "bf16"},
+        "steps_per_print": 10**9,
+        "wall_clock_breakdown": False,
+    }
+
+
+class DeepSpeedEngine:
+    """An objective under DeepSpeed; every method is called by all workers together.
+
+    torch.distributed must be initialised.
+    """
+
+    def __init__(self, objective: Any, config: Config) -> None:
+        import deepspeed
+
+        deepspeed.logger.setLevel("WARNING")
+        self.parts: tuple[str, ...] = objective.parts
+        self.zero_stage = config.training.zero_stage
+        self.accumulation_steps = config.training.accumulation_steps
+        # DeepSpeed takes the mean over workers and accumulated micro-batches; the objective has already divided by
+        # the masked positions of the whole batch, so the sum is wanted
+        self.scale = float(config.training.num_workers * self.accumulation_steps)
+        self.pending = 0
+        groups = parameter_groups(objective, config.optimizer.weight_decay)
+        self.engine, *_ = deepspeed.initialize(
+            model=objective, model_parameters=groups, config=deepspeed_config(config), dist_init_required=False
+        )
+        self.engine.train()
+        self.device = torch.device(self.engine.device)
+
+    def forward(self, batch: TensorBatch, denominator: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.engine(batch, denominator)
+
+    def backward(self, loss: torch.Tensor) -> None:
+        self.engine.backward(loss * self.scale)
+        self.pending += 1
+        if self.pending < self.accumulation_steps:
+            self.engine.step()  # DeepSpeed counts micro-batches here; the weights stay as they are
+
+    def step(self, rate: float) -> float:
+        self.pending = 0
+        for group in self.engine.optimizer.param_groups:
+            group["lr"] = rate
+        norm = self.plain_gradient_norm() if self.zero_stage == 0 else None
+        self.engine.step()
+        return float(self.engine.get_global_grad_norm() if norm is None else norm)
+
+    def plain_gradient_norm(self) -> float | None:
+        """The norm of the averaged gradients where DeepSpeed keeps them on the parameters, which reports none."""
+        gradients = [p.grad for p in self.engine.module.parameters() if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients).item() if gradients else None
+
+    def sum(self, values: torch.Tensor) -> torch.Tensor:
+        if dist.get_world_size() == 1:
+            return values
+        values = values.to(self.device)
+        dist.all_reduce(values)
+        return values.cpu()
+
+    def save(self, folder: str | Path) -> None:
+        """Write this worker's part of a checkpoint."""
+        self.engine.save_checkpoint(str(folder), tag=TAG, save_latest=False)
+
+    def load(self, folder: str | Path) -> None:
+        """Read weights and optimizer state of a checkpoint made by as many workers at the same ZeRO stage."""
+        loaded, _ = self.engine.load_checkpoint(str(folder), tag=TAG)
+        assert loaded is not None, f"DeepSpeed loaded nothing from {folder}"
+
+    def full_weights(self) -> dict[str, torch.Tensor] | None:
+        """The whole model's weights in float32 by name, on the first worker; None elsewhere."""
+        from deepspeed.utils import safe_get_full_fp32_param
+
+        weights = {}
+        first = dist.get_rank() == 0
+        for name, parameter in self.engine.module.masked_model.model.named_parameters():
+            full = safe_get_full_fp32_param(parameter)
+            if first:
+                weights[name] = (parameter.detach() if full is None else full).float().cpu().clone()
+        return weights if first else None
