@@ -5,8 +5,8 @@ from pathlib import Path
 
 from weam_ray import cli
 from weam_ray.config import load_config
-from weam_ray.preview import print_preview
 from weam_ray.pretrain import Pretraining
+from weam_ray.preview import print_preview
 
 
 def pretrain(arguments: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """What all jobs share: the command line, and how they end."""
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Sequence
 
@@ -26,6 +27,8 @@ def parser(description: str) -> argparse.ArgumentParser:
 def run(job: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> None:
     """Run a job and end the process: 0 when it is done, 2 with a sentence for a user's mistake."""
     quiet_environment()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # progress is seen when it happens, in a log file too
     try:
         job(sys.argv[1:] if arguments is None else arguments)
     except UserError as error:

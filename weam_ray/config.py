@@ -28,7 +28,9 @@ class CorpusSection(Section):
 
     sources: list[Source] = Field(min_length=1)
     max_words: int = Field(default=200, ge=1, le=32_000, description="longest side of a pair, in words")
-    held_out: int = Field(default=300, ge=0, description="pairs per language pair kept for measurement, never trained on")
+    held_out: int = Field(
+        default=300, ge=0, description="pairs per language pair kept for measurement, never trained on"
+    )
     rows_per_shard: int = Field(default=50_000, ge=1, description="rows of a file of a stage; part of the batch order")
 
 
@@ -202,7 +204,9 @@ class Config(Section):
 
     name: str = Field(default="custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     home: str | None = None
-    stages: str | None = Field(default=None, description="where stages are kept: a path or URI; null: stages/ under the home")
+    stages: str | None = Field(
+        default=None, description="where stages are kept: a path or URI; null: stages/ under the home"
+    )
     corpus: CorpusSection
     align: AlignSection = AlignSection()
     tokenizer: TokenizerSection = TokenizerSection()
@@ -216,7 +220,6 @@ class Config(Section):
     tracking: TrackingSection = TrackingSection()
     cluster: ClusterSection = ClusterSection()
     output: OutputSection = OutputSection()
-
 
     def tree(self) -> dict[str, Any]:
         """The tree as plain values, under the names that users write."""
@@ -334,11 +337,14 @@ def siblings(location: Sequence[str | int]) -> list[str]:
             continue
         if isinstance(section, type) and issubclass(section, Section):
             section = next(
-                (field.annotation for name, field in section.model_fields.items() if part in (name, field.alias)), None
+                (field.annotation for name, field in section.model_fields.items() if part in (name, field.alias)),
+                None,
             )
         elif section is not None:
             kinds = get_args(get_args(get_args(section)[0])[0])
-            section = next((kind for kind in kinds if get_args(kind.model_fields["format"].annotation)[0] == part), None)
+            section = next(
+                (kind for kind in kinds if get_args(kind.model_fields["format"].annotation)[0] == part), None
+            )
     if not (isinstance(section, type) and issubclass(section, Section)):
         return []
     return [field.alias or name for name, field in section.model_fields.items()]

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     import torch
 
 SCRATCH = "scratch"
-TOKENIZER_FILES = ("tokenizer", "vocab", "merges", "special_tokens", "added_tokens", "sentencepiece", "spiece", "config")
+TOKENIZER_FILES = (
+    "tokenizer",
+    "vocab",
+    "merges",
+    "special_tokens",
+    "added_tokens",
+    "sentencepiece",
+    "spiece",
+    "config",
+)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +176,7 @@ def count_rows(data: Data, part: str, language_pair: str) -> int:
 
 def flat_scores(result: dict[str, Any]) -> dict[str, float]:
     """The figures of a result under MLflow's names."""
-    flat = {}
+    flat: dict[str, float] = {}
     for when in ("before", "after"):
         retrieval = result["retrieval"][when]
         for language, scores in retrieval.items():

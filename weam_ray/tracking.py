@@ -7,7 +7,14 @@ from typing import Any
 
 from weam_ray.errors import UserError
 
-STEP_METRICS = ("loss", "multilingual_loss", "cross_lingual_loss", "learning_rate", "gradient_norm", "tokens_seen")
+STEP_METRICS = (
+    "loss",
+    "multilingual_loss",
+    "cross_lingual_loss",
+    "learning_rate",
+    "gradient_norm",
+    "tokens_seen",
+)
 METRICS_PER_REQUEST = 1_000
 PARAMETERS_PER_REQUEST = 100
 PARAMETER_LENGTH = 6_000
@@ -36,9 +43,7 @@ class Tracker:
             self.client = MlflowClient(tracking_uri=self.uri)
             found = self.client.get_experiment_by_name(experiment)
             self.experiment_id = (
-                found.experiment_id
-                if found
-                else self.client.create_experiment(experiment, artifact_location=artifacts)
+                found.experiment_id if found else self.client.create_experiment(experiment, artifact_location=artifacts)
             )
         except (MlflowException, OSError) as error:
             reason = " ".join(str(error).split())[:300]

@@ -28,7 +28,9 @@ class Links:
         return cls(flat.reshape(-1, 2), (offsets - offsets[0]) // 2)
 
     def to_arrow(self) -> pa.ListArray:
-        return pa.ListArray.from_arrays(pa.array(self.offsets * 2, pa.int32()), pa.array(self.links.ravel(), pa.int16()))
+        return pa.ListArray.from_arrays(
+            pa.array(self.offsets * 2, pa.int32()), pa.array(self.links.ravel(), pa.int16())
+        )
 
     def of(self, pair: int) -> list[tuple[int, int]]:
         """The links of one pair."""

@@ -7,6 +7,7 @@ empty side gets no links and leaves the rest alone, and a saved model is the who
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -128,7 +129,7 @@ class FastAlign:
 
     def to_bytes(self) -> bytes:
         """The whole model as safetensors; `from_bytes` gives back the same bits."""
-        arrays = {}
+        arrays: dict[str, NDArray[Any]] = {}
         for name, direction in (("forward", self.forward), ("reverse", self.reverse)):
             arrays[f"{name}.row_offsets"] = direction.row_offsets
             arrays[f"{name}.columns"] = direction.columns
@@ -168,7 +169,14 @@ class FastAlign:
         ]
         vocabularies = [arrays[f"{name}.words"].tobytes().decode().split("\n") for name in ("source", "target")]
         reports = [IterationReport(**entry) for entry in values["reports"]]
-        return cls(vocabularies[0], vocabularies[1], directions[0], directions[1], values["null_probability"], reports)
+        return cls(
+            vocabularies[0],
+            vocabularies[1],
+            directions[0],
+            directions[1],
+            values["null_probability"],
+            reports,
+        )
 
 
 def to_ids(

@@ -70,7 +70,15 @@ def count_rows(source, source_offsets, target_offsets, target_order, order_offse
 
 @njit(cache=True)
 def fill_rows(
-    source, source_offsets, target_offsets, target_order, order_offsets, num_target, row_offsets, cell_offsets, cells
+    source,
+    source_offsets,
+    target_offsets,
+    target_order,
+    order_offsets,
+    num_target,
+    row_offsets,
+    cell_offsets,
+    cells,
 ):
     """Columns of every row in rising order, and the place in the table of every cell (i, j) of every sentence.
 
@@ -116,7 +124,16 @@ def group_by_word(words, num_words):
 
 @njit(cache=True)
 def expectation(
-    order, source_offsets, target, target_offsets, cell_offsets, cells, table, tension, null_probability, counts
+    order,
+    source_offsets,
+    target,
+    target_offsets,
+    cell_offsets,
+    cells,
+    table,
+    tension,
+    null_probability,
+    counts,
 ):
     """The E-step over the sentences of `order` (grouped by lengths): adds posteriors to `counts`.
 

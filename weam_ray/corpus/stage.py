@@ -13,7 +13,16 @@ from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choos
 from weam_ray.corpus.readers import Source
 from weam_ray.corpus.tables import PAIRS, REJECTED
 from weam_ray.errors import UserError
-from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
+from weam_ray.storage import (
+    Attempt,
+    Counts,
+    SourceHashes,
+    Stage,
+    StageFile,
+    StageOutput,
+    StageSpec,
+    StageStore,
+)
 
 VERSION = 1
 PARTS = ("train", "held_out", "rejected")
@@ -83,9 +92,7 @@ def find_held_out(config: Config, sources: list[Source]) -> tuple[list[tuple[int
 
     def scan(item: dict[str, Any]) -> dict[str, Any]:
         source = sources[item["source"]]
-        found, num_rows = candidates(
-            source.pairs(), (source.source_lang, source.target_lang), wanted, seed, max_words
-        )
+        found, num_rows = candidates(source.pairs(), (source.source_lang, source.target_lang), wanted, seed, max_words)
         return {"found": found, "rows": num_rows}
 
     items = [{"source": number} for number in range(len(sources))]
@@ -130,7 +137,12 @@ def split_source(
 
     row = -1
     for row, pair in enumerate(source.pairs()):
-        entry = {**languages, "pair_id": f"{number}:{pair.pair_id}", "source": pair.source, "target": pair.target}
+        entry = {
+            **languages,
+            "pair_id": f"{number}:{pair.pair_id}",
+            "source": pair.source,
+            "target": pair.target,
+        }
         if row in held_out_rows:
             part = "held_out"
         else:

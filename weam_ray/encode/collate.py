@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from weam_ray.config import ObjectiveSection, SeedSection
 from weam_ray.encode.tokenizer import PairTemplate
 
-MASKED_SHARE, RANDOM_SHARE = 0.8, 0.1  # of the chosen tokens; the rest stay as they are (Devlin et al. 2019, 3.1)
+MASKED_SHARE, RANDOM_SHARE = (
+    0.8,
+    0.1,
+)  # of the chosen tokens; the rest stay as they are (Devlin et al. 2019, 3.1)
 ORDER_STREAM, MASK_STREAM = 0, 1
 
 
@@ -35,7 +38,11 @@ class EncodedRow:
 
     def swapped(self) -> "EncodedRow":
         return EncodedRow(
-            self.target_ids, self.source_ids, self.target_word_ids, self.source_word_ids, self.token_links[:, ::-1]
+            self.target_ids,
+            self.source_ids,
+            self.target_word_ids,
+            self.source_word_ids,
+            self.token_links[:, ::-1],
         )
 
 
@@ -154,7 +161,13 @@ class Collator:
         )
         start_first = len(template.prefix)
         start_second = start_first + first + len(template.middle)
-        parts = (template.prefix, row.source_ids[:first], template.middle, row.target_ids[:second], template.suffix)
+        parts = (
+            template.prefix,
+            row.source_ids[:first],
+            template.middle,
+            row.target_ids[:second],
+            template.suffix,
+        )
         kept = row.token_links[(row.token_links[:, 0] < first) & (row.token_links[:, 1] < second)]
         return Pair(
             ids=np.concatenate(parts).astype(np.int64),

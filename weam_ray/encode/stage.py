@@ -26,7 +26,10 @@ NO_TOKENS = "no_tokens"
 
 
 def tokenizer_spec(config: Config, corpus: str) -> StageSpec:
-    settings = {**config.tokenizer.model_dump(mode="json"), "max_positions": config.encoder.scratch.max_positions}
+    settings = {
+        **config.tokenizer.model_dump(mode="json"),
+        "max_positions": config.encoder.scratch.max_positions,
+    }
     return StageSpec("tokenizer", TOKENIZER_VERSION, settings, {"corpus": corpus})
 
 
@@ -76,9 +79,7 @@ def encode_spec(config: Config, align: str, tokenizer: str) -> StageSpec:
     return StageSpec("encode", ENCODE_VERSION, settings, {"align": align, "tokenizer": tokenizer})
 
 
-def encode_stage(
-    config: Config, store: StageStore, spec: StageSpec, align: Stage, tokenizer: Stage | None
-) -> Stage:
+def encode_stage(config: Config, store: StageStore, spec: StageSpec, align: Stage, tokenizer: Stage | None) -> Stage:
     """Encode every shard of the aligned stage, one task a shard, each into one Arrow file."""
 
     def builder(attempt: Attempt) -> StageOutput:

@@ -20,5 +20,3 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     invisible control characters belong to no word.
     """
     return [match.span() for match in _WORD.finditer(text)]
-
-

@@ -24,7 +24,12 @@ def check_layer(model: Any, layer: int) -> None:
 
 @torch.no_grad()
 def sentence_vectors(
-    model: Any, tokenizer: Any, sentences: Sequence[NDArray[np.int32]], layer: int, max_length: int, batch_size: int
+    model: Any,
+    tokenizer: Any,
+    sentences: Sequence[NDArray[np.int32]],
+    layer: int,
+    max_length: int,
+    batch_size: int,
 ) -> NDArray[np.float32]:
     """(sentences, hidden) means of the states of a layer over a sentence's own tokens, special tokens left out.
 

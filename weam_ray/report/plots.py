@@ -18,7 +18,10 @@ def run_plot(steps: list[dict[str, Any]], result: dict[str, Any], title: str, fi
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), constrained_layout=True)
     figure.suptitle(title)
     numbers = np.array([entry["step"] for entry in steps])
-    for key, label in (("multilingual_loss", "multilingual prediction"), ("cross_lingual_loss", "cross-lingual prediction")):
+    for key, label in (
+        ("multilingual_loss", "multilingual prediction"),
+        ("cross_lingual_loss", "cross-lingual prediction"),
+    ):
         if steps and key in steps[-1]:
             values = np.array([entry[key] for entry in steps])
             (line,) = left.plot(numbers, values, alpha=0.25, linewidth=0.8)
@@ -33,8 +36,8 @@ def run_plot(steps: list[dict[str, Any]], result: dict[str, Any], title: str, fi
     languages = list(after)
     places = np.arange(len(languages))
     for offset, scores, label in ((-0.2, before, "before"), (0.2, after, "after")):
-        values = [100 * next(iter(scores[language].values())) for language in languages]
-        bars = right.bar(places + offset, values, width=0.4, label=label)
+        shares = [100 * next(iter(scores[language].values())) for language in languages]
+        bars = right.bar(places + offset, shares, width=0.4, label=label)
         right.bar_label(bars, fmt="%.0f", fontsize=8)
     right.set_xticks(places, languages)
     goal = next(iter(next(iter(after.values()), {"to_pivot": 0}))).removeprefix("to_").title()

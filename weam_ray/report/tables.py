@@ -20,9 +20,7 @@ def result_table(result: dict[str, Any]) -> Table:
             table.add_row(language, *cells)
     alike = [language for language in after if list(after[language]) == columns]
     if len(alike) > 1:
-        means = [
-            f"{100 * mean(before, alike, key):.1f} > {100 * mean(after, alike, key):.1f}" for key in columns
-        ]
+        means = [f"{100 * mean(before, alike, key):.1f} > {100 * mean(after, alike, key):.1f}" for key in columns]
         table.add_section()
         table.add_row("mean", *means)
     return table

@@ -43,7 +43,13 @@ class Batches:
     """
 
     def __init__(
-        self, rows: TrainingRows, plan: BatchPlan, collator: Collator, micro_batch_size: int, rank: int, world_size: int
+        self,
+        rows: TrainingRows,
+        plan: BatchPlan,
+        collator: Collator,
+        micro_batch_size: int,
+        rank: int,
+        world_size: int,
     ) -> None:
         self.rows, self.plan, self.collator = rows, plan, collator
         self.micro_batch_size, self.rank, self.world_size = micro_batch_size, rank, world_size

@@ -57,7 +57,10 @@ class DeepSpeedEngine:
         self.pending = 0
         groups = parameter_groups(objective, config.optimizer.weight_decay)
         self.engine, *_ = deepspeed.initialize(
-            model=objective, model_parameters=groups, config=deepspeed_config(config), dist_init_required=False
+            model=objective,
+            model_parameters=groups,
+            config=deepspeed_config(config),
+            dist_init_required=False,
         )
         self.engine.train()
         self.device = torch.device(self.engine.device)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +52,9 @@ def launch(job: TrainingJob) -> None:
         train_loop_config={"job": job},
         torch_config=TorchConfig(backend="nccl" if training.use_gpu else "gloo"),
         scaling_config=ray.train.ScalingConfig(
-            num_workers=training.num_workers, use_gpu=training.use_gpu, resources_per_worker=resources(job.config)
+            num_workers=training.num_workers,
+            use_gpu=training.use_gpu,
+            resources_per_worker=resources(job.config),
         ),
         run_config=ray.train.RunConfig(
             name=TRAIN_NAME,
@@ -101,6 +104,8 @@ def run_worker(job: TrainingJob) -> None:
     from weam_ray.train.loop import StepRecord, train
 
     config = job.config
+    # DeepSpeed compiles an operator with the ninja that stands beside this Python
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
     torch.set_num_threads(config.training.threads_per_worker)

@@ -22,7 +22,10 @@ class MosesSource(SourceBase):
         return f"{self.source} and {self.target}"
 
     def files(self) -> list[Path]:
-        return [existing_file(self.source, "corpus.sources.source"), existing_file(self.target, "corpus.sources.target")]
+        return [
+            existing_file(self.source, "corpus.sources.source"),
+            existing_file(self.target, "corpus.sources.target"),
+        ]
 
     def pairs(self) -> Iterator[RawPair]:
         """The pairs, numbered from 1 by line.

@@ -1,0 +1,39 @@
+# `make pretrain` and `make test` do their own set-up: a virtual environment in .venv/ with the versions of
+# requirements.lock. Nothing is fetched again once it is there.
+ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+PYTHON ?= python3
+VENV := $(ROOT)/.venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: pretrain test test-all check install ui clean
+
+pretrain: install
+	cd $(ROOT) && $(BIN)/python jobs/pretrain.py $(ARGS)
+
+test: install check
+	cd $(ROOT) && $(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: install check
+	cd $(ROOT) && $(BIN)/python -m pytest $(ARGS)
+
+check: install
+	cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+ui: install
+	cd $(ROOT) && $(BIN)/mlflow ui --backend-store-uri sqlite:///$${WEAM_RAY_HOME:-$(ROOT)}/mlflow.db --host 127.0.0.1
+
+install: $(INSTALLED)
+
+# torch goes first: DeepSpeed's build looks for it
+$(INSTALLED): $(ROOT)/requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet "$$(grep '^torch==' $(ROOT)/requirements.lock)"
+	$(BIN)/pip install --quiet -r $(ROOT)/requirements.lock
+	$(BIN)/pip install --quiet --no-build-isolation --no-deps --editable $(ROOT)
+	cd $(ROOT) && $(BIN)/python -m weam_ray.warm_up
+	touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,48 @@
+"""Compiles what is otherwise compiled on first use: FastAlign's kernels, and DeepSpeed's operator for CPU workers.
+
+`python -m weam_ray.warm_up` is the last step of an installation; without it the first run does the same, later.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from weam_ray.align.fast_align import FastAlign
+from weam_ray.align.symmetrize import METHODS, one_to_one, symmetrize
+from weam_ray.config import AlignSection
+from weam_ray.encode.projection import project
+
+
+def compile_kernels() -> None:
+    """Run every compiled kernel once, on arrays of the kinds that the stages use."""
+    pairs = [(["a", "b"], ["x", "y"]), (["b"], ["y"])]
+    model = FastAlign.from_bytes(FastAlign.fit(pairs, AlignSection()).to_bytes())
+    found = model.align(*zip(*pairs, strict=True))
+    for method in METHODS:
+        links = symmetrize(found.forward, found.reverse, method)
+        links = one_to_one(links, found.forward, found.reverse, found.union_posteriors)
+    offsets = links.offsets * 0
+    spans = links.links.ravel()[:0].astype("int32")
+    project(spans, offsets, spans, offsets, spans, offsets, spans, offsets, links.links[:0], offsets, False)
+
+
+def compile_operator() -> None:
+    """Build the operator by which DeepSpeed's workers on one CPU machine exchange tensors."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    from deepspeed.accelerator import get_accelerator
+
+    if get_accelerator().device_name() == "cpu":
+        get_accelerator().create_op_builder("ShareMemCommBuilder").load(verbose=False)
+
+
+def main() -> None:
+    started = time.monotonic()
+    print("compiling the alignment kernels and DeepSpeed's CPU operator ...", flush=True)
+    compile_kernels()
+    compile_operator()
+    print(f"compiled in {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
