@@ -192,7 +192,7 @@ def measure(config: Config, data: Data, model: Path) -> dict[str, Any]:
     """The held-out figures of the encoder as it was, and as it was exported, in a task of the cluster."""
     import ray
 
-    task: Callable[..., Any] = ray.remote(num_cpus=config.training.threads_per_worker, max_retries=1)(measure_both)
+    task = ray.remote(num_cpus=config.training.threads_per_worker, max_retries=1)(measure_both)
     try:
         return ray.get(task.remote(config, data, model))
     except ray.exceptions.RayTaskError as error:

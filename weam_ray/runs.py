@@ -91,7 +91,8 @@ class RunFolder:
             folder.state = RunState(**json.loads((path / STATE).read_text(encoding="utf-8")))
             if folder.state.fingerprint != run:
                 raise UserError(
-                    f"output.dir={path} holds a run of another configuration or other data ({folder.differences(config)}). "
+                    f"output.dir={path} holds a run of another configuration or other data "
+                    f"({folder.differences(config)}). "
                     "Choose another folder, or --fresh for a new numbered one."
                 )
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):

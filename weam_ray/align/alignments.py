@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Links:
-    """Links (i, j) of all pairs, one after another: pair s has rows `offsets[s]:offsets[s + 1]` of `links`, (L, 2) int16."""
+    """Links (i, j) of all pairs: pair s has rows `offsets[s]:offsets[s + 1]` of `links`, (L, 2) int16."""
 
     links: NDArray[np.int16]
     offsets: NDArray[np.int64]

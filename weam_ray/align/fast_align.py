@@ -42,7 +42,7 @@ class Direction:
 
 @dataclass(frozen=True)
 class IterationReport:
-    """What an iteration saw: perplexity and cross entropy (bits) of its parameters, share of null links, tension after."""
+    """What an iteration saw: cross entropy (bits), perplexity, share of null links; and the tension after it."""
 
     direction: str
     iteration: int
@@ -198,7 +198,7 @@ def fit_direction(
     settings: AlignSection,
     report: Callable[[IterationReport], None],
 ) -> Direction:
-    """Fit t(f|e) and the tension of one direction by `settings.iterations` iterations, the last of which only decodes."""
+    """Fit t(f|e) and the tension of one direction; the last of `settings.iterations` iterations only decodes."""
     n, m = np.diff(bitext.source_offsets), np.diff(bitext.target_offsets)
     whole = (n > 0) & (m > 0)
     order = np.lexsort((n, m))

@@ -281,7 +281,7 @@ def maximization(row_offsets, counts, alpha, table):
 
 @njit(cache=True)
 def probability(row_offsets, columns, table, e, f):
-    """t(f|e), by binary search in the row of e; a pair that was not seen together, or an unknown word (-1), has 1e-9."""
+    """t(f|e), by binary search in the row of e; 1e-9 for a pair not seen together, and for an unknown word (-1)."""
     if e < 0 or f < 0:
         return UNSEEN
     low = row_offsets[e]

@@ -135,7 +135,7 @@ def encode_table(table: pa.Table, tokenizer: Any, settings: EncodeSection) -> pa
 
 
 def tokenize(tokenizer: Any, texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """Token ids and character spans (flat start, end) of raw texts, without special tokens, and where each text begins."""
+    """Token ids and character spans (flat start, end) of raw texts without special tokens, and each text's offset."""
     encoded = tokenizer(
         texts,
         add_special_tokens=False,

@@ -70,9 +70,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         UserError: bytes that are not UTF-8, or a damaged gzip file, with the file and the line.
     """
-    opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
     number = 0
-    with opened as file:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         try:
             for raw in cast(IO[bytes], file):
                 number += 1
