@@ -36,11 +36,13 @@ def test_shipped_configuration_loads(name: str, tmp_path: Path) -> None:
 
 # Texts that YAML 1.1 or 1.2 could take for something else, among any others.
 TEXTS = st.one_of(
-    st.sampled_from(["no", "yes", "null", "~", "1", "1e3", "0x1f", "2026-01-02", "a: b", "- a", "#a", "'", "a\nb\r\n", " "]),
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
+    st.sampled_from(
+        ["no", "yes", "null", "~", "1", "1e3", "0x1f", "2026-01-02", "a: b", "- a", "#a", "'", "a\nb\r\n", " "]
+    ),
+    st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=12),
 )
 POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
-CODES = st.sampled_from(["no", "de", "pt-BR", "y", "on", "zh_Hant"])
+CODES = st.sampled_from(["no", "de", "pt-BR", "on", "zh_Hant"])
 CHANGES = st.fixed_dictionaries(
     {},
     optional={
@@ -50,11 +52,16 @@ CHANGES = st.fixed_dictionaries(
             {
                 "sources": st.lists(
                     st.fixed_dictionaries(
-                        {"format": st.just("tsv"), "path": TEXTS, "source_lang": st.just("en"), "target_lang": CODES},
+                        {"format": st.just("tsv"), "path": TEXTS, "source_lang": st.just("is"), "target_lang": CODES},
                         optional={"source_column": st.integers(0, 99), "header": st.booleans()},
                     )
                     | st.fixed_dictionaries(
-                        {"format": st.just("parquet"), "path": TEXTS, "source_lang": CODES, "target_lang": st.just("en")},
+                        {
+                            "format": st.just("parquet"),
+                            "path": TEXTS,
+                            "source_lang": CODES,
+                            "target_lang": st.just("is"),
+                        },
                         optional={"id_column": st.none() | TEXTS},
                     ),
                     min_size=1,
@@ -83,7 +90,7 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(changes=CHANGES)
 def test_yaml_round_trip_is_equal(tmp_path_factory: pytest.TempPathFactory, changes: dict[str, Any]) -> None:
     config = Config.model_validate({**load_config("bundled").tree(), **changes})
@@ -163,7 +170,8 @@ def test_refusal_names_key_and_value(override: str, key: str, value: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("override", "key"), [("training.num_workers=0", "training.num_workers"), ("training.batch_size=x", "training.batch_size")]
+    ("override", "key"),
+    [("training.num_workers=0", "training.num_workers"), ("training.batch_size=x", "training.batch_size")],
 )
 def test_resolved_keys_are_not_asked_for(override: str, key: str) -> None:
     """micro_batch_size and threads_per_worker follow from others: a mistake there is the only sentence."""
@@ -353,9 +361,7 @@ def test_settings_that_change_a_result(override: str) -> None:
 
 def test_scratch_settings_count_for_scratch_only() -> None:
     loaded = load_config("bundled", ["encoder=some/model"])
-    changed = load_config(
-        "bundled", ["encoder=a/copy", "tokenizer.vocab_size=500", "encoder.scratch.num_layers=3"]
-    )
+    changed = load_config("bundled", ["encoder=a/copy", "tokenizer.vocab_size=500", "encoder.scratch.num_layers=3"])
     assert changed.result_settings() == loaded.result_settings()  # its files count by content, elsewhere
     dropped = load_config("bundled", ["encoder=some/model", "encoder.dropout=0.3"])
     assert dropped.result_settings() != loaded.result_settings()

@@ -224,9 +224,14 @@ def test_lock_of_a_live_process_refuses(home: Home) -> None:
 
 def test_lock_is_given_back(home: Home) -> None:
     folder = begin(home)
-    with pytest.raises(KeyboardInterrupt), folder.locked():
-        assert [name for name in os.listdir(folder.path) if name.startswith("lease-")]
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with folder.locked():
+            assert [name for name in os.listdir(folder.path) if name.startswith("lease-")]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert sorted(os.listdir(folder.path)) == [CONFIG, "state.json"]
 
 

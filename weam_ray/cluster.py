@@ -1,6 +1,7 @@
 """The edge to Ray: joining or starting a cluster, and mapping a function over items with Ray Data."""
 
 import json
+import logging
 import os
 import socket
 import sys
@@ -23,6 +24,9 @@ QUIET_ENVIRONMENT = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
+# A cluster of this machine's own listens on 127.0.0.1 only. Ray takes its first variable, whatever the system, to mean
+# that no other machine will join; gloo, which connects the training workers, is told the interface.
+LOOPBACK_ENVIRONMENT = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "GLOO_SOCKET_IFNAME": "lo"}
 PASSED_ON = ("HF_HUB_OFFLINE", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN")
 
 Item = dict[str, Any]
@@ -41,13 +45,16 @@ def ray_cluster(address: str) -> Iterator[None]:
     Raises:
         UserError: the cluster cannot be reached, or refuses this client.
     """
+    quiet_environment()
+    address = os.environ.get("RAY_ADDRESS") or address
+    if address == "local":
+        for key, value in LOOPBACK_ENVIRONMENT.items():
+            os.environ.setdefault(key, value)
     import ray
 
-    quiet_environment()
     if ray.is_initialized():
         yield
         return
-    address = os.environ.get("RAY_ADDRESS") or address
     variables = {key: os.environ[key] for key in (*QUIET_ENVIRONMENT, *PASSED_ON) if key in os.environ}
     options: dict[str, Any] = {
         "address": address,
@@ -56,7 +63,7 @@ def ray_cluster(address: str) -> Iterator[None]:
         "runtime_env": {"env_vars": variables},
     }
     if address == "local":
-        options |= {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+        options["include_dashboard"] = False
     try:
         ray.init(**options)
     except (ConnectionError, ray.exceptions.AuthenticationError) as error:
@@ -65,6 +72,7 @@ def ray_cluster(address: str) -> Iterator[None]:
             f"The Ray cluster at {address!r} cannot be joined: {reason} "
             "Check cluster.address or RAY_ADDRESS; for a cluster with tokens, set RAY_AUTH_MODE=token."
         ) from None
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # it reports every short execution at length
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

@@ -74,7 +74,7 @@ class Pretraining:
         try:
             with self.phase("training"):
                 bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
-                with monitored(folder.path, config.training.max_steps, tracker.log_steps, bar):
+                with monitored(folder.path, tracker.log_steps, bar):
                     launch(TrainingJob(config, data, folder.path, folder.fingerprint))
             with self.phase("measurement"):
                 scores = measure(config, data, folder.path / "model")

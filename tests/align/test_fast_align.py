@@ -1,4 +1,4 @@
-"""Fitting and decoding: against an independent implementation, the C++ program's figures, and under changes of input."""
+"""Fitting and decoding: against a second implementation, the figures of the C++ program, and changes of the input."""
 
 import json
 import math
@@ -124,7 +124,9 @@ class TestAgainstReference:
 
     def test_unseen_pairs(self, model: FastAlign, references: dict[str, Reference], name: str) -> None:
         """Words and word pairs that training did not see: links and scores of pairs of other verses."""
-        unseen = [(source, target) for (source, _), (_, target) in zip(verses()[150:180], verses()[200:230], strict=True)]
+        unseen = [
+            (source, target) for (source, _), (_, target) in zip(verses()[150:180], verses()[200:230], strict=True)
+        ]
         alignments = align(model, unseen)
         pairs = unseen if name == "forward" else swapped(unseen)
         found = [references[name].links(*pair) for pair in pairs]
@@ -232,7 +234,9 @@ def test_one_word_pairs(text: Pairs) -> None:
     mixed = [*text[:50], (["god"], ["gott"]), (["amen"], ["amen"]), *text[50:80], (["earth"], ["erde"])]
     model, reference = fit(mixed), Reference(mixed)
     alignments = align(model, mixed)
-    assert all_links(alignments.forward) == {(k, i, j) for k, pair in enumerate(mixed) for i, j in reference.links(*pair)}
+    assert all_links(alignments.forward) == {
+        (k, i, j) for k, pair in enumerate(mixed) for i, j in reference.links(*pair)
+    }
     assert alignments.forward.of(51) == alignments.reverse.of(51) == [(0, 0)]
     assert np.isfinite(alignments.forward_scores).all()
 

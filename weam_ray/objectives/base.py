@@ -4,6 +4,7 @@ An objective is a module around the encoder. Its `forward(batch, denominator)` r
 sums over the masked positions of the named `parts`, for the record of the step.
 """
 
+import inspect
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -48,9 +49,8 @@ class MaskedModel(nn.Module):
         self.model = model
         self.family = FAMILIES.get(model.config.model_type)
         module = model if self.family is None else self.family.encoder(model)
-        self.takes_types = "token_type_ids" in module.forward.__code__.co_varnames and (
-            getattr(model.config, "type_vocab_size", 2) > 1
-        )
+        takes = "token_type_ids" in inspect.signature(module.forward).parameters
+        self.takes_types = takes and getattr(model.config, "type_vocab_size", 2) > 1
         if self.family is None:
             log.warning(
                 "The model family %r is unknown: the head computes all positions. Known: %s.",

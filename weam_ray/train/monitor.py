@@ -16,7 +16,7 @@ Steps = list[dict[str, Any]]
 
 
 @contextmanager
-def monitored(folder: Path, max_steps: int, log_steps: Callable[[Steps], None], bar: tqdm) -> Iterator[None]:
+def monitored(folder: Path, log_steps: Callable[[Steps], None], bar: tqdm) -> Iterator[None]:
     """While the block runs, pass each step once to `log_steps`, in order, and show progress on `bar`.
 
     After a restart of the workers the steps that are repeated are not passed on again.

@@ -1,0 +1,280 @@
+"""Readers: the pairs of every format, and the messages for damaged files."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from weam_ray.corpus.readers import BundledSource, MosesSource, ParquetSource, TsvSource
+from weam_ray.corpus.readers.base import RawPair
+from weam_ray.corpus.readers.bundled import BUNDLED_FILE
+from weam_ray.errors import UserError
+
+LANGUAGES = {"source_lang": "en", "target_lang": "de"}
+TRANSLATIONS = {
+    "en": "World English Bible",
+    "de": "Elberfelder",
+    "es": "Reina-Valera",
+    "fr": "Louis Segond",
+    "ru": "Synodal",
+    "tl": "Ang Dating Biblia",
+}
+
+
+def moses(folder: Path, source: bytes, target: bytes, suffix: str = "") -> MosesSource:
+    files = []
+    for name, data in (("text.en", source), ("text.de", target)):
+        files.append(folder / f"{name}{suffix}")
+        files[-1].write_bytes(gzip.compress(data) if suffix == ".gz" else data)
+    return MosesSource(format="moses", source=str(files[0]), target=str(files[1]), **LANGUAGES)
+
+
+def tsv(folder: Path, data: bytes, **settings: object) -> TsvSource:
+    file = folder / "text.tsv"
+    file.write_bytes(data)
+    return TsvSource.model_validate({"format": "tsv", "path": str(file), **LANGUAGES, **settings})
+
+
+def parquet(folder: Path, table: pa.Table, **settings: object) -> ParquetSource:
+    file = folder / "text.parquet"
+    pq.write_table(table, file)
+    return ParquetSource.model_validate({"format": "parquet", "path": str(file), **LANGUAGES, **settings})
+
+
+def refusal(source: BundledSource | MosesSource | ParquetSource | TsvSource) -> str:
+    with pytest.raises(UserError) as caught:
+        list(source.pairs())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (b"one\ntwo\n", b"eins\nzwei\n"),
+        (b"one\ntwo", b"eins\nzwei\n"),
+        (b"one\r\ntwo\r\n", b"eins\nzwei\n"),
+        (b"\xef\xbb\xbfone\ntwo\n", b"\xef\xbb\xbfeins\r\nzwei"),
+    ],
+)
+def test_moses(tmp_path: Path, suffix: str, source: bytes, target: bytes) -> None:
+    pairs = list(moses(tmp_path, source, target, suffix).pairs())
+    assert pairs == [RawPair("1", "one", "eins"), RawPair("2", "two", "zwei")]
+
+
+def test_blank_lines_are_lines(tmp_path: Path) -> None:
+    pairs = list(moses(tmp_path, b"\none\n\n", b"\neins\nleer\n").pairs())
+    assert pairs == [RawPair("1", "", ""), RawPair("2", "one", "eins"), RawPair("3", "", "leer")]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x85", "\r"])
+def test_only_a_line_feed_ends_a_line(tmp_path: Path, separator: str) -> None:
+    line = f"one{separator}more"
+    pairs = list(moses(tmp_path, f"{line}\ntwo\n".encode(), b"eins\nzwei\n").pairs())
+    assert [pair.source for pair in pairs] == [line, "two"]
+    assert [pair.source for pair in tsv(tmp_path, f"{line}\teins\n".encode()).pairs()] == [line]
+
+
+def test_byte_order_mark_is_text_further_on(tmp_path: Path) -> None:
+    pairs = list(moses(tmp_path, "a\n\ufeffb\n".encode(), b"c\nd\n").pairs())
+    assert pairs[1].source == "\ufeffb"
+
+
+def test_empty_files_have_no_pairs(tmp_path: Path) -> None:
+    assert list(moses(tmp_path, b"", b"").pairs()) == []
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize(("num_source", "num_target"), [(5, 3), (3, 5), (1, 0), (0, 1), (7, 8)])
+def test_unequal_line_counts(tmp_path: Path, suffix: str, num_source: int, num_target: int) -> None:
+    source = moses(tmp_path, b"a\n" * num_source, b"b\n" * num_target, suffix)
+    message = refusal(source)
+    assert f"{source.source} has {num_source} lines" in message
+    assert f"{source.target} has {num_target}:" in message
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_bytes_that_are_not_utf8(tmp_path: Path, suffix: str) -> None:
+    source = moses(tmp_path, b"a\nb\n", b"gut\nsch\xf6n\n", suffix)
+    message = refusal(source)
+    assert f"{source.target}, line 2:" in message
+    assert "byte 4 of the line, 0xf6" in message
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_bytes_that_are_not_utf8_in_a_surplus_line(tmp_path: Path, suffix: str) -> None:
+    """Counting the surplus lines of the longer file meets the bad byte: that is the message, and no traceback."""
+    message = refusal(moses(tmp_path, b"a\n", b"b\nc\n\xff\n", suffix))
+    assert "line 3" in message
+
+
+def test_truncated_gzip(tmp_path: Path) -> None:
+    source = moses(tmp_path, b"".join(b"line %d\n" % n for n in range(2000)), b"b\n" * 2000, ".gz")
+    file = Path(source.source)
+    file.write_bytes(file.read_bytes()[:-200])
+    message = refusal(source)
+    assert f"{file}, after line " in message
+    assert "not a whole gzip file" in message
+
+
+def plain_text(data: bytes) -> bytes:
+    return gzip.decompress(data)
+
+
+def damaged_middle(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes(byte ^ 0xFF for byte in data[middle : middle + 60]) + data[middle + 60 :]
+
+
+def damaged_checksum(data: bytes) -> bytes:
+    return data[:-8] + bytes(byte ^ 0xFF for byte in data[-8:-4]) + data[-4:]
+
+
+@pytest.mark.parametrize("damage", [plain_text, damaged_middle, damaged_checksum])
+def test_damaged_gzip(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    source = moses(tmp_path, b"".join(b"line %d\n" % (n * 7919 % 10007) for n in range(3000)), b"b\n" * 3000, ".gz")
+    file = Path(source.source)
+    file.write_bytes(damage(file.read_bytes()))
+    message = refusal(source)
+    assert str(file) in message
+    assert "gzip" in message
+
+
+def test_missing_files(tmp_path: Path) -> None:
+    source = moses(tmp_path, b"a\n", b"b\n")
+    Path(source.target).unlink()
+    assert refusal(source) == f"corpus.sources.target: there is no file {source.target!r}."
+    for other in (
+        TsvSource.model_validate({"format": "tsv", "path": str(tmp_path / "no.tsv"), **LANGUAGES}),
+        ParquetSource(format="parquet", path=str(tmp_path), **LANGUAGES),
+    ):
+        assert refusal(other) == f"corpus.sources.path: there is no file {other.path!r}."
+
+
+def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    source = MosesSource(format="moses", source="a.en", target="~/a.de", **LANGUAGES).absolute()
+    assert (source.source, source.target) == (str(tmp_path / "a.en"), str(tmp_path / "me" / "a.de"))
+
+
+def test_tsv(tmp_path: Path) -> None:
+    assert list(tsv(tmp_path, b'a "b\tc\n\td\n').pairs()) == [
+        RawPair("1", 'a "b', "c"),
+        RawPair("2", "", "d"),
+    ]
+
+
+def test_tsv_columns_and_header(tmp_path: Path) -> None:
+    data = b"\xef\xbb\xbfid\tde\ten\r\n7\tja\tyes\r\n8\tnein\tno\tmore\r\n"
+    source = tsv(tmp_path, data, source_column=2, target_column=1, header=True)
+    assert list(source.pairs()) == [RawPair("2", "yes", "ja"), RawPair("3", "no", "nein")]
+    assert len(list(tsv(tmp_path, data, source_column=2, target_column=1).pairs())) == 3
+
+
+def test_tsv_with_too_few_columns(tmp_path: Path) -> None:
+    source = tsv(tmp_path, b"a\tb\tc\nd\te\n", target_column=2)
+    message = refusal(source)
+    assert f"{source.path}, line 2: 2 tab-separated columns" in message
+    assert "columns 0 and 2 (counted from 0)" in message
+
+
+def test_tsv_that_is_not_utf8(tmp_path: Path) -> None:
+    source = tsv(tmp_path, b"a\tb\nc\t\xe4\n")
+    assert f"{source.path}, line 2: byte 3 of the line, 0xe4" in refusal(source)
+
+
+def test_parquet(tmp_path: Path) -> None:
+    table = pa.table({"source": ["a", "b\nb"], "target": pa.array(["c", "d\td"], pa.large_string()), "other": [1, 2]})
+    assert list(parquet(tmp_path, table).pairs()) == [RawPair("1", "a", "c"), RawPair("2", "b\nb", "d\td")]
+
+
+def test_parquet_columns(tmp_path: Path) -> None:
+    table = pa.table({"en": ["a", "b"], "de": ["c", "d"], "key": [70, None]})
+    source = parquet(tmp_path, table, source_column="en", target_column="de", id_column="key")
+    assert list(source.pairs()) == [RawPair("70", "a", "c"), RawPair("2", "b", "d")]
+
+
+def test_parquet_nulls_are_blank(tmp_path: Path) -> None:
+    table = pa.table({"source": ["a", None], "target": pa.array([None, None], pa.string())})
+    assert list(parquet(tmp_path, table).pairs()) == [RawPair("1", "a", ""), RawPair("2", "", "")]
+
+
+def test_parquet_is_read_in_file_order_over_row_groups(tmp_path: Path) -> None:
+    texts = [f"text {number}" for number in range(1000)]
+    source = parquet(tmp_path, pa.table({"source": texts, "target": texts}))
+    pq.write_table(pa.table({"source": texts, "target": texts}), source.path, row_group_size=64)
+    assert [(pair.pair_id, pair.source) for pair in source.pairs()] == [
+        (str(number + 1), text) for number, text in enumerate(texts)
+    ]
+
+
+def test_parquet_without_the_column(tmp_path: Path) -> None:
+    table = pa.table({"en": ["a"], "target": ["c"]})
+    source = parquet(tmp_path, table)
+    assert refusal(source) == f"{source.path}: no column 'source'; there are en, target."
+    named = parquet(tmp_path, table, source_column="en", id_column="key")
+    assert "no column 'key'" in refusal(named)
+
+
+def test_parquet_column_without_text(tmp_path: Path) -> None:
+    source = parquet(tmp_path, pa.table({"source": ["a"], "target": [1.5]}))
+    assert refusal(source) == f"{source.path}: column 'target' holds double, not text."
+
+
+@pytest.mark.parametrize("data", [b"", b"source,target\na,b\n", b"PAR1 but not for long PAR1"])
+def test_not_a_parquet_file(tmp_path: Path, data: bytes) -> None:
+    source = parquet(tmp_path, pa.table({"source": ["a"], "target": ["b"]}))
+    Path(source.path).write_bytes(data)
+    assert f"{source.path}: not a Parquet file" in refusal(source)
+
+
+def test_parquet_file_with_a_damaged_page(tmp_path: Path) -> None:
+    texts = [f"text {number * 7919 % 10007}" for number in range(5000)]
+    source = parquet(tmp_path, pa.table({"source": texts, "target": texts}))
+    data = Path(source.path).read_bytes()
+    Path(source.path).write_bytes(data[:50] + bytes(byte ^ 0xFF for byte in data[50:3000]) + data[3000:])
+    assert source.path in refusal(source)
+
+
+@pytest.mark.parametrize("language", [language for language in TRANSLATIONS if language != "en"])
+def test_bundled(language: str) -> None:
+    pairs = list(BundledSource(format="bundled", source_lang="en", target_lang=language).pairs())
+    assert 2_900 <= len(pairs) <= 3_100
+    assert len({pair.pair_id for pair in pairs}) == len(pairs)
+    assert all(pair.source.strip() and pair.target.strip() for pair in pairs)
+    assert pairs[0].source.startswith("In the beginning")
+    turned = list(BundledSource(format="bundled", source_lang=language, target_lang="en").pairs())
+    assert turned == [RawPair(pair.pair_id, pair.target, pair.source) for pair in pairs]
+
+
+def test_bundled_speaks_the_languages_it_says() -> None:
+    """A word that every chapter of each translation is full of."""
+    table = pq.read_table(BUNDLED_FILE)
+    for language, word in {"en": "the", "de": "und", "es": "que", "fr": "les", "ru": "и", "tl": "ang"}.items():
+        texts = table.column(language).to_pylist()
+        assert sum(word in text.lower().split() for text in texts) > len(texts) / 4, language
+
+
+@pytest.mark.parametrize("languages", [("en", "no"), ("verse", "en"), ("xx", "de")])
+def test_bundled_has_no_such_language(languages: tuple[str, str]) -> None:
+    source = BundledSource(format="bundled", source_lang=languages[0], target_lang=languages[1])
+    unknown = next(language for language in languages if language not in TRANSLATIONS)
+    there = ", ".join(TRANSLATIONS)
+    assert refusal(source) == f"corpus.sources: the bundled corpus has no {unknown!r}; it has {there}."
+
+
+def test_bundled_file_is_small_and_licensed() -> None:
+    assert BUNDLED_FILE.stat().st_size < 2_000_000
+    assert pq.read_metadata(BUNDLED_FILE).num_rows == pytest.approx(3_000, rel=0.05)
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (BUNDLED_FILE.parent / "LICENSE.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
+    named = {row[0]: row[1] for row in rows}
+    for language in pq.read_schema(BUNDLED_FILE).names[1:]:
+        assert TRANSLATIONS[language] in named[language]

@@ -1,0 +1,101 @@
+"""Words as spans of raw text, in many scripts."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weam_ray.encode.words import word_spans
+
+
+def words(text: str) -> list[str]:
+    return [text[start:end] for start, end in word_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It is raining today, isn't it?", "It is raining today , isn ' t it ?"),
+        ("l’homme n'a", "l ’ homme n ' a"),
+        ("snake_case x2 3.14", "snake_case x2 3 . 14"),
+        ("Straße naïve cafe\u0301 x", "Straße naïve cafe\u0301 x"),
+        ("今天下雨吗？", "今 天 下 雨 吗 ？"),
+        ("日本語のテキスト", "日 本 語 の テ キ ス ト"),
+        ("か\u3099き", "か\u3099 き"),
+        ("สวัสดีชาวโลก", "ส วั ส ดี ช า ว โ ล ก"),
+        ("GPT模型v2", "GPT 模 型 v2"),
+        ("नमस्ते दुनिया।", "नमस्ते दुनिया ।"),
+        ("क्षत्रिय क्\u200dष", "क्षत्रिय क्\u200dष"),
+        ("العَرَبِيَّة لغةٌ؟", "العَرَبِيَّة لغةٌ ؟"),
+        ("می\u200cخواهم بروم", "می\u200cخواهم بروم"),
+        ("שָׁלוֹם עוֹלָם", "שָׁלוֹם עוֹלָם"),
+        ("Привет, мир", "Привет , мир"),
+        ("한국어 문장", "한국어 문장"),
+        ("a👩‍👩‍👧‍👦b 👍🏽 🇩🇪🇫🇷 ☺️", "a 👩‍👩‍👧‍👦 b 👍🏽 🇩🇪 🇫🇷 ☺️"),
+        ("1️⃣ !?", "1️⃣ ! ?"),
+        ("a\x00b \x07\x1f c\u200bd\ufeff", "a b c d"),
+        (" \t\r\n\u00a0\u3000", ""),
+        ("", ""),
+        ("\u200e\u202a\u2060\u00ad", ""),
+    ],
+)
+def test_words(text: str, expected: str) -> None:
+    assert words(text) == expected.split()
+
+
+def test_virama_and_marks_stay_in_the_word() -> None:
+    """A mark that ends a word, follows another mark, or stands before a letter never cuts it."""
+    for word in ("स्त्री", "प्रार्थना", "தமிழ்", "বাংলা", "ಕನ್ನಡ", "ქართული"):
+        assert words(f"x {word} y") == ["x", word, "y"]
+
+
+@pytest.mark.parametrize("text", ["\u200d", "\u200c", "a \u200d b", "\u200c\u200d", "। \u200c"])
+def test_a_joiner_alone_is_no_word(text: str) -> None:
+    """The joiners belong to the letters beside them; with none there is nothing to see."""
+    assert all(any(is_visible(character) for character in word) for word in words(text))
+
+
+def is_visible(character: str) -> bool:
+    return not character.isspace() and unicodedata.category(character)[0] != "C"
+
+
+any_text = st.text(st.characters(exclude_categories=["Cn", "Cs"]), max_size=30)
+tricky = st.text(
+    st.sampled_from(
+        "ab1_'’-.,? \t\n\x00\u200b\u200c\u200d\ufe0f\u0301\u093f\u094d\u20e3क你好のไทดู한한가العَ👩👧🏽🇩🇫☺\u00ad\u0600"
+    ),
+    max_size=20,
+)
+
+
+class TestAnyText:
+    @settings(deadline=None)
+    @given(any_text | tricky)
+    def test_in_order_without_overlap(self, text: str) -> None:
+        last = 0
+        for start, end in word_spans(text):
+            assert last <= start < end <= len(text)
+            last = end
+
+    @settings(deadline=None)
+    @given(any_text | tricky)
+    def test_every_visible_character_is_in_a_word(self, text: str) -> None:
+        covered = {k for span in word_spans(text) for k in range(*span)}
+        missed = [text[k] for k in range(len(text)) if k not in covered and is_visible(text[k])]
+        assert missed == []
+
+    @settings(deadline=None)
+    @given(any_text | tricky)
+    def test_no_word_holds_a_space(self, text: str) -> None:
+        assert not any(character.isspace() for word in words(text) for character in word)
+
+    @settings(deadline=None)
+    @given(any_text | tricky)
+    def test_every_word_shows(self, text: str) -> None:
+        assert all(any(is_visible(character) for character in word) for word in words(text))
+
+    @settings(deadline=None)
+    @given(st.lists(any_text | tricky, max_size=4))
+    def test_lines_are_cut_alone(self, texts: list[str]) -> None:
+        assert words("\n".join(texts)) == [word for text in texts for word in words(text)]

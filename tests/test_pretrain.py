@@ -1,0 +1,147 @@
+"""The main job as a whole, on a small corpus: Ray Data, Ray Train, DeepSpeed, export, measurement, MLflow."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mlflow import MlflowClient
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from tests.conftest import tiny_overrides, write_moses
+from weam_ray.config import Config, load_config
+from weam_ray.errors import UserError
+from weam_ray.pretrain import Pretraining
+from weam_ray.train.log import read_steps
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home and a corpus that the tests of this file share, so that the stages run once."""
+    folder = tmp_path_factory.mktemp("pretrain")
+    write_moses(folder)
+    return folder
+
+
+def config_of(place: Path, *overrides: str) -> Config:
+    files = (place / "text.en", place / "text.xx")
+    return load_config("bundled", [*tiny_overrides(place / "home", files), *overrides])
+
+
+def run(place: Path, *overrides: str) -> Path:
+    job = Pretraining.of(config_of(place, *overrides), place)
+    job.run()
+    return job.folder.path
+
+
+def losses(folder: Path) -> list[float]:
+    return [entry["loss"] for entry in read_steps(folder / "losses.jsonl")]
+
+
+def test_the_main_job(ray_session: None, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = config_of(place)
+    folder = run(place)
+    assert folder.parent == place / "home" / "runs"
+    assert load_config(str(folder / "config.yaml")) == config
+    steps = read_steps(folder / "losses.jsonl")
+    assert [entry["step"] for entry in steps] == [1, 2, 3, 4, 5, 6]
+    assert {"loss", "multilingual_loss", "cross_lingual_loss", "learning_rate", "tokens"} <= steps[0].keys()
+
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    for when in ("before", "after"):
+        scores = result["retrieval"][when]["xx"]
+        assert set(scores) == {"to_english", "from_english", "to_english_uncentred"}
+        assert all(0 <= value <= 1 for value in scores.values())
+        assert result["loss"][when]["unigram_entropy"] > 0
+    assert result["loss"]["before"] != result["loss"]["after"]
+    assert result["tokens_per_second"] > 0
+    assert result["seconds"] > 0
+    assert result["padding_share"] < 0.1
+    assert (folder / "result.png").read_bytes().startswith(b"\x89PNG")
+
+    model = AutoModelForMaskedLM.from_pretrained(folder / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    assert (folder / "model" / "model.safetensors").is_file()
+    assert model(**tokenizer("the house", "da esuohu", return_tensors="pt")).logits.shape[-1] == len(tokenizer)
+
+    client = MlflowClient(f"sqlite:///{place / 'home' / 'mlflow.db'}")
+    mlflow_run = client.get_run(result["mlflow_run_id"])
+    assert mlflow_run.info.status == "FINISHED"
+    assert mlflow_run.data.params["objective.lambda"] == "1.0"
+    assert len(mlflow_run.data.params) < 60
+    assert mlflow_run.data.metrics["retrieval_after/xx/to_english"] == result["retrieval"]["after"]["xx"]["to_english"]
+    assert mlflow_run.data.tags["model"] == str(folder / "model")
+    for metric in ("loss", "learning_rate", "tokens_per_second"):
+        assert [entry.step for entry in client.get_metric_history(mlflow_run.info.run_id, metric)] == [1, 2, 3, 4, 5, 6]
+    (entry,) = mlflow_run.inputs.dataset_inputs
+    assert (entry.dataset.name, len(entry.dataset.digest)) == ("en-xx", 16)
+    files = {file.path for file in client.list_artifacts(mlflow_run.info.run_id)}
+    assert files == {"config.yaml", "result.json", "result.png"}
+
+    capsys.readouterr()
+    before = (folder / "result.json").stat().st_mtime_ns
+    assert run(place) == folder
+    assert "This run is finished" in capsys.readouterr().out
+    assert (folder / "result.json").stat().st_mtime_ns == before
+    with pytest.raises(UserError, match=r"objective\.lambda: 1\.0 there, 0\.5 here"):
+        run(place, f"output.dir={folder}", "objective.lambda=0.5")
+
+
+def test_two_workers_of_zero_2_are_one_worker_that_accumulates(ray_session: None, place: Path) -> None:
+    half = "training.micro_batch_size=4"
+    one = run(place, half)
+    two = run(place, half, "training.num_workers=2", "training.zero_stage=2")
+    assert one != two
+    assert losses(two) == pytest.approx(losses(one), rel=1e-5)
+    first, second = (AutoModelForMaskedLM.from_pretrained(folder / "model").state_dict() for folder in (one, two))
+    for name, weights in first.items():
+        torch.testing.assert_close(second[name], weights, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [0, 1, 3])
+def test_every_zero_stage_trains_alike(ray_session: None, place: Path, stage: int) -> None:
+    half = "training.micro_batch_size=4"
+    found = run(place, half, "training.num_workers=2", f"training.zero_stage={stage}")
+    assert losses(found) == pytest.approx(losses(run(place, half)), rel=1e-5)
+    exported = AutoModelForMaskedLM.from_pretrained(found / "model").state_dict()
+    reference = AutoModelForMaskedLM.from_pretrained(run(place, half) / "model").state_dict()
+    for name, weights in reference.items():
+        torch.testing.assert_close(exported[name], weights, rtol=1e-3, atol=1e-4)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(ray_session: None, place: Path) -> None:
+    job = Pretraining.of(config_of(place, "optimizer.learning_rate=1e20", "optimizer.max_gradient_norm=0.0"), place)
+    with pytest.raises(UserError, match=r"Step \d+: the loss is (nan|inf)"):
+        job.run()
+    state = json.loads((job.folder.path / "state.json").read_text(encoding="utf-8"))
+    assert state["status"] == "running"
+    assert not (job.folder.path / "result.json").exists()
+    client = MlflowClient(f"sqlite:///{place / 'home' / 'mlflow.db'}")
+    assert client.get_run(state["mlflow_run_id"]).info.status == "FAILED"
+
+
+def test_a_sentencepiece_encoder_from_a_folder(
+    ray_session: None, place: Path, tmp_path: Path, sentencepiece: object
+) -> None:
+    from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
+
+    shape = XLMRobertaConfig(
+        vocab_size=len(sentencepiece),  # type: ignore[arg-type]
+        type_vocab_size=1,
+        pad_token_id=1,
+        hidden_size=16,
+        num_attention_heads=2,
+        num_hidden_layers=1,
+        intermediate_size=32,
+        max_position_embeddings=130,
+    )
+    XLMRobertaForMaskedLM(shape).save_pretrained(tmp_path / "xlmr")
+    sentencepiece.save_pretrained(tmp_path / "xlmr")  # type: ignore[attr-defined]
+    folder = run(place, f"encoder.name={tmp_path / 'xlmr'}", "objective=tlm", "training.max_steps=2")
+    assert "cross_lingual_loss" not in read_steps(folder / "losses.jsonl")[0]
+    loaded = AutoModelForMaskedLM.from_pretrained(folder / "model")
+    assert loaded.config.model_type == "xlm-roberta"
+    assert AutoTokenizer.from_pretrained(folder / "model").tokenize("the house") == sentencepiece.tokenize("the house")  # type: ignore[attr-defined]

@@ -1,0 +1,86 @@
+"""The step files: appended, cut on resuming, read beside a writer."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from weam_ray.train.log import LOSSES, TIMINGS, StepLog, cut, read_steps
+from weam_ray.train.loop import StepRecord
+from weam_ray.train.monitor import merged, monitored
+
+
+def record(step: int, loss: float = 1.0, seconds: float = 0.5) -> StepRecord:
+    return StepRecord(step, loss, {"multilingual_loss": loss}, 1e-3, 2.0, 100, 15, seconds, 0.01, 0.02, 0, 0)
+
+
+def write(folder: Path, done: int, steps: range, seconds: float = 0.5) -> None:
+    log = StepLog(folder, done)
+    for step in steps:
+        log.write(record(step, 10.0 / step, seconds))
+    log.close()
+
+
+def test_a_line_a_step(tmp_path: Path) -> None:
+    write(tmp_path, 0, range(1, 4))
+    lines = read_steps(tmp_path / LOSSES)
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert {"step", "loss", "multilingual_loss", "learning_rate", "tokens"} <= lines[0].keys()
+    assert [line["seconds"] for line in read_steps(tmp_path / TIMINGS)] == [0.5] * 3
+
+
+def test_resuming_cuts_back_to_the_checkpoint_and_equals_an_undisturbed_run(tmp_path: Path) -> None:
+    write(tmp_path / "whole", 0, range(1, 9), seconds=0.5)
+    write(tmp_path / "resumed", 0, range(1, 6), seconds=0.5)
+    write(tmp_path / "resumed", 3, range(4, 9), seconds=0.9)
+    assert (tmp_path / "whole" / LOSSES).read_bytes() == (tmp_path / "resumed" / LOSSES).read_bytes()
+    assert len(read_steps(tmp_path / "resumed" / TIMINGS)) == 8
+
+
+def test_a_line_cut_short_by_a_crash_does_not_count(tmp_path: Path) -> None:
+    file = tmp_path / LOSSES
+    file.write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "lo', encoding="utf-8")
+    assert read_steps(file) == [{"step": 1}]
+    cut(file, done=5)
+    assert file.read_text(encoding="utf-8") == '{"step": 1}\n'
+
+
+def test_no_file_is_no_steps(tmp_path: Path) -> None:
+    assert read_steps(tmp_path / LOSSES) == []
+
+
+class Bar:
+    """Stands in for a progress bar."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.closed = False
+
+    def set_postfix_str(self, text: str, refresh: bool) -> None:
+        self.text = text
+
+    def update(self, steps: int) -> None:
+        self.n += steps
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_monitor_passes_each_step_once_though_the_workers_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weam_ray.train.monitor.POLL_SECONDS", 0.01)
+    passed: list[int] = []
+    bar = Bar()
+    with monitored(tmp_path, lambda steps: passed.extend(step["step"] for step in steps), bar):  # type: ignore[arg-type]
+        write(tmp_path, 0, range(1, 6))
+        while len(passed) < 5:
+            pass
+        write(tmp_path, 2, range(3, 8))
+    assert passed == [1, 2, 3, 4, 5, 6, 7]
+    assert (bar.n, bar.closed) == (7, True)
+
+
+def test_merged_counts_the_tokens_seen(tmp_path: Path) -> None:
+    write(tmp_path, 0, range(1, 4))
+    assert [entry["tokens_seen"] for entry in merged(tmp_path)] == [100, 200, 300]

@@ -1,0 +1,147 @@
+"""The loop with the bare engine: records, schedule, resuming, and losses that are no numbers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from weam_ray.config import Config, OptimizerSection, load_config
+from weam_ray.encode.collate import Collator, EncodedRow, RowKey, Vocabulary
+from weam_ray.encoder import build_encoder
+from weam_ray.errors import UserError
+from weam_ray.objectives.table import build_objective
+from weam_ray.train.bare import BareEngine
+from weam_ray.train.loop import StepRecord, seed_dropout, train
+from weam_ray.train.schedule import learning_rate
+
+Steps = list[list[tuple[int, Any]]]
+
+
+def small_config(*overrides: str) -> Config:
+    scratch = "encoder.scratch={num_layers: 1, hidden_size: 16, num_heads: 2, intermediate_size: 32, max_positions: 64}"
+    plain = ["training.max_steps=6", "training.batch_size=8", "training.checkpoint_steps=4", "encoder.dropout=0.1"]
+    return load_config("bundled", [scratch, *plain, *overrides])
+
+
+def rows(tokenizer: Any, count: int) -> list[EncodedRow]:
+    generator = np.random.default_rng(7)
+    made = []
+    for _ in range(count):
+        sizes = generator.integers(3, 12, 2)
+        ids = [generator.integers(5, len(tokenizer), size).astype(np.int32) for size in sizes]
+        links = np.stack([np.arange(min(sizes))] * 2, axis=1).astype(np.int16)
+        words = [np.arange(size).astype(np.int16) for size in sizes]
+        made.append(EncodedRow(*ids, *words, links))
+    return made
+
+
+@pytest.fixture
+def steps(wordpiece: Any) -> Callable[[Config], Steps]:
+    """All micro-batches of a run, as one worker gets them."""
+
+    def make(config: Config) -> Steps:
+        training = config.training
+        collator = Collator(Vocabulary.of(wordpiece), config.objective, config.seeds, training.max_length)
+        pool = rows(wordpiece, training.batch_size)
+        size = training.micro_batch_size
+        result = []
+        for step in range(training.max_steps):
+            keyed = [(RowKey(step, number), row) for number, row in enumerate(pool)]
+            result.append([(k, collator(keyed[k * size : (k + 1) * size])) for k in range(len(pool) // size)])
+        return result
+
+    return make
+
+
+def engine_of(config: Config, tokenizer: Any) -> BareEngine:
+    model = build_encoder(config.encoder, tokenizer, config.seeds.model)
+    return BareEngine(build_objective(model, config.objective), config.optimizer)
+
+
+def run(config: Config, engine: BareEngine, steps: Steps, first: int = 0) -> tuple[list[StepRecord], list[int]]:
+    records: list[StepRecord] = []
+    checkpoints: list[int] = []
+    train(engine, config, steps[first:], first, records.append, checkpoints.append)
+    return records, checkpoints
+
+
+def test_records_and_checkpoints(wordpiece: Any, steps: Callable[[Config], Steps]) -> None:
+    config = small_config()
+    batches = steps(config)
+    records, checkpoints = run(config, engine_of(config, wordpiece), batches)
+    assert [record.step for record in records] == [1, 2, 3, 4, 5, 6]
+    assert checkpoints == [4, 6]
+    for record, ((_, batch),) in zip(records, batches, strict=True):
+        assert record.masked == len(batch.masked)
+        assert record.tokens == batch.attention_mask.sum()
+        assert record.padding_share == pytest.approx(1 - batch.attention_mask.mean())
+        assert record.loss == pytest.approx(
+            record.parts["multilingual_loss"] + record.parts["cross_lingual_loss"], rel=1e-6
+        )
+        assert record.learning_rate == learning_rate(config.optimizer, record.step, 6)
+        assert record.gradient_norm > 0
+
+
+def test_loss_is_the_mean_over_the_masked_positions_of_the_global_batch(
+    wordpiece: Any, steps: Callable[[Config], Steps]
+) -> None:
+    """However it is cut into micro-batches of unequal numbers of masks, a step is the same."""
+    records = {}
+    for size in (8, 4, 2, 1):
+        config = small_config(f"training.micro_batch_size={size}", "encoder.dropout=0.0")
+        records[size] = run(config, engine_of(config, wordpiece), steps(config))[0]
+    for size in (4, 2, 1):
+        for whole, cut in zip(records[8], records[size], strict=True):
+            assert cut.loss == pytest.approx(whole.loss, rel=1e-5)
+            assert cut.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
+
+
+def test_resumed_equals_uninterrupted(wordpiece: Any, steps: Callable[[Config], Steps]) -> None:
+    config = small_config()
+    batches = steps(config)
+    whole = engine_of(config, wordpiece)
+    expected = run(config, whole, batches)[0]
+    first = engine_of(config, wordpiece)
+    train(first, config, batches[:3], 0, lambda _: None, lambda _: None)
+    second = engine_of(config, wordpiece)
+    second.objective.load_state_dict(first.objective.state_dict())
+    second.optimizer.load_state_dict(first.optimizer.state_dict())
+    torch.manual_seed(12345)
+    resumed = run(config, second, batches, first=3)[0]
+    assert [(r.step, r.loss, r.gradient_norm) for r in resumed] == [
+        (r.step, r.loss, r.gradient_norm) for r in expected[3:]
+    ]
+
+
+def test_a_loss_that_is_no_number_stops_before_the_step(wordpiece: Any, steps: Callable[[Config], Steps]) -> None:
+    config = small_config()
+    engine = engine_of(config, wordpiece)
+    batches = steps(config)
+    train(engine, config, batches[:2], 0, lambda _: None, lambda _: None)
+    with torch.no_grad():
+        engine.objective.masked_model.model.cls.predictions.bias[0] = float("nan")
+    before = [parameter.clone() for parameter in engine.objective.parameters()]
+    with pytest.raises(UserError, match=r"Step 3: the loss is nan"):
+        run(config, engine, batches, first=2)
+    for old, new in zip(before, engine.objective.parameters(), strict=True):
+        torch.testing.assert_close(old, new, rtol=0, atol=0, equal_nan=True)
+
+
+def test_dropout_depends_on_seed_step_and_micro_batch() -> None:
+    def draw(*key: int) -> float:
+        seed_dropout(*key)
+        return torch.rand(()).item()
+
+    values = {(seed, step, number): draw(seed, step, number) for seed in (1, 2) for step in (1, 2) for number in (0, 1)}
+    assert len(set(values.values())) == 8
+    assert all(draw(*key) == value for key, value in values.items())
+
+
+def test_learning_rate_warms_up_and_decays_to_zero() -> None:
+    settings = OptimizerSection(learning_rate=1.0, warmup_share=0.2)
+    rates = [learning_rate(settings, step, 10) for step in range(1, 11)]
+    assert rates == pytest.approx([0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
+    constant = OptimizerSection(learning_rate=1.0, warmup_share=0.0, schedule="constant")
+    assert {learning_rate(constant, step, 10) for step in range(1, 11)} == {1.0}
