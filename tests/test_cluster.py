@@ -67,15 +67,6 @@ def test_resource_that_the_cluster_lacks() -> None:
         check_capacity(1, {"CPU": 1, "unobtainium": 1})
 
 
-def test_reserved_cores_count() -> None:
-    import ray
-
-    cpus = int(ray.cluster_resources()["CPU"])
-    check_capacity(cpus, {"CPU": 1})
-    with pytest.raises(UserError, match=f"at most {cpus - 1} workers fit"):
-        check_capacity(cpus, {"CPU": 1}, reserved_cpus=1)
-
-
 def test_any_folder_will_do_on_one_node(tmp_path: Path) -> None:
     check_shared(tmp_path / "home")
     assert list(tmp_path.iterdir()) == []

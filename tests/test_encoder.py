@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
-from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    XLMRobertaConfig,
+    XLMRobertaForMaskedLM,
+)
 
 from weam_ray.config import EncoderSection, ScratchSection
 from weam_ray.encoder import build_encoder, encoder_fingerprint

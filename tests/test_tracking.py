@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from weam_ray.errors import UserError
-from weam_ray.tracking import Tracker, scalar_parameters
+from weam_ray.tracking import Tracker, flat_parameters
 
 
 def steps(first: int, last: int) -> list[dict[str, Any]]:
@@ -74,6 +74,6 @@ def test_a_store_that_cannot_be_used(tmp_path: Path) -> None:
         Tracker("nonsense://somewhere", "tests", tmp_path)
 
 
-def test_scalar_parameters() -> None:
-    tree = {"a": {"b": 1, "c": {"d": None}}, "e": "x", "list": [1, 2]}
-    assert scalar_parameters(tree) == {"a.b": 1, "a.c.d": None, "e": "x"}
+def test_flat_parameters() -> None:
+    tree = {"a": {"b": 1, "c": {"d": None}}, "e": "x", "list": [1, 2], "sources": [{"x": 1}]}
+    assert flat_parameters(tree) == {"a.b": 1, "a.c.d": None, "e": "x", "list": [1, 2]}

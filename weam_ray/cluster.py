@@ -82,7 +82,7 @@ def ray_cluster(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-def check_capacity(num_workers: int, per_worker: dict[str, float], reserved_cpus: float = 0.0) -> None:
+def check_capacity(num_workers: int, per_worker: dict[str, float]) -> None:
     """See that the cluster has, or can scale to, what the training workers need.
 
     Raises:
@@ -94,7 +94,7 @@ def check_capacity(num_workers: int, per_worker: dict[str, float], reserved_cpus
     have = ray.cluster_resources()
     limit = state.get_max_resources_from_cluster_config() or {}
     for resource, amount in per_worker.items():
-        needed = amount * num_workers + (reserved_cpus if resource == "CPU" else 0)
+        needed = amount * num_workers
         available = max(have.get(resource, 0.0), float(limit.get(resource, 0)))
         if needed > available:
             raise UserError(

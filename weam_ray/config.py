@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
@@ -89,7 +89,9 @@ class ObjectiveSection(Section):
     """What is predicted (Yang et al. 2021, Figure 1; our choices where the figure is silent)."""
 
     name: str = Field(default="weam", min_length=1)
-    lambda_: float = Field(default=1.0, ge=0, alias="lambda", description="weight of cross-lingual prediction")
+    lambda_: float = Field(
+        default=1.0, ge=0, allow_inf_nan=False, alias="lambda", description="weight of cross-lingual prediction"
+    )
     normalize: bool = Field(default=False, description="divide the loss by 1 + lambda")
     mask_probability: float = Field(default=0.15, gt=0, lt=1)
     masking: Literal["subword", "whole_word", "aligned"] = "subword"
@@ -108,8 +110,8 @@ class ObjectiveSection(Section):
 class OptimizerSection(Section):
     """AdamW, with linear warm-up and decay of the learning rate."""
 
-    learning_rate: float = Field(default=5e-5, gt=0)
-    betas: list[float] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
+    learning_rate: float = Field(default=5e-5, gt=0, allow_inf_nan=False)
+    betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
     epsilon: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_share: float = Field(default=0.1, ge=0, le=1, description="share of the steps that warm up")
@@ -141,11 +143,11 @@ class TrainingSection(Section):
             return values
         values = dict(values)
         batch_size, num_workers = values.get("batch_size", 32), values.get("num_workers", 1)
-        if isinstance(batch_size, int) and isinstance(num_workers, int) and num_workers > 0:
-            if values.get("micro_batch_size") is None:
-                values["micro_batch_size"] = max(1, batch_size // num_workers)
-            if values.get("threads_per_worker") is None:
-                values["threads_per_worker"] = max(1, 2 // num_workers)
+        usable = isinstance(batch_size, int) and isinstance(num_workers, int) and num_workers > 0
+        if values.get("micro_batch_size") is None:
+            values["micro_batch_size"] = max(1, batch_size // num_workers) if usable else 1
+        if values.get("threads_per_worker") is None:
+            values["threads_per_worker"] = max(1, 2 // num_workers) if usable else 1
         return values
 
     @model_validator(mode="after")
@@ -174,9 +176,9 @@ class EvaluationSection(Section):
 class SeedSection(Section):
     """Seeds by purpose: order of rows and sentences, masks, initial weights and dropout."""
 
-    data: int = Field(default=1, ge=0)
-    masking: int = Field(default=2, ge=0)
-    model: int = Field(default=3, ge=0)
+    data: int = Field(default=1, ge=0, lt=2**63)
+    masking: int = Field(default=2, ge=0, lt=2**63)
+    model: int = Field(default=3, ge=0, lt=2**63)
 
 
 class TrackingSection(Section):
@@ -275,7 +277,10 @@ def read_yaml(name_or_file: str) -> tuple[dict[str, Any], str]:
     if not file.is_file():
         names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
         raise UserError(f"--config {name_or_file}: neither a file nor one of the shipped configurations ({names}).")
-    return parse_mapping(file.read_text(encoding="utf-8"), str(file)), file.stem
+    try:
+        return parse_mapping(file.read_text(encoding="utf-8"), str(file)), file.stem
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8.") from None
 
 
 def parse_mapping(text: str, where: str) -> dict[str, Any]:
@@ -323,6 +328,8 @@ def sentences(error: ValidationError) -> Iterator[str]:
         elif problem["type"] == "value_error":
             message = str(problem["ctx"]["error"])
             yield f"{where}: {message}." if where else f"{message}."
+        elif problem["type"] == "union_tag_not_found":
+            yield f"{where}.format: this key is required: one of bundled, moses, parquet, tsv."
         elif problem["type"] == "union_tag_invalid":
             yield f"{where}.format: {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}."
         else:

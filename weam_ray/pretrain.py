@@ -18,7 +18,7 @@ from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.report.plots import run_plot
 from weam_ray.report.tables import print_result
 from weam_ray.runs import CONFIG, FINISHED, Home, RunFolder, run_fingerprint
-from weam_ray.tracking import Tracker, scalar_parameters
+from weam_ray.tracking import Tracker, flat_parameters
 from weam_ray.train.launch import TrainingJob, launch, resources
 from weam_ray.train.monitor import merged, monitored
 
@@ -104,7 +104,7 @@ class Pretraining:
             "folder": str(folder.path),
         }
         skipped = ("home", "stages", "output", "tracking", "cluster", "name")
-        parameters = scalar_parameters({key: part for key, part in config.tree().items() if key not in skipped})
+        parameters = flat_parameters({key: part for key, part in config.tree().items() if key not in skipped})
         known = folder.state.mlflow_run_id
         folder.state.mlflow_run_id = tracker.open(folder.path.name, known, parameters, tags)
         if folder.state.mlflow_run_id != known:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from weam_ray.config import Config, environment_home, fingerprint, parse_mapping
+from weam_ray.config import Config, environment_home, fingerprint, load_config
 from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
 from weam_ray.pipeline import StagePlan
@@ -87,26 +87,32 @@ class RunFolder:
         if fresh:
             path = unused(path)
         folder = cls(path, run)
-        if (path / STATE).is_file():
-            folder.state = RunState(**json.loads((path / STATE).read_text(encoding="utf-8")))
+        if folder.read_state():
             if folder.state.fingerprint != run:
                 raise UserError(
                     f"output.dir={path} holds a run of another configuration or other data "
                     f"({folder.differences(config)}). "
                     "Choose another folder, or --fresh for a new numbered one."
                 )
-        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+        elif path.exists() and (not path.is_dir() or any(not begun(entry.name) for entry in path.iterdir())):
             raise UserError(f"output.dir={path} is not empty and holds no run; choose another folder.")
         return folder
 
     def differences(self, config: Config) -> str:
         """Which keys of the configuration differ from those of the run in this folder."""
-        from weam_ray.tracking import scalar_parameters
+        from weam_ray.tracking import flat_parameters
 
-        there = scalar_parameters(parse_mapping((self.path / CONFIG).read_text(encoding="utf-8"), str(self.path)))
-        here = scalar_parameters(config.tree())
-        keys = [key for key in here if here[key] != there.get(key) and not key.startswith(("output.", "home"))]
-        return ", ".join(f"{key}: {there.get(key)} there, {here[key]} here" for key in keys) or "the data differ"
+        there = flat_parameters(load_config(str(self.path / CONFIG)).result_settings())
+        here = flat_parameters(config.result_settings())
+        keys = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
+        return ", ".join(f"{key}: {there.get(key)} there, {here.get(key)} here" for key in keys) or "the data differ"
+
+    def read_state(self) -> bool:
+        """Take over the state that the folder holds; whether it holds one."""
+        if not (self.path / STATE).is_file():
+            return False
+        self.state = RunState(**json.loads((self.path / STATE).read_text(encoding="utf-8")))
+        return True
 
     @property
     def finished(self) -> bool:
@@ -141,7 +147,13 @@ class RunFolder:
                 "wait for it, or use --fresh."
             )
         with lease(folder, f"{os.getpid()}-{time.time_ns()}", print):
+            self.read_state()  # another process may have finished it since
             yield
+
+
+def begun(name: str) -> bool:
+    """Whether a file may stem from a run of ours that was interrupted before its first state was written."""
+    return name.startswith(("lease-", ".")) or name == CONFIG
 
 
 def unused(path: Path) -> Path:

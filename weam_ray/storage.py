@@ -24,6 +24,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from weam_ray.config import fingerprint
+from weam_ray.errors import UserError
 
 HEARTBEAT_SECONDS = 10.0
 DEAD_AFTER_SECONDS = 60.0
@@ -94,7 +95,10 @@ class Folder:
         """The folder of a local path or of a URI such as `s3://bucket/stages`."""
         text = str(address)
         if "://" in text:
-            return cls(*pafs.FileSystem.from_uri(text))
+            try:
+                return cls(*pafs.FileSystem.from_uri(text))
+            except (pa.ArrowInvalid, OSError) as error:
+                raise UserError(f"stages={text}: not a place that can be used: {error}") from None
         return cls(pafs.LocalFileSystem(), str(Path(text).expanduser().resolve()))
 
     def child(self, name: str) -> "Folder":
@@ -108,11 +112,15 @@ class Folder:
         return isinstance(self.filesystem, pafs.LocalFileSystem)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file, and the folder where there is none."""
+        """Write a file whole, and the folder where there is none: a reader sees the old file or the new one."""
+        # an object store shows a file when it is complete; a local disk needs a second name for that
+        partial = f"{name}.partial" if self.is_local else name
         if self.is_local:
             os.makedirs(self.path, exist_ok=True)
-        with self.filesystem.open_output_stream(self.file(name)) as stream:
+        with self.filesystem.open_output_stream(self.file(partial)) as stream:
             stream.write(data)
+        if self.is_local:
+            os.replace(self.file(partial), self.file(name))
 
     def read(self, name: str) -> bytes:
         with self.filesystem.open_input_file(self.file(name)) as stream:
@@ -204,7 +212,10 @@ class StageStore:
         sizes = folder.sizes()
         if "manifest.json" not in sizes:
             return None
-        manifest = json.loads(folder.read("manifest.json"))
+        try:
+            manifest = json.loads(folder.read("manifest.json"))
+        except json.JSONDecodeError:
+            return None  # damaged: built again
         whole = all(sizes.get(entry["name"]) == entry["size"] for entry in manifest["files"])
         return Stage(folder, manifest) if whole else None
 
@@ -236,7 +247,9 @@ class StageStore:
                 output = builder(attempt)
                 output.counts.check()
             except BaseException:
-                sweep(folder, keep=live_attempts(folder) - {attempt.name})
+                for name in folder.sizes():
+                    if name.startswith(f"{attempt.name}-"):
+                        folder.delete(name)
                 raise
             manifest = {
                 **asdict(spec),
@@ -269,7 +282,8 @@ def lease(folder: Folder, attempt: str, say: Callable[[str], None]) -> Iterator[
 
     def keep_beating() -> None:
         while not stop.wait(HEARTBEAT_SECONDS):
-            beat()
+            with suppress(OSError):  # a disk that is busy or full for a moment; the next beat comes
+                beat()
 
     beat()
     thread = threading.Thread(target=keep_beating, name=f"lease {attempt}", daemon=True)
@@ -322,7 +336,7 @@ def live_attempts(folder: Folder) -> set[str]:
 def sweep(folder: Folder, keep: set[str]) -> None:
     """Delete what dead attempts left: their files, and a manifest whose files are not all there."""
     for name in folder.sizes():
-        attempt = name.removeprefix("lease-").split("-")[0].removesuffix(".json")
+        attempt = name.removeprefix("lease-").split("-")[0].split(".")[0]
         if attempt not in keep:
             folder.delete(name)
 

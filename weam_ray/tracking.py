@@ -134,12 +134,12 @@ class Tracker:
         return f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
 
-def scalar_parameters(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The scalar settings of a configuration tree, by dotted key."""
+def flat_parameters(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The settings of a configuration tree by dotted key, but for lists of mappings."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):
-            found |= scalar_parameters(value, f"{prefix}{key}.")
-        elif not isinstance(value, list):
+            found |= flat_parameters(value, f"{prefix}{key}.")
+        elif not (isinstance(value, list) and any(isinstance(entry, dict) for entry in value)):
             found[prefix + key] = value
     return found

@@ -128,7 +128,7 @@ def test_image_copies_named_files_of_the_project_only() -> None:
     sources = {source for *sources, _ in copies for source in sources}
     assert sources == {
         *("requirements.lock", "pyproject.toml", "README.md", "LICENSE"),
-        *("weam_ray", "jobs", "tune_spaces"),
+        *("weam_ray", "jobs"),
     }
     missing = [source for source in sorted(sources) if not (ROOT / source).exists()]
     assert not missing, f"the image cannot be built without {missing}"

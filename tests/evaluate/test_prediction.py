@@ -52,9 +52,7 @@ def test_scores_of_a_model_that_knows_every_position(wordpiece: Any) -> None:
     lengths = range(20, 40)
     rows = [row(list(range(10, 10 + n)), list(range(100, 100 + n)), [(k, k) for k in range(0, n, 2)]) for n in lengths]
     cls, sep = wordpiece.cls_token_id, wordpiece.sep_token_id
-    truth = {
-        2 * n + 3: [cls, *range(10, 10 + n), sep, *range(100, 100 + n), sep] for n in lengths
-    }
+    truth = {2 * n + 3: [cls, *range(10, 10 + n), sep, *range(100, 100 + n), sep] for n in lengths}
     scores = prediction_scores(Oracle(truth, len(wordpiece)), wordpiece, rows, max_length=128, batch_size=8)
     assert scores["multilingual_accuracy"] == 1.0
     assert scores["linked_cross_lingual_accuracy"] == 0.0

@@ -41,9 +41,7 @@ def source(**fields: str) -> str:
         (source(format="tsv", path="/nowhere.tsv"), "there is no file '/nowhere.tsv'"),
     ],
 )
-def test_mistakes_before_ray(
-    override: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_mistakes_before_ray(override: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sentence in fails([f"home={tmp_path}", override], capsys)
     assert not (tmp_path / "runs").exists()
     assert not (tmp_path / "mlflow.db").exists()

@@ -1,6 +1,7 @@
 """What all readers share: the pair they yield, and lines of text with their errors."""
 
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, ClassVar, NamedTuple, Self, cast
@@ -76,7 +77,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             for raw in cast(IO[bytes], file):
                 number += 1
                 yield number, decode(raw, path, number)
-        except (gzip.BadGzipFile, EOFError) as error:
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise UserError(f"{path}, after line {number}: not a whole gzip file ({error}).") from error
 
 

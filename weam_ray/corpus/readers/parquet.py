@@ -49,9 +49,17 @@ class ParquetSource(SourceBase):
             if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
                 raise UserError(f"{file}: column {column!r} holds {kind}, not text.")
         number = 0
-        for batch in table.iter_batches(columns=list(dict.fromkeys(wanted))):
-            sources, targets = batch[self.source_column].to_pylist(), batch[self.target_column].to_pylist()
-            names = batch[self.id_column].to_pylist() if self.id_column else [None] * len(sources)
+        batches = table.iter_batches(columns=list(dict.fromkeys(wanted)))
+        while True:
+            try:
+                batch = next(batches, None)
+                columns = [] if batch is None else [batch[name].to_pylist() for name in wanted]
+            except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+                raise UserError(f"{file}, after row {number}: damaged ({error}).") from error
+            if batch is None:
+                return
+            sources, targets = columns[:2]
+            names = columns[2] if self.id_column else [None] * len(sources)
             for source, target, name in zip(sources, targets, names, strict=True):
                 number += 1
                 yield RawPair(str(number if name is None else name), source or "", target or "")
