@@ -13,6 +13,8 @@ from tqdm import tqdm
 from weam_ray.arithmetic import batch_lines
 from weam_ray.cluster import check_capacity, check_shared, ray_cluster
 from weam_ray.config import Config
+from weam_ray.encode.tokenizer import load_tokenizer
+from weam_ray.encoder import SCRATCH
 from weam_ray.errors import UserError
 from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.report.plots import run_plot
@@ -42,6 +44,8 @@ class Pretraining:
         home = Home.of(config, checkout)
         hashes = home.source_hashes()
         plan = StagePlan.of(config, hashes)
+        if config.encoder.name != SCRATCH:
+            load_tokenizer(config.encoder.name, config.encoder.revision)  # its mistakes show before anything runs
         return cls(config, home, plan, RunFolder.of(config, home, run_fingerprint(config, plan, hashes), fresh))
 
     def run(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Oracle(torch.nn.Module):
 
 
 def test_scores_of_a_model_that_knows_every_position(wordpiece: Any) -> None:
-    """Own predictions are all right; a partner's state gives the partner's token, so those of linked words are wrong."""
+    """Own predictions are right; a partner's state gives the partner's token, so those of linked words are wrong."""
     lengths = range(20, 40)
     rows = [row(list(range(10, 10 + n)), list(range(100, 100 + n)), [(k, k) for k in range(0, n, 2)]) for n in lengths]
     cls, sep = wordpiece.cls_token_id, wordpiece.sep_token_id

@@ -196,7 +196,7 @@ def test_a_batch_without_masks_has_loss_zero(name: str) -> None:
 
 
 FAMILIES = {
-    "bert": lambda: bert(),
+    "bert": bert,
     "roberta": lambda: RobertaForMaskedLM(RobertaConfig(vocab_size=VOCABULARY, type_vocab_size=1, **SIZES)),
     "xlm-roberta": lambda: XLMRobertaForMaskedLM(XLMRobertaConfig(vocab_size=VOCABULARY, type_vocab_size=1, **SIZES)),
     "distilbert": lambda: DistilBertForMaskedLM(
