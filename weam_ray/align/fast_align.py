@@ -84,13 +84,12 @@ class FastAlign:
         report: Callable[[IterationReport], None] = lambda _: None,
     ) -> "FastAlign":
         """Fit both directions on the words of sentence pairs."""
-        pairs = list(pairs)
+        pairs = [(source, target) for source, target in pairs if source and target]
+        assert pairs, "no pair with words on both sides"
         source_words = sorted({word for source, _ in pairs for word in source})
         target_words = sorted({word for _, target in pairs for word in target})
         source, source_offsets = to_ids([pair[0] for pair in pairs], source_words)
         target, target_offsets = to_ids([pair[1] for pair in pairs], target_words)
-        whole = (np.diff(source_offsets) > 0) & (np.diff(target_offsets) > 0)
-        assert whole.any(), "no pair with words on both sides"
         bitext = Bitext(source, source_offsets, target, target_offsets)
         reports: list[IterationReport] = []
 
@@ -204,7 +203,7 @@ def fit_direction(
     order = np.lexsort((n, m))
     order = order[whole[order]]
     num_tokens = int(m[whole].sum())
-    length_ratio = float(np.mean(m[whole] / n[whole]))
+    length_ratio = float(np.mean(m[order] / n[order]))
     lengths, frequencies = np.unique(np.stack([m[order], n[order]], axis=1), axis=0, return_counts=True)
 
     positions, word_offsets = kernels.group_by_word(bitext.target, num_target)

@@ -18,7 +18,7 @@ def parse_pharaoh(lines: Iterable[str]) -> Links:
     for number, line in enumerate(lines, start=1):
         for token in line.split():
             left, dash, right = token.partition("-")
-            if not (dash and left.isdecimal() and right.isdecimal()):
+            if not (dash and left.isdecimal() and right.isdecimal() and max(int(left), int(right)) < 2**15):
                 raise ValueError(f"line {number}: {token!r} is no link of the form i-j")
             flat.append((int(left), int(right)))
         offsets.append(len(flat))

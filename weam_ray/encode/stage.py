@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +33,25 @@ def tokenizer_spec(config: Config, corpus: str) -> StageSpec:
     return StageSpec("tokenizer", TOKENIZER_VERSION, settings, {"corpus": corpus})
 
 
-def tokenizer_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stage) -> Stage:
-    """Train a WordPiece tokenizer on both sides of the training pairs."""
+@dataclass(frozen=True)
+class TrainingTexts:
+    """Both sides of the training pairs, as often as they are asked for."""
 
-    def texts() -> Iterator[str]:
-        for file in corpus.files("train"):
-            table = corpus.read_parquet(file)
+    corpus: Stage
+
+    def __iter__(self) -> Iterator[str]:
+        for file in self.corpus.files("train"):
+            table = self.corpus.read_parquet(file)
             yield from table["source"].to_pylist()
             yield from table["target"].to_pylist()
 
+
+def tokenizer_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stage) -> Stage:
+    """Train a WordPiece tokenizer on both sides of the training pairs."""
+
     def builder(attempt: Attempt) -> StageOutput:
         def train(_: dict[str, Any]) -> dict[str, Any]:
-            tokenizer = train_wordpiece(texts(), config.tokenizer, config.encoder.scratch.max_positions)
+            tokenizer = train_wordpiece(TrainingTexts(corpus), config.tokenizer, config.encoder.scratch.max_positions)
             with tempfile.TemporaryDirectory() as folder:
                 tokenizer.save_pretrained(folder)
                 saved = sorted(Path(folder).iterdir())

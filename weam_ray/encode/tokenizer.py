@@ -15,18 +15,31 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def train_wordpiece(texts: Iterable[str], settings: TokenizerSection, max_length: int) -> Any:
-    """A WordPiece tokenizer in BERT's form, trained on raw text."""
+    """A WordPiece tokenizer in BERT's form, trained on raw text, which is read twice."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=settings.lowercase, strip_accents=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=settings.vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    def empty(model: Any) -> Any:
+        tokenizer = Tokenizer(model)
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=settings.lowercase, strip_accents=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.decoder = decoders.WordPiece()
+        return tokenizer
+
+    trained = empty(models.WordPiece(unk_token="[UNK]"))
+    # the trainer numbers the characters inside words as a hash table has them, and breaks ties by number:
+    # so they get their numbers here, as if they were special tokens
+    characters: set[str] = set()
+    for text in texts:
+        characters.update(text)
+    framed = {c: trained.normalizer.normalize_str(f"a{c}a") for c in sorted(characters)}
+    insides = {word[1:-1] for word in framed.values() if len(trained.pre_tokenizer.pre_tokenize_str(word)) == 1}
+    inside = sorted({character for word in insides for character in word})
+    reserved = [*SPECIAL_TOKENS, *(f"##{character}" for character in inside)]
+    trainer = trainers.WordPieceTrainer(vocab_size=settings.vocab_size, special_tokens=reserved, show_progress=False)
+    trained.train_from_iterator(texts, trainer)
+    tokenizer = empty(models.WordPiece(trained.get_vocab(), unk_token="[UNK]"))
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     ids = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
@@ -51,7 +64,7 @@ def load_tokenizer(name: str | Path, revision: str | None = None) -> Any:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), revision=revision or "main", use_fast=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"encoder.name={name}: its tokenizer cannot be loaded: {reason[:400]}") from None
     if tokenizer.mask_token_id is None:

@@ -7,7 +7,7 @@ import regex
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 _WORD = regex.compile(
     rf"(?=[{_UNSPACED}])\X"
-    rf"|(?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}\u200c\u200d])+"
+    rf"|(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}](?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}\u200c\u200d])*"
     r"|(?=[^\s\p{C}])\X",
     flags=regex.VERSION1,
 )
