@@ -12,11 +12,11 @@ from weam_ray.preview import print_preview
 def pretrain(arguments: Sequence[str]) -> None:
     options = cli.parser(__doc__ or "").parse_args(arguments)
     config = load_config(options.config, options.overrides)
-    job = Pretraining.of(config, checkout=Path(__file__).resolve().parents[1], fresh=options.fresh)
+    checkout = Path(__file__).resolve().parents[1]
     if options.dry_run:
-        print_preview(job)
+        print_preview(config, checkout, options.fresh)
     else:
-        job.run()
+        Pretraining.of(config, checkout, options.fresh).run()
 
 
 if __name__ == "__main__":

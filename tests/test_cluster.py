@@ -57,13 +57,13 @@ def test_too_many_workers() -> None:
     with pytest.raises(UserError) as caught:
         check_capacity(1000, {"CPU": 2})
     message = str(caught.value)
-    assert message.startswith("training.num_workers=1000: 1000 workers of 2 CPU each need 2000 CPU")
-    assert f"the cluster has {cpus}" in message
-    assert message.endswith(f"at most {cpus // 2} workers fit.")
+    assert message.startswith("training.num_workers=1000: 1000 workers of 2 CPU each do not fit")
+    assert f"the cluster has {cpus} CPU on 1 nodes" in message
+    assert message.endswith(f"at most {cpus // 2} workers fit now.")
 
 
 def test_resource_that_the_cluster_lacks() -> None:
-    with pytest.raises(UserError, match=r"need 1 unobtainium, but the cluster has 0; at most 0 workers fit"):
+    with pytest.raises(UserError, match=r"and 0 unobtainium on 1 nodes; at most 0 workers fit now"):
         check_capacity(1, {"CPU": 1, "unobtainium": 1})
 
 

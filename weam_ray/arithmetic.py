@@ -6,6 +6,17 @@ from weam_ray.config import Config
 
 GIB = 2**30
 FLOAT, HALF = 4, 2
+# so that a GPU run can be planned on a machine without the encoder (Devlin et al. 2019; Conneau et al. 2020); both are
+# "base" models: 12 layers x 768
+PUBLISHED_SHAPES: dict[str, dict[str, Any]] = {
+    "bert-base-multilingual-cased": {"model_type": "bert", "vocab_size": 119_547},
+    "xlm-roberta-base": {
+        "model_type": "xlm-roberta",
+        "vocab_size": 250_002,
+        "type_vocab_size": 1,
+        "max_position_embeddings": 514,
+    },
+}
 
 
 def batch_lines(config: Config, num_pairs: int | None = None) -> list[str]:

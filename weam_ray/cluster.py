@@ -91,18 +91,19 @@ def check_capacity(num_workers: int, per_worker: dict[str, float]) -> None:
     import ray
     from ray._private.state import state  # no public name yet for what the autoscaler may add
 
-    have = ray.cluster_resources()
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fit = sum(int(min(node.get(name, 0.0) / amount for name, amount in per_worker.items())) for node in nodes)
     limit = state.get_max_resources_from_cluster_config() or {}
-    for resource, amount in per_worker.items():
-        needed = amount * num_workers
-        available = max(have.get(resource, 0.0), float(limit.get(resource, 0)))
-        if needed > available:
-            raise UserError(
-                f"training.num_workers={num_workers}: {num_workers} workers of {amount:g} {resource} each need "
-                f"{needed:g} {resource}, but the cluster has {have.get(resource, 0.0):g}"
-                + (f" and can scale to {limit[resource]:g}" if resource in limit else "")
-                + f"; at most {int(available // amount)} workers fit."
-            )
+    scaled = [int(limit[name] // amount) for name, amount in per_worker.items() if name in limit]
+    if num_workers <= max([fit, min(scaled)] if len(scaled) == len(per_worker) else [fit]):
+        return
+    needs = " and ".join(f"{amount:g} {name}" for name, amount in per_worker.items())
+    has = " and ".join(f"{sum(node.get(name, 0.0) for node in nodes):g} {name}" for name in per_worker)
+    grows = " and ".join(f"{limit[name]:g} {name}" for name in per_worker if name in limit)
+    raise UserError(
+        f"training.num_workers={num_workers}: {num_workers} workers of {needs} each do not fit; the cluster has {has} "
+        f"on {len(nodes)} nodes" + (f" and can scale to {grows}" if grows else "") + f"; at most {fit} workers fit now."
+    )
 
 
 def check_shared(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weam_ray.config import EncoderSection
-from weam_ray.errors import UserError
+from weam_ray.errors import EncoderUnavailable, UserError
 from weam_ray.storage import SourceHashes
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def hub_revision(settings: EncoderSection) -> str:
     try:
         file = cached_file(settings.name, "config.json", revision=settings.revision or "main")
     except (OSError, ValueError) as error:
-        raise UserError(
+        raise EncoderUnavailable(
             f"encoder.name={settings.name}: neither a local folder nor a model that can be had from the hub or its "
             f"cache: {' '.join(str(error).split())[:300]}"
         ) from None

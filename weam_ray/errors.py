@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     The text says what was wrong, where (file, line, key, value) and what would be right.
     """
+
+
+class EncoderUnavailable(UserError):
+    """An encoder of the hub that cannot be had here; a preview goes on without it."""

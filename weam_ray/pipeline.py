@@ -24,16 +24,22 @@ class StagePlan:
         Raises:
             UserError: a source or the encoder is missing.
         """
+        specs = cls.without_encoder(config, hashes).specs
+        if config.encoder.name == SCRATCH:
+            tokenizer = specs["tokenizer"].fingerprint
+        else:
+            tokenizer = encoder_fingerprint(config.encoder, hashes, only_tokenizer=True)
+        return cls({**specs, "encode": encode_spec(config, specs["align"].fingerprint, tokenizer)})
+
+    @classmethod
+    def without_encoder(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
+        """The stages that do not ask for a loaded encoder: all but `encode`."""
         corpus = corpus_spec(config, hashes)
         specs = {"corpus": corpus}
         if config.encoder.name == SCRATCH:
             specs["tokenizer"] = tokenizer_spec(config, corpus.fingerprint)
-            tokenizer = specs["tokenizer"].fingerprint
-        else:
-            tokenizer = encoder_fingerprint(config.encoder, hashes, only_tokenizer=True)
         specs["aligner"] = aligner_spec(config, corpus.fingerprint)
         specs["align"] = align_spec(config, corpus.fingerprint, specs["aligner"].fingerprint)
-        specs["encode"] = encode_spec(config, specs["align"].fingerprint, tokenizer)
         return cls(specs)
 
 

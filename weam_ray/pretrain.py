@@ -196,7 +196,8 @@ def measure(config: Config, data: Data, model: Path) -> dict[str, Any]:
     """The held-out figures of the encoder as it was, and as it was exported, in a task of the cluster."""
     import ray
 
-    task = ray.remote(num_cpus=config.training.threads_per_worker, max_retries=1)(measure_both)
+    needed = {"num_cpus": config.training.threads_per_worker, "num_gpus": int(config.training.use_gpu)}
+    task = ray.remote(**needed, max_retries=1)(measure_both)
     try:
         return ray.get(task.remote(config, data, model))
     except ray.exceptions.RayTaskError as error:
@@ -214,8 +215,10 @@ def measure_both(config: Config, data: Data, model: Path) -> dict[str, Any]:
     from weam_ray.evaluate.held_out import HeldOut
 
     torch.set_num_threads(config.training.threads_per_worker)
+    device = "cuda" if config.training.use_gpu else "cpu"
     tokenizer = data.load_tokenizer()
     held_out = HeldOut.of(data.encoded)
-    before = held_out.measure(build_encoder(config.encoder, tokenizer, config.seeds.model), tokenizer, config)
-    trained = AutoModelForMaskedLM.from_pretrained(model, dtype=torch.float32)
+    initial = build_encoder(config.encoder, tokenizer, config.seeds.model).to(device)
+    before = held_out.measure(initial, tokenizer, config)
+    trained = AutoModelForMaskedLM.from_pretrained(model, dtype=torch.float32).to(device)
     return {"before": before, "after": held_out.measure(trained, tokenizer, config)}

@@ -1,10 +1,17 @@
 """`--dry-run`: the resolved configuration, the stages, the batch arithmetic and the memory, and nothing done."""
 
-from weam_ray.arithmetic import batch_lines, count_parameters, memory_lines
-from weam_ray.encode.stage import stage_tokenizer
+from pathlib import Path
+from typing import Any
+
+from weam_ray.arithmetic import PUBLISHED_SHAPES, batch_lines, count_parameters, memory_lines
+from weam_ray.config import Config
+from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.encoder import SCRATCH, model_config, scratch_config
+from weam_ray.errors import EncoderUnavailable
+from weam_ray.pipeline import StagePlan
 from weam_ray.pretrain import Pretraining
-from weam_ray.storage import describe
+from weam_ray.runs import Home
+from weam_ray.storage import Stage, describe
 
 
 class StandInTokenizer:
@@ -19,22 +26,56 @@ class StandInTokenizer:
         return self.size
 
 
-def print_preview(job: Pretraining) -> None:
-    """Print what a run would do."""
-    config = job.config
+def print_preview(config: Config, checkout: Path, fresh: bool) -> None:
+    """Print what a run would do; an encoder that cannot be had here leaves a gap, and is named.
+
+    Raises:
+        UserError: a mistake that would end the run.
+    """
     print(config.to_yaml())
-    pairs = None
-    for stage, spec in job.plan.specs.items():
-        found = job.home.store.find(spec)
-        print(f"stage {stage:9s} {spec.fingerprint}: " + (f"reuse ({describe(found.counts)})" if found else "run"))
-        if stage == "encode" and found:
-            pairs = sum(file.rows for file in found.files("train"))
-    print(f"run folder {job.folder.path}: {'finished' if job.folder.finished else 'new or unfinished'}")
-    print("\n".join(batch_lines(config, pairs)))
-    if config.encoder.name == SCRATCH:
-        size = config.tokenizer.vocab_size
-        shape = scratch_config(config.encoder, StandInTokenizer(size))
+    home = Home.of(config, checkout)
+    unavailable = ""
+    try:
+        job = Pretraining.of(config, checkout, fresh)
+        plan, folder = job.plan, f"{job.folder.path}: {'finished' if job.folder.finished else 'new or unfinished'}"
+    except EncoderUnavailable as error:
+        unavailable = str(error)
+        plan, folder = StagePlan.without_encoder(config, home.source_hashes()), "depends on the encoder"
+    found = {stage: home.store.find(spec) for stage, spec in plan.specs.items()}
+    for stage, spec in plan.specs.items():
+        print(f"stage {stage:9s} {spec.fingerprint}: {todo(found[stage])}")
+    if unavailable:
+        print(f"stage encode: run or reuse, which depends on the encoder\nnote: {unavailable}")
+    print(f"run folder {folder}")
+    print("\n".join(batch_lines(config, num_pairs(found["corpus"]))))
+    shape, size = encoder_shape(config, bool(unavailable))
+    if shape is None:
+        print("memory of one device: unknown without the encoder")
     else:
-        tokenizer = stage_tokenizer(config, None)
-        shape, size = model_config(config.encoder, tokenizer), len(tokenizer)
-    print("\n".join(memory_lines(config, count_parameters(shape), size)))
+        print("\n".join(memory_lines(config, count_parameters(shape), size)))
+
+
+def todo(stage: Stage | None) -> str:
+    return "run" if stage is None else f"reuse ({describe(stage.counts)})"
+
+
+def num_pairs(corpus: Stage | None) -> int | None:
+    return None if corpus is None else sum(file.rows for file in corpus.files("train"))
+
+
+def encoder_shape(config: Config, unavailable: bool) -> tuple[Any, int]:
+    """The Hugging Face configuration of the encoder and its number of words, or (None, 0) where it cannot be had."""
+    from transformers import AutoConfig
+
+    name = config.encoder.name
+    if name == SCRATCH:
+        size = config.tokenizer.vocab_size
+        return scratch_config(config.encoder, StandInTokenizer(size)), size
+    if not unavailable:
+        tokenizer = load_tokenizer(name, config.encoder.revision)
+        return model_config(config.encoder, tokenizer), len(tokenizer)
+    if name in PUBLISHED_SHAPES:
+        print(f"the shape of {name} is taken from its publication, not from its files")
+        shape = AutoConfig.for_model(**PUBLISHED_SHAPES[name])
+        return shape, shape.vocab_size
+    return None, 0

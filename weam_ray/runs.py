@@ -141,6 +141,10 @@ class RunFolder:
         """
         folder = Folder.at(self.path)
         others = live_leases(folder)
+        live = {f"lease-{entry['attempt']}.json" for entry in others}
+        for name in folder.sizes():
+            if name.startswith("lease-") and name not in live:
+                folder.delete(name)  # of a process that was killed
         if others:
             raise UserError(
                 f"{self.path}: process {others[0]['pid']} on {others[0]['host']} is at work on this run; "

@@ -81,7 +81,7 @@ class TestMistakesInTheData:
 
     def test_more_workers_than_the_cluster_has(self, capsys: pytest.CaptureFixture[str]) -> None:
         sentence = self.fails(capsys, "training.num_workers=64", "training.batch_size=64")
-        assert "training.num_workers=64: 64 workers of 1 CPU each need 64 CPU, but the cluster has" in sentence
+        assert "training.num_workers=64: 64 workers of 1 CPU each do not fit; the cluster has" in sentence
 
     def test_a_tokenizer_without_a_mask(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path, wordpiece: object
@@ -118,6 +118,16 @@ def test_dry_run(tmp_path: Path, moses_files: tuple[Path, Path]) -> None:
     assert re.search(r"[\d,]+ parameters .*, gradients .*, optimizer state", done.stdout)
     assert re.search(r"masked rows x 200 words", done.stdout)
     assert not (tmp_path / "home" / "runs").exists()
+
+
+def test_dry_run_without_the_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`paper` on a machine that has no mBERT: what can be known is shown, and the gap is named."""
+    cli.run(pretrain, ["--config", "paper", "--dry-run", f"home={tmp_path}"])
+    shown = capsys.readouterr().out
+    assert "name: bert-base-multilingual-cased" in shown
+    assert "note: encoder.name=bert-base-multilingual-cased" in shown
+    assert "32 pairs a step = 4 workers x 1 accumulated x 8 pairs" in shown
+    assert "177,974,523 parameters" in shown  # of BertForMaskedLM, the tied decoder once
 
 
 def test_help_names_the_options(capsys: pytest.CaptureFixture[str]) -> None:

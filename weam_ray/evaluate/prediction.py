@@ -39,18 +39,19 @@ def prediction_scores(
     own_loss, exchanged_loss, own_right, exchanged_right, linked, labels = [], [], [], [], [], []
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        batch = TensorBatch.of(collator([(RowKey(0, int(number)), rows[number]) for number in chosen]))
+        collated = collator([(RowKey(0, int(number)), rows[number]) for number in chosen])
+        batch = TensorBatch.of(collated, next(model.parameters()).device)
         partners = batch.exchange[batch.masked]
         logits = masked_model.logits(batch, torch.cat([batch.masked, partners]))
         both = torch.cat([batch.labels, batch.labels])
-        losses, right = token_losses(logits, both).double(), logits.argmax(dim=1) == both
+        losses, right = token_losses(logits, both).double().cpu(), (logits.argmax(dim=1) == both).cpu()
         size = len(batch.masked)
         own_loss.append(losses[:size])
         exchanged_loss.append(losses[size:])
         own_right.append(right[:size])
         exchanged_right.append(right[size:])
-        linked.append(partners != batch.masked)
-        labels.append(batch.labels)
+        linked.append((partners != batch.masked).cpu())
+        labels.append(batch.labels.cpu())
     has_partner = torch.cat(linked)
     label_ids = torch.cat(labels)
 

@@ -43,7 +43,7 @@ def sentence_vectors(
     prefix, suffix = framed["input_ids"][: text[0]], framed["input_ids"][text[-1] + 1 :]
     room = max_length - len(prefix) - len(suffix)
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-    encoder = model.base_model
+    encoder, device = model.base_model, next(model.parameters()).device
     model.eval()
     result = np.empty((len(sentences), model.config.hidden_size), np.float32)
     by_length = np.argsort([len(ids) for ids in sentences], kind="stable")
@@ -51,12 +51,12 @@ def sentence_vectors(
         chosen = by_length[start : start + batch_size]
         rows = [[*prefix, *sentences[number][:room].tolist(), *suffix] for number in chosen]
         length = max(len(row) for row in rows)
-        ids = torch.tensor([row + [pad_id] * (length - len(row)) for row in rows])
-        sizes = torch.tensor([len(row) for row in rows])[:, None]
-        positions = torch.arange(length)[None, :]
+        ids = torch.tensor([row + [pad_id] * (length - len(row)) for row in rows], device=device)
+        sizes = torch.tensor([len(row) for row in rows], device=device)[:, None]
+        positions = torch.arange(length, device=device)[None, :]
         states = encoder(
             input_ids=ids, attention_mask=(positions < sizes).long(), output_hidden_states=True
         ).hidden_states[layer]
         own = ((positions >= len(prefix)) & (positions < sizes - len(suffix))).to(states.dtype)[:, :, None]
-        result[chosen] = ((states * own).sum(1) / own.sum(1).clamp(min=1)).float().numpy()
+        result[chosen] = ((states * own).sum(1) / own.sum(1).clamp(min=1)).float().cpu().numpy()
     return result
