@@ -18,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 
 from weam_ray.corpus.readers import Source
 from weam_ray.errors import UserError
+from weam_ray.objectives.table import NAMES
 from weam_ray.sections import Section
 
 SHIPPED = Path(__file__).parent / "configs"
@@ -31,7 +32,7 @@ class CorpusSection(Section):
     held_out: int = Field(
         default=300, ge=0, description="pairs per language pair kept for measurement, never trained on"
     )
-    rows_per_shard: int = Field(default=50_000, ge=1, description="rows of a file of a stage; part of the batch order")
+    rows_per_shard: int = Field(default=20_000, ge=1, description="rows of a file of a stage; part of the batch order")
 
 
 class AlignSection(Section):
@@ -100,8 +101,6 @@ class ObjectiveSection(Section):
     @field_validator("name")
     @classmethod
     def known(cls, name: str) -> str:
-        from weam_ray.objectives.table import NAMES  # the table's file needs this section
-
         if name not in NAMES:
             raise ValueError(f"{name!r} is none of {', '.join(NAMES)}")
         return name

@@ -11,7 +11,7 @@ from weam_ray.align.fast_align import FastAlign
 from weam_ray.align.stage import align_table, split
 from weam_ray.config import Config, load_config
 from weam_ray.corpus.tables import ALIGNED, PAIRS
-from weam_ray.encode.words import word_spans
+from weam_ray.corpus.words import word_spans
 from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.storage import Folder, SourceHashes, StageStore
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weam_ray.corpus.filters import BLANK, IDENTICAL, TOO_LONG, reject_reason
-from weam_ray.encode.words import word_spans
+from weam_ray.corpus.words import word_spans
 
 
 @pytest.mark.parametrize(

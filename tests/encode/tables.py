@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from weam_ray.corpus.tables import ALIGNED
-from weam_ray.encode.words import word_spans
+from weam_ray.corpus.words import word_spans
 
 Link = tuple[int, int]
 Span = tuple[int, int]

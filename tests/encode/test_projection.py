@@ -13,9 +13,9 @@ from tests.conftest import TEXTS
 from tests.encode.tables import Link, Span, aligned_table, expected_projection, flat, unflat
 from weam_ray.config import EncodeSection
 from weam_ray.corpus.tables import ENCODED
+from weam_ray.corpus.words import word_spans
 from weam_ray.encode.projection import project
 from weam_ray.encode.stage import encode_table
-from weam_ray.encode.words import word_spans
 
 BOTH = pytest.mark.parametrize("kind", ["wordpiece", "sentencepiece"])
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weam_ray.corpus.readers.bundled import BUNDLED_FILE
-from weam_ray.encode.words import word_spans
+from weam_ray.corpus.words import word_spans
 from weam_ray.train.plan import BatchPlan, PlannedRow, ShardRows
 
 

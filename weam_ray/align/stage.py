@@ -10,7 +10,7 @@ from weam_ray.align.fast_align import FastAlign
 from weam_ray.cluster import map_items
 from weam_ray.config import Config
 from weam_ray.corpus.tables import ALIGNED
-from weam_ray.encode.words import word_spans
+from weam_ray.corpus.words import word_spans
 from weam_ray.storage import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
 
 MODEL_VERSION = 1

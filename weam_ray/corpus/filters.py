@@ -1,6 +1,6 @@
 """Why a pair is rejected."""
 
-from weam_ray.encode.words import word_spans
+from weam_ray.corpus.words import word_spans
 
 BLANK = "blank"
 TOO_LONG = "too_long"

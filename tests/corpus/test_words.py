@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weam_ray.encode.words import word_spans
+from weam_ray.corpus.words import word_spans
 
 
 def words(text: str) -> list[str]:
