@@ -39,9 +39,10 @@ class Cluster:
         self.open_environment = {**kept, "HOME": str(home / "other"), "PATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
         self.environment = {**self.open_environment, "HOME": str(home), "RAY_AUTH_MODE": "token"}
         self.call("get-auth-token", "--generate")
-        gcs, dashboard = free_ports(2)
+        gcs, dashboard, agent = free_ports(3)
         self.address = f"http://127.0.0.1:{dashboard}"
-        arguments = ["--node-ip-address=127.0.0.1", f"--port={gcs}", f"--dashboard-port={dashboard}", "--num-cpus=2"]
+        arguments = ["--node-ip-address=127.0.0.1", "--num-cpus=2", f"--port={gcs}", f"--dashboard-port={dashboard}"]
+        arguments.append(f"--dashboard-agent-listen-port={agent}")  # the default may be another cluster's
         self.head = subprocess.Popen(
             [BIN / "ray", "start", "--head", "--block", *arguments],
             env=self.environment,
