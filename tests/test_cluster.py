@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from weam_ray.cluster import check_capacity, check_shared, map_items, ray_cluster
@@ -79,3 +80,16 @@ def test_a_cluster_that_is_up_is_used_and_left_up() -> None:
     with ray_cluster("an-address-that-is-not-tried:1"):
         assert ray.get_runtime_context().get_node_id() == node
     assert ray.is_initialized()
+
+
+def test_a_cluster_of_this_machine_listens_on_loopback_only() -> None:
+    """Every socket of every process of the cluster: Ray's servers, agents and workers."""
+    own = psutil.Process()
+    listening = [
+        connection.laddr.ip
+        for process in own.children(recursive=True)
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 3
+    assert {ip.removeprefix("::ffff:") for ip in listening} <= {"127.0.0.1", "::1"}
