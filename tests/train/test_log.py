@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from weam_ray.train.log import LOSSES, TIMINGS, StepLog, cut, read_steps
 from weam_ray.train.loop import StepRecord
-from weam_ray.train.monitor import merged, monitored
+from weam_ray.train.monitor import Follower, merged, monitored
 
 
 def record(step: int, loss: float = 1.0, seconds: float = 0.5) -> StepRecord:
@@ -70,17 +71,32 @@ def test_monitor_passes_each_step_once_though_the_workers_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("weam_ray.train.monitor.POLL_SECONDS", 0.01)
-    passed: list[int] = []
+    passed: list[dict[str, Any]] = []
     bar = Bar()
-    with monitored(tmp_path, lambda steps: passed.extend(step["step"] for step in steps), bar):  # type: ignore[arg-type]
+    with monitored(tmp_path, passed.extend, bar):  # type: ignore[arg-type]
         write(tmp_path, 0, range(1, 6))
         while len(passed) < 5:
             pass
         write(tmp_path, 2, range(3, 8))
-    assert passed == [1, 2, 3, 4, 5, 6, 7]
+    assert [step["step"] for step in passed] == [1, 2, 3, 4, 5, 6, 7]
+    assert [step["tokens_seen"] for step in passed] == [100, 200, 300, 400, 500, 600, 700]
     assert (bar.n, bar.closed) == (7, True)
 
 
-def test_merged_counts_the_tokens_seen(tmp_path: Path) -> None:
+def test_follower_reads_what_was_added(tmp_path: Path) -> None:
+    file = tmp_path / LOSSES
+    follower = Follower(file)
+    assert follower.read() == {}
+    file.write_text('{"step": 1}\n{"step": 2}\n{"st', encoding="utf-8")
+    assert list(follower.read()) == [1, 2]
+    assert follower.read() == {}
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write('ep": 3}\n')
+    assert list(follower.read()) == [3]
+    cut(file, done=1)
+    assert list(follower.read()) == [1]
+
+
+def test_merged_joins_losses_and_timings(tmp_path: Path) -> None:
     write(tmp_path, 0, range(1, 4))
-    assert [entry["tokens_seen"] for entry in merged(tmp_path)] == [100, 200, 300]
+    assert [(entry["loss"], entry["seconds"]) for entry in merged(tmp_path)] == [(10.0, 0.5), (5.0, 0.5), (10 / 3, 0.5)]

@@ -1,5 +1,6 @@
 """Follows a training run from the driver: reads the step files as they grow, and hands the steps on."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,32 @@ POLL_SECONDS = 2.0
 Steps = list[dict[str, Any]]
 
 
+class Follower:
+    """The whole lines that were added to a step file since the last look, by step.
+
+    A file that was replaced, by workers that resumed, is read from its beginning again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.inode = -1
+        self.offset = 0
+
+    def read(self) -> dict[int, dict[str, Any]]:
+        if not self.path.is_file():
+            return {}
+        with self.path.open("rb") as file:
+            inode = self.path.stat().st_ino
+            if inode != self.inode:
+                self.inode, self.offset = inode, 0
+            file.seek(self.offset)
+            added = file.read()
+        whole = added[: added.rfind(b"\n") + 1]
+        self.offset += len(whole)
+        entries = [json.loads(line) for line in whole.splitlines()]
+        return {entry["step"]: entry for entry in entries}
+
+
 @contextmanager
 def monitored(folder: Path, log_steps: Callable[[Steps], None], bar: tqdm) -> Iterator[None]:
     """While the block runs, pass each step once to `log_steps`, in order, and show progress on `bar`.
@@ -22,14 +49,25 @@ def monitored(folder: Path, log_steps: Callable[[Steps], None], bar: tqdm) -> It
     After a restart of the workers the steps that are repeated are not passed on again.
     """
     stop = threading.Event()
-    seen = 0
+    followers = Follower(folder / LOSSES), Follower(folder / TIMINGS)
+    losses: dict[int, dict[str, Any]] = {}
+    timings: dict[int, dict[str, Any]] = {}
+    seen = tokens = 0
 
     def poll() -> None:
-        nonlocal seen
-        steps = [entry for entry in merged(folder) if entry["step"] > seen]
+        nonlocal seen, tokens
+        losses.update(followers[0].read())
+        timings.update(followers[1].read())
+        steps: Steps = []
+        while seen + 1 in losses and seen + 1 in timings:
+            seen += 1
+            tokens += losses[seen]["tokens"]
+            steps.append({**losses[seen], **timings[seen], "tokens_seen": tokens})
+        for known in (losses, timings):
+            for step in [step for step in known if step <= seen]:
+                del known[step]
         if steps:
             log_steps(steps)
-            seen = steps[-1]["step"]
             bar.set_postfix_str(f"loss {steps[-1]['loss']:.3f}", refresh=False)
             bar.update(seen - bar.n)
 
@@ -49,11 +87,6 @@ def monitored(folder: Path, log_steps: Callable[[Steps], None], bar: tqdm) -> It
 
 
 def merged(folder: Path) -> Steps:
-    """The steps that both files hold, losses and timings together, with the tokens seen so far."""
+    """The steps that both files hold, losses and timings together."""
     timings = {entry["step"]: entry for entry in read_steps(folder / TIMINGS)}
-    steps = [{**entry, **timings[entry["step"]]} for entry in read_steps(folder / LOSSES) if entry["step"] in timings]
-    tokens = 0
-    for entry in steps:
-        tokens += entry["tokens"]
-        entry["tokens_seen"] = tokens
-    return steps
+    return [{**entry, **timings[entry["step"]]} for entry in read_steps(folder / LOSSES) if entry["step"] in timings]
