@@ -370,3 +370,10 @@ def test_scratch_settings_count_for_scratch_only() -> None:
 def test_configuration_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_config("bundled").training.max_steps = 3
+
+
+def test_a_password_is_refused_and_not_repeated() -> None:
+    with pytest.raises(UserError, match="MLFLOW_TRACKING_PASSWORD") as caught:
+        load_config("bundled", ["tracking.uri=https://me:hunter2@example.org/mlflow"])
+    assert "hunter2" not in str(caught.value)
+    assert load_config("bundled", ["tracking.uri=http://127.0.0.1:5000"]).tracking.uri == "http://127.0.0.1:5000"

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
@@ -185,6 +186,17 @@ class TrackingSection(Section):
 
     uri: str | None = Field(default=None, description="null: sqlite under the home")
     experiment: str = Field(default="weam-ray", min_length=1)
+
+    @field_validator("uri")
+    @classmethod
+    def no_password(cls, uri: str | None) -> str | None:
+        if uri is not None and urlsplit(uri).password is not None:
+            shown = uri.replace(urlsplit(uri).password or "", "***")
+            raise ValueError(
+                f"{shown!r} holds a password, which would be written to every run; "
+                "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead"
+            )
+        return uri
 
 
 class ClusterSection(Section):

@@ -92,4 +92,6 @@ def test_measure_names_languages_and_goals(wordpiece: Any) -> None:
     assert list(found["retrieval"]) == ["de", "fr", "ru-tl"]
     assert set(found["retrieval"]["fr"]) == {"to_english", "from_english", "to_english_uncentred"}
     assert set(found["retrieval"]["ru-tl"]) == {"to_tl", "from_tl", "to_tl_uncentred"}
+    both = HeldOut({("en", "de"): rows, ("de", "en"): rows}).measure(model, wordpiece, config)
+    assert list(both["retrieval"]) == ["de", "de-en"]
     assert HeldOut({}).measure(model, wordpiece, config) == {"retrieval": {}, "loss": {}}

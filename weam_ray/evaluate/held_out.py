@@ -59,6 +59,8 @@ class HeldOut:
             else:
                 name = source if target == pivot else f"{source}-{target}"
                 goal, (other, centre) = target, vectors
+            if name in retrieval:  # both directions of a language pair are there
+                name = f"{source}-{target}"
             retrieval[name] = retrieval_scores(other, centre, "english" if goal == ENGLISH else goal)
         everything = [row for rows in self.rows.values() for row in rows]
         loss = prediction_scores(model, tokenizer, everything, max_length, settings.batch_size)
