@@ -122,7 +122,7 @@ def test_finished_run(home: Home) -> None:
     ("override", "key"),
     [
         ("objective.lambda=0.5", "objective.lambda: 1.0 there, 0.5 here"),
-        ("training.max_steps=7", "training.max_steps: 400 there, 7 here"),
+        ("training.max_steps=7", f"training.max_steps: {load_config('bundled').training.max_steps} there, 7 here"),
         ("optimizer.betas=[0.5, 0.6]", "optimizer.betas"),
     ],
 )

@@ -107,8 +107,9 @@ def test_reuse(store: StageStore) -> None:
 
 
 def test_path_and_uri_are_the_same_folder(tmp_path: Path) -> None:
-    StageStore(Folder.at(tmp_path)).build(SPEC, build_demo)
-    StageStore(Folder.at(tmp_path.as_uri())).build(SPEC, must_not_build)
+    built = StageStore(Folder.at(tmp_path)).build(SPEC, build_demo)
+    found = StageStore(Folder.at(tmp_path.as_uri())).build(SPEC, must_not_build)
+    assert found.manifest == built.manifest
 
 
 def remove_file(stage: Stage) -> None:

@@ -248,7 +248,7 @@ class TestPinned:
         self.check(stage, (row for part in PARTS for row in rows(stages(bundled)[stage], part)))
 
     def test_vocabulary(self, bundled: Data, tmp_path: Path) -> None:
-        config = load_config("bundled")
+        config = load_config("bundled", ["tokenizer.vocab_size=8000"])
         spec = tokenizer_spec(config, bundled.corpus.fingerprint)
         stage = tokenizer_stage(config, StageStore(Folder.at(tmp_path)), spec, bundled.corpus)
         (file,) = (file for file in stage.files("tokenizer") if file.label == "tokenizer.json")
