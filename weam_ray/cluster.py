@@ -51,6 +51,7 @@ def ray_cluster(address: str) -> Iterator[None]:
         for key, value in LOOPBACK_ENVIRONMENT.items():
             os.environ.setdefault(key, value)
     import ray
+    import ray.data  # sets its own logging up, before ours
 
     if ray.is_initialized():
         yield
@@ -164,6 +165,52 @@ def map_items(items: Sequence[Item], task: Callable[[Item], Item], label: str, n
             raise UserError(result["mistake"])
         results[result["number"]] = result["done"]
     return [results[number] for number in range(len(items))]
+
+
+def num_slots(num_cpus: float) -> float:
+    """How many tasks of `num_cpus` the cluster runs at once."""
+    import ray
+
+    return ray.cluster_resources().get("CPU", 0.0) / num_cpus
+
+
+class Shared:
+    """A value in Ray's object store: one copy on a node, whose arrays all its processes read in place."""
+
+    def __init__(self, value: Any) -> None:
+        import ray
+
+        self.reference = ray.put(value)
+
+    def get(self) -> Any:
+        import ray
+
+        return ray.get(self.reference)
+
+
+class RayTasks:
+    """Runs functions as Ray tasks; their results stay where they are computed until another task or `get` asks."""
+
+    def __init__(self, num_cpus: float) -> None:
+        self.num_cpus = num_cpus
+        self.known: dict[Callable[..., Any], Any] = {}
+
+    def submit(self, step: Callable[..., Any], *arguments: Any, returns: int = 1) -> Any:
+        """Start a task; a reference to its result, or `returns` references where it returns a tuple."""
+        import ray
+
+        if step not in self.known:
+            self.known[step] = ray.remote(step)
+        return self.known[step].options(num_cpus=self.num_cpus, num_returns=returns).remote(*arguments)
+
+    def get(self, results: Any) -> Any:
+        """The values of one reference or of a list; what a task raised is raised here."""
+        import ray
+
+        try:
+            return ray.get(results)
+        except ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, UserError) else error) from None
 
 
 def progress(rows: Any, label: str, total: int | None = None) -> Any:

@@ -22,6 +22,7 @@ from weam_ray.errors import UserError
 from weam_ray.objectives.table import NAMES
 from weam_ray.sections import Section
 
+FORMATS = tuple(get_args(kind.model_fields["format"].annotation)[0] for kind in get_args(get_args(Source)[0]))
 SHIPPED = Path(__file__).parent / "configs"
 
 
@@ -34,18 +35,29 @@ class CorpusSection(Section):
         default=300, ge=0, description="pairs per language pair kept for measurement, never trained on"
     )
     rows_per_shard: int = Field(default=20_000, ge=1, description="rows of a file of a stage; part of the batch order")
+    segmentation: Literal["words", "whitespace"] = Field(
+        default="words", description="what is a word: by script, or what stands between spaces and tabs"
+    )
+    keep_identical: bool = Field(default=False, description="keep pairs whose sides are the same text")
 
 
 class AlignSection(Section):
-    """The word aligner (spec: Dyer et al. 2013, as the C++ fast_align with `-d -o -v`)."""
+    """The word aligner: `fast_align` (Dyer et al. 2013, as the C++ program with `-d -o -v`), `eflomal`, or `pharaoh`,
+    which reads the links from the files that `corpus.sources[].links` names.
+    """
 
-    aligner: Literal["fast_align"] = "fast_align"
+    aligner: Literal["fast_align", "eflomal", "pharaoh"] = "fast_align"
+    model: str | None = Field(default=None, description="folder of a fitted model to align with; null: fit one")
     lowercase: bool = True
     iterations: int = Field(default=5, ge=1)
     tension: float = Field(default=4.0, gt=0.1, le=14, description="diagonal tension to start from")
     optimize_tension: bool = True
     null_probability: float = Field(default=0.08, gt=0, lt=1)
     alpha: float = Field(default=0.01, gt=0, description="variational Bayes prior on translations")
+    num_shards: int | None = Field(default=None, ge=1, description="of a language pair; null: from rows and CPUs")
+    memory_limit: int = Field(
+        default=2 * 2**30, ge=0, description="bytes of models kept in shared memory; larger ones are mapped from disk"
+    )
 
 
 class TokenizerSection(Section):
@@ -223,7 +235,7 @@ class Config(Section):
     corpus: CorpusSection
     align: AlignSection = AlignSection()
     tokenizer: TokenizerSection = TokenizerSection()
-    encoder: EncoderSection
+    encoder: EncoderSection = EncoderSection(name="scratch")
     encode: EncodeSection = EncodeSection()
     objective: ObjectiveSection = ObjectiveSection()
     optimizer: OptimizerSection = OptimizerSection()
@@ -254,6 +266,8 @@ class Config(Section):
             del tree[key]
         del tree["corpus"]["sources"]
         del tree["training"]["max_failures"]
+        for key in ("model", "num_shards", "memory_limit"):
+            del tree["align"][key]
         if self.encoder.name != "scratch":
             del tree["tokenizer"], tree["encoder"]["scratch"], tree["encoder"]["name"]
         return tree
@@ -272,9 +286,18 @@ def load_config(name_or_file: str, overrides: Sequence[str] = ()) -> Config:
         UserError: no such configuration, an unreadable file, an unknown key, a wrong type or value.
     """
     tree, name = read_yaml(name_or_file)
+    tree.setdefault("name", name)
+    return make_config(tree, overrides)
+
+
+def make_config(tree: dict[str, Any], overrides: Sequence[str] = ()) -> Config:
+    """The configuration of a tree of plain values and overrides.
+
+    Raises:
+        UserError: an unknown key, a wrong type or value.
+    """
     for override in overrides:
         apply_override(tree, override)
-    tree.setdefault("name", name)
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
@@ -328,7 +351,7 @@ def apply_override(tree: dict[str, Any], override: str) -> None:
 def sentences(error: ValidationError) -> Iterator[str]:
     """What is wrong with a configuration, a sentence for each key."""
     for problem in error.errors():
-        path = [str(part) for part in problem["loc"] if part not in ("bundled", "moses", "tsv", "parquet")]
+        path = [str(part) for part in problem["loc"] if part not in FORMATS]
         where, given = ".".join(path), problem.get("input")
         if problem["type"] == "extra_forbidden":
             nearest = difflib.get_close_matches(str(problem["loc"][-1]), siblings(problem["loc"]), n=1, cutoff=0.0)
@@ -340,7 +363,7 @@ def sentences(error: ValidationError) -> Iterator[str]:
             message = str(problem["ctx"]["error"])
             yield f"{where}: {message}." if where else f"{message}."
         elif problem["type"] == "union_tag_not_found":
-            yield f"{where}.format: this key is required: one of bundled, moses, parquet, tsv."
+            yield f"{where}.format: this key is required: one of {', '.join(FORMATS)}."
         elif problem["type"] == "union_tag_invalid":
             yield f"{where}.format: {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}."
         else:

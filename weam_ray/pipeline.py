@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from weam_ray.align.model_folder import load_model
 from weam_ray.align.stage import align_spec, align_stage, aligner_spec, aligner_stage
 from weam_ray.config import Config
 from weam_ray.corpus.stage import corpus_spec, corpus_stage
@@ -34,13 +35,22 @@ class StagePlan:
     @classmethod
     def without_encoder(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
         """The stages that do not ask for a loaded encoder: all but `encode`."""
-        corpus = corpus_spec(config, hashes)
-        specs = {"corpus": corpus}
+        specs = cls.of_alignment(config, hashes).specs
         if config.encoder.name == SCRATCH:
-            specs["tokenizer"] = tokenizer_spec(config, corpus.fingerprint)
-        specs["aligner"] = aligner_spec(config, corpus.fingerprint)
-        specs["align"] = align_spec(config, corpus.fingerprint, specs["aligner"].fingerprint)
+            tokenizer = tokenizer_spec(config, specs["corpus"].fingerprint)
+            specs = {"corpus": specs["corpus"], "tokenizer": tokenizer, **specs}
         return cls(specs)
+
+    @classmethod
+    def of_alignment(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
+        """The stages up to `align`; without `aligner` where a fitted model is given."""
+        corpus = corpus_spec(config, hashes)
+        if config.align.model is not None:
+            model = load_model(config).fingerprint
+            return cls({"corpus": corpus, "align": align_spec(config, corpus.fingerprint, model)})
+        aligner = aligner_spec(config, corpus.fingerprint, hashes)
+        align = align_spec(config, corpus.fingerprint, aligner.fingerprint)
+        return cls({"corpus": corpus, "aligner": aligner, "align": align})
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ def run_stages(config: Config, store: StageStore, plan: StagePlan) -> Data:
     specs = plan.specs
     corpus = corpus_stage(config, store, specs["corpus"])
     tokenizer = tokenizer_stage(config, store, specs["tokenizer"], corpus) if "tokenizer" in specs else None
-    aligner = aligner_stage(config, store, specs["aligner"], corpus)
+    aligner = aligner_stage(config, store, specs.get("aligner"), corpus)
     align = align_stage(config, store, specs["align"], corpus, aligner)
     encoded = encode_stage(config, store, specs["encode"], align, tokenizer)
     return Data(config, corpus, tokenizer, aligner, align, encoded)

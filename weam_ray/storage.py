@@ -4,14 +4,16 @@ A stage is a folder `<stage>-<fingerprint>` on any Arrow filesystem. Attempts wr
 `manifest.json`, written last, lists the files that count. Nothing is ever renamed, so object stores serve as well.
 """
 
+import getpass
 import hashlib
 import json
 import os
 import socket
+import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -157,6 +159,17 @@ class Attempt:
         pq.write_table(table, sink, compression="zstd")
         return self.write(part, label, sink.getvalue().to_pybytes(), table.num_rows, ".parquet", **info)
 
+    def write_batches(
+        self, part: str, label: str, schema: pa.Schema, tables: Iterable[pa.Table], **info: Any
+    ) -> StageFile:
+        """Parquet of tables that come one after another, a row group each; only their compressed form is kept."""
+        sink, rows = pa.BufferOutputStream(), 0
+        with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+            for table in tables:
+                writer.write_table(table)
+                rows += table.num_rows
+        return self.write(part, label, sink.getvalue().to_pybytes(), rows, ".parquet", **info)
+
     def write_arrow(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
         """Uncompressed Arrow IPC, in one record batch, for readers that map the file into memory."""
         sink = pa.BufferOutputStream()
@@ -190,8 +203,29 @@ class Stage:
     def read(self, file: StageFile) -> bytes:
         return self.folder.read(file.name)
 
-    def read_parquet(self, file: StageFile) -> pa.Table:
-        return pq.read_table(self.folder.file(file.name), filesystem=self.folder.filesystem)
+    def read_parquet(self, file: StageFile, columns: list[str] | None = None) -> pa.Table:
+        return pq.read_table(self.folder.file(file.name), columns=columns, filesystem=self.folder.filesystem)
+
+    def batches(self, file: StageFile, num_rows: int) -> Iterator[pa.Table]:
+        """The rows of a Parquet file, at most `num_rows` at a time."""
+        with self.folder.filesystem.open_input_file(self.folder.file(file.name)) as stream:
+            for batch in pq.ParquetFile(stream).iter_batches(batch_size=num_rows):
+                yield pa.Table.from_batches([batch])
+
+    def local_path(self, file: StageFile) -> Path:
+        """The file on a local disk, to be mapped into memory: itself, or a copy that all processes of a user share."""
+        if self.folder.is_local:
+            return Path(self.folder.file(file.name))
+        folder = Path(tempfile.gettempdir()) / f"weam-ray-{getpass.getuser()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise UserError(f"{folder} belongs to another user; set TMPDIR to a folder of your own.")
+        copy = folder / f"{file.sha256}{Path(file.name).suffix}"
+        if not copy.is_file():
+            partial = copy.with_suffix(f".{uuid.uuid4().hex}")
+            partial.write_bytes(self.read(file))
+            partial.replace(copy)
+        return copy
 
     def read_arrow(self, file: StageFile) -> pa.Table:
         """The table of an Arrow file: memory-mapped on a local disk, read whole from elsewhere."""

@@ -8,20 +8,28 @@ import sys
 import time
 from pathlib import Path
 
-from weam_ray.align.fast_align import FastAlign
+import pyarrow as pa
+
+from weam_ray.align.fast_align.bitext import Bitext, Side
+from weam_ray.align.fast_align.fit import Here, fit
+from weam_ray.align.fast_align.model import Model
+from weam_ray.align.pharaoh import format_pharaoh, parse_pharaoh
 from weam_ray.align.symmetrize import METHODS, one_to_one, symmetrize
 from weam_ray.config import AlignSection
+from weam_ray.corpus.words import segment
 from weam_ray.encode.projection import project
 
 
 def compile_kernels() -> None:
     """Run every compiled kernel once, on arrays of the kinds that the stages use."""
-    pairs = [(["a", "b"], ["x", "y"]), (["b"], ["y"])]
-    model = FastAlign.from_bytes(FastAlign.fit(pairs, AlignSection()).to_bytes())
-    found = model.align(*zip(*pairs, strict=True))
+    source, target = (segment(pa.array(texts), "whitespace") for texts in (["a b", "b"], ["x y", "y"]))
+    settings = AlignSection(lowercase=False)
+    lexicon, parts = fit([lambda: (source, target)], settings, "whitespace", Here(), lambda _, part: part)
+    found = Model(lexicon, tuple(parts)).align(Bitext(Side.of(source, False), Side.of(target, False)))
     for method in METHODS:
         links = symmetrize(found.forward, found.reverse, method)
         links = one_to_one(links, found.forward, found.reverse, found.union_posteriors)
+    parse_pharaoh(format_pharaoh(links).decode().splitlines())
     offsets = links.offsets * 0
     spans = links.links.ravel()[:0].astype("int32")
     project(spans, offsets, spans, offsets, spans, offsets, spans, offsets, links.links[:0], offsets, False)

@@ -1,7 +1,8 @@
 """Which pairs are held out, and that no sentence of theirs is trained on."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,30 +13,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.corpus.pairs import batch, without_ray
 from weam_ray.config import Config
-from weam_ray.corpus import stage
-from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE
+from weam_ray.corpus import held_out, stage
+from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, reject_reasons
 from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, rank_hash, text_hash
-from weam_ray.corpus.readers.base import RawPair
+from weam_ray.corpus.readers import TsvSource
 from weam_ray.errors import UserError
-from weam_ray.storage import Attempt, Counts, Folder, Stage
+from weam_ray.storage import Attempt, Counts, Folder, Stage, StageFile
 
 Lines = Sequence[tuple[str, str]]
 
 
-def pairs(lines: Lines) -> list[RawPair]:
-    return [RawPair(str(number), source, target) for number, (source, target) in enumerate(lines)]
+def pairs(lines: Lines) -> list[pa.RecordBatch]:
+    """The lines in two batches."""
+    return [batch(lines[:7]), batch(lines[7:])]
 
 
-@contextmanager
-def without_ray() -> Iterator[None]:
-    """The tasks of the stage, in this process and one after another."""
-
-    def run(items: Sequence[dict[str, Any]], task: Callable[[Any], Any], *_: object) -> list[Any]:
-        return [task(item) for item in items]
-
-    with patch.object(stage, "map_items", run):
-        yield
+def reasons(max_words: int = 9) -> Callable[[pa.RecordBatch], pa.StringArray]:
+    return partial(reject_reasons, max_words=max_words)
 
 
 class Split:
@@ -65,8 +61,9 @@ class Split:
             self.counts: Counts = output.counts
             self.limits: dict[str, int] = output.info["held_out_limits"]
             manifest = {"files": [vars(file) for file in output.files]}
+            self.files: list[StageFile] = output.files
             done = Stage(Folder.at(folder / "stage"), manifest)
-            self.parts: dict[str, list[dict[str, str]]] = {
+            self.parts: dict[str, list[dict[str, Any]]] = {
                 part: [row for file in done.files(part) for row in done.read_parquet(file).to_pylist()]
                 for part in stage.PARTS
             }
@@ -89,7 +86,7 @@ PARALLEL = {language: [(english(n), f"{language} satz {n}") for n in range(200)]
 
 
 def test_candidates_are_the_lowest_ranks() -> None:
-    found, num_rows = candidates(pairs(PARALLEL["de"]), ("en", "de"), wanted=10, seed=1, max_words=9)
+    found, num_rows = candidates(pairs(PARALLEL["de"]), ("en", "de"), wanted=10, seed=1, reasons=reasons())
     assert num_rows == 200
     ranks = sorted((rank_hash(1, source), row) for row, (source, _) in enumerate(PARALLEL["de"]))
     assert [(candidate.rank, candidate.row) for candidate in found] == ranks[:20]
@@ -97,46 +94,50 @@ def test_candidates_are_the_lowest_ranks() -> None:
 
 def test_candidates_are_ranked_by_their_english_side() -> None:
     turned = [(target, source) for source, target in PARALLEL["de"]]
-    plain = candidates(pairs(PARALLEL["de"]), ("en", "de"), 10, 1, 9)[0]
-    other = candidates(pairs(turned), ("de", "en"), 10, 1, 9)[0]
+    plain = candidates(pairs(PARALLEL["de"]), ("en", "de"), 10, 1, reasons())[0]
+    other = candidates(pairs(turned), ("de", "en"), 10, 1, reasons())[0]
     assert [(entry.rank, entry.row) for entry in plain] == [(entry.rank, entry.row) for entry in other]
     assert [entry.source_text for entry in plain] == [entry.target_text for entry in other]
 
 
 def test_candidates_without_english_are_ranked_by_the_source() -> None:
-    found, _ = candidates(pairs(PARALLEL["de"]), ("fr", "de"), 1, 1, 9)
+    found, _ = candidates(pairs(PARALLEL["de"]), ("fr", "de"), 1, 1, reasons())
     assert found[0].rank == rank_hash(1, PARALLEL["de"][found[0].row][0])
 
 
 def test_candidates_pass_the_filter() -> None:
     lines = [("one", "ein"), ("", "leer"), ("same", "same"), ("much too long", "lang")]
-    found, num_rows = candidates(pairs(lines), ("en", "de"), wanted=5, seed=1, max_words=2)
+    found, num_rows = candidates(pairs(lines), ("en", "de"), wanted=5, seed=1, reasons=reasons(2))
     assert [candidate.row for candidate in found] == [0]
     assert num_rows == 4
 
 
 def test_repeated_sentence_is_one_candidate() -> None:
     lines = [("again", f"wieder {number}") for number in range(50)] + [("once", "einmal")]
-    found, _ = candidates(pairs(lines), ("en", "de"), wanted=5, seed=1, max_words=9)
+    found, _ = candidates(pairs(lines), ("en", "de"), wanted=5, seed=1, reasons=reasons())
     assert sorted(candidate.row for candidate in found) == [0, 50]
 
 
-def test_nothing_wanted() -> None:
-    assert candidates(pairs(PARALLEL["de"]), ("en", "de"), wanted=0, seed=1, max_words=9) == ([], 200)
+def test_first_pair_of_a_sentence_that_passes_the_filter_is_the_candidate() -> None:
+    lines = [("again", ""), ("again", "again"), ("again", "wieder"), ("again", "nochmals")]
+    found, _ = candidates(pairs(lines), ("en", "de"), wanted=5, seed=1, reasons=reasons())
+    assert [candidate.row for candidate in found] == [2]
 
 
 def test_seed_changes_the_candidates() -> None:
-    first, second = (candidates(pairs(PARALLEL["de"]), ("en", "de"), 10, seed, 9)[0] for seed in (1, 2))
+    first, second = (candidates(pairs(PARALLEL["de"]), ("en", "de"), 10, seed, reasons())[0] for seed in (1, 2))
     assert {entry.row for entry in first} != {entry.row for entry in second}
 
 
 @given(
     lines=st.lists(st.tuples(st.sampled_from("abcdefghij"), st.sampled_from("klmnopqrst")), max_size=40),
-    wanted=st.integers(0, 6),
+    wanted=st.integers(1, 6),
     seed=st.integers(0, 3),
+    step=st.integers(1, 9),
 )
-def test_candidates_are_the_best_first_occurrences(lines: Lines, wanted: int, seed: int) -> None:
-    found, num_rows = candidates(pairs(lines), ("en", "de"), wanted, seed, 9)
+def test_candidates_are_the_best_first_occurrences(lines: Lines, wanted: int, seed: int, step: int) -> None:
+    with patch.object(held_out, "STEP", step):
+        found, num_rows = candidates(pairs(lines), ("en", "de"), wanted, seed, reasons())
     first: dict[str, int] = {}
     for row, (source, _) in enumerate(lines):
         first.setdefault(source, row)
@@ -209,6 +210,20 @@ def test_no_held_out_pairs_wanted() -> None:
     split = Split([("en-de", PARALLEL["de"])], held_out=0)
     assert split.parts["held_out"] == []
     assert len(split.parts["train"]) == 200
+    assert split.limits == {"en-de": 0}
+
+
+@pytest.mark.parametrize(("held_out", "passes"), [(0, 1), (5, 2)])
+def test_sources_are_read_once_where_nothing_is_held_out(held_out: int, passes: int) -> None:
+    read, opened = TsvSource.pairs, []
+
+    def counted(source: TsvSource) -> Iterator[pa.RecordBatch]:
+        opened.append(source.path)
+        return read(source)
+
+    with patch.object(TsvSource, "pairs", counted):
+        Split([("en-de", PARALLEL["de"]), ("en-fr", PARALLEL["fr"])], held_out)
+    assert sorted(Counter(opened).values()) == [passes, passes]
 
 
 def test_held_out_sentence_is_kept_from_other_pairs_and_sources() -> None:
@@ -252,6 +267,29 @@ SOURCES = st.lists(
 )
 
 
+def check_ranges(split: Split, num_rows: list[int]) -> None:
+    """The ranges of rows of a source's training files follow one another, hold their rows and cover the source."""
+    train = iter(split.parts["train"])
+    for number, rows_of_source in enumerate(num_rows):
+        end_row = 0
+        for file in (file for file in split.files if file.part == "train" and file.label.startswith(f"{number:03d}-")):
+            rows = [next(train)["row"] for _ in range(file.rows)]
+            assert rows == sorted(rows)
+            assert file.info["first_row"] == end_row <= rows[0]
+            end_row = file.info["end_row"]
+            assert end_row in (rows[-1] + 1, rows_of_source)
+        assert end_row in (0, rows_of_source)
+    assert next(train, None) is None
+
+
+def test_rows_of_training_files_cover_the_source() -> None:
+    lines = [("", "leer")] * 3 + [(english(n), f"satz {n}") for n in range(14)] + [("same", "same")] * 2
+    split = Split([("en-de", lines), ("en-de", [("", "")] * 4), ("en-de", PARALLEL["de"][20:28])], held_out=0)
+    found = [(file.label, file.info["first_row"], file.info["end_row"]) for file in split.files if file.part == "train"]
+    assert found == [("000-00000", 0, 10), ("000-00001", 10, 19), ("002-00000", 0, 7), ("002-00001", 7, 8)]
+    check_ranges(split, [19, 4, 8])
+
+
 @settings(max_examples=60, deadline=None)
 @given(sources=SOURCES, held_out=st.integers(0, 6), seed=st.integers(0, 5))
 def test_split_of_any_corpus(sources: list[tuple[str, Lines]], held_out: int, seed: int) -> None:
@@ -265,6 +303,12 @@ def test_split_of_any_corpus(sources: list[tuple[str, Lines]], held_out: int, se
     assert rows["train"] + rows["held_out"] == split.counts.rows_out
     assert rows["rejected"] == sum(split.counts.rejected.values())
     assert len({row["pair_id"] for part in split.parts.values() for row in part}) == split.counts.rows_in
+    for number, (_, lines) in enumerate(sources):
+        own = [row for part in split.parts.values() for row in part if row["pair_id"].startswith(f"{number}:")]
+        assert sorted(row["row"] for row in own) == list(range(len(lines)))
+        assert all(row["pair_id"] == f"{number}:{row['row'] + 1}" for row in own)
+        assert all((row["source"], row["target"]) == tuple(lines[row["row"]]) for row in own)
+    check_ranges(split, [len(lines) for _, lines in sources])
     for language in ("en", "de", "fr"):
         assert split.texts("held_out", language).isdisjoint(split.texts("train", language))
     for language_pair, limit in split.limits.items():
@@ -281,4 +325,5 @@ def test_schema_of_the_parts() -> None:
     split = Split([("en-de", PARALLEL["de"])], 5)
     assert {key for row in split.parts["train"] + split.parts["held_out"] for key in row} == set(stage.PAIRS.names)
     assert stage.REJECTED.names == [*stage.PAIRS.names, "reason"]
-    assert all(kind == pa.string() for kind in stage.REJECTED.types)
+    assert stage.PAIRS.names[-1] == "row"
+    assert {field.name for field in stage.REJECTED if field.type != pa.string()} == {"row"}

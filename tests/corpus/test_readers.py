@@ -3,13 +3,16 @@
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from weam_ray.corpus.readers import BundledSource, MosesSource, ParquetSource, TsvSource
-from weam_ray.corpus.readers.base import RawPair
+from tests.corpus.pairs import Pair, read
+from weam_ray.corpus.readers import BundledSource, MosesSource, ParquetSource, TsvSource, base
 from weam_ray.corpus.readers.bundled import BUNDLED_FILE
 from weam_ray.errors import UserError
 
@@ -46,7 +49,7 @@ def parquet(folder: Path, table: pa.Table, **settings: object) -> ParquetSource:
 
 def refusal(source: BundledSource | MosesSource | ParquetSource | TsvSource) -> str:
     with pytest.raises(UserError) as caught:
-        list(source.pairs())
+        read(source)
     return str(caught.value)
 
 
@@ -61,30 +64,95 @@ def refusal(source: BundledSource | MosesSource | ParquetSource | TsvSource) -> 
     ],
 )
 def test_moses(tmp_path: Path, suffix: str, source: bytes, target: bytes) -> None:
-    pairs = list(moses(tmp_path, source, target, suffix).pairs())
-    assert pairs == [RawPair("1", "one", "eins"), RawPair("2", "two", "zwei")]
+    pairs = read(moses(tmp_path, source, target, suffix))
+    assert pairs == [Pair("1", "one", "eins"), Pair("2", "two", "zwei")]
 
 
 def test_blank_lines_are_lines(tmp_path: Path) -> None:
-    pairs = list(moses(tmp_path, b"\none\n\n", b"\neins\nleer\n").pairs())
-    assert pairs == [RawPair("1", "", ""), RawPair("2", "one", "eins"), RawPair("3", "", "leer")]
+    pairs = read(moses(tmp_path, b"\none\n\n", b"\neins\nleer\n"))
+    assert pairs == [Pair("1", "", ""), Pair("2", "one", "eins"), Pair("3", "", "leer")]
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x85", "\r"])
 def test_only_a_line_feed_ends_a_line(tmp_path: Path, separator: str) -> None:
     line = f"one{separator}more"
-    pairs = list(moses(tmp_path, f"{line}\ntwo\n".encode(), b"eins\nzwei\n").pairs())
+    pairs = read(moses(tmp_path, f"{line}\ntwo\n".encode(), b"eins\nzwei\n"))
     assert [pair.source for pair in pairs] == [line, "two"]
-    assert [pair.source for pair in tsv(tmp_path, f"{line}\teins\n".encode()).pairs()] == [line]
+    assert [pair.source for pair in read(tsv(tmp_path, f"{line}\teins\n".encode()))] == [line]
 
 
 def test_byte_order_mark_is_text_further_on(tmp_path: Path) -> None:
-    pairs = list(moses(tmp_path, "a\n\ufeffb\n".encode(), b"c\nd\n").pairs())
+    pairs = read(moses(tmp_path, "a\n\ufeffb\n".encode(), b"c\nd\n"))
     assert pairs[1].source == "\ufeffb"
 
 
+def by_line(data: bytes) -> list[str]:
+    """The lines of a file, one after another."""
+    lines = data.decode().split("\n")
+    lines = lines[:-1] if lines[-1] == "" else lines
+    return [line.removeprefix("" if k else "\ufeff").removesuffix("\r") for k, line in enumerate(lines)]
+
+
+TEXTS = st.lists(st.sampled_from(["a", "é", "天", "\n", "\n", "\r", "\r\n", "\ufeff", " ", "\t"])).map("".join)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=TEXTS, size=st.integers(1, 9))
+def test_blocks_cut_no_line(tmp_path: Path, suffix: str, text: str, size: int) -> None:
+    file = tmp_path / f"text{suffix}"
+    file.write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
+    with patch.object(base, "BLOCK_BYTES", size):
+        blocks = list(base.read_lines(file))
+    assert [line for block in blocks for line in block["text"].to_pylist()] == by_line(text.encode())
+    assert all(len(block) for block in blocks)
+
+
+def test_blocks_of_two_files_need_not_match(tmp_path: Path) -> None:
+    lines = [(f"{number}", f"{number} " * (number % 7)) for number in range(200)]
+    source = moses(tmp_path, *("".join(f"{line[side]}\n" for line in lines).encode() for side in (0, 1)))
+    with patch.object(base, "BLOCK_BYTES", 64):
+        assert len(list(source.pairs())) > 10
+        assert read(source) == [Pair(str(number + 1), *line) for number, line in enumerate(lines)]
+
+
+def test_mistakes_name_the_line_in_any_block(tmp_path: Path) -> None:
+    with patch.object(base, "BLOCK_BYTES", 8):
+        message = refusal(moses(tmp_path, b"one\n" * 50 + b"\xe9\n", b"zwei\n" * 51))
+        assert "text.en, line 51: byte 1 of the line, 0xe9" in message
+        assert "text.tsv, line 42: 1 tab-separated columns" in refusal(
+            tsv(tmp_path, b"a\tb\n" * 41 + b"c\n", header=True)
+        )
+        message = refusal(moses(tmp_path, b"one\n" * 50, b"zwei\n" * 40))
+        assert "has 50 lines" in message
+        assert "has 40:" in message
+
+
+@pytest.mark.parametrize("data", [b"\xed\xa0\x80", b"\xed\xbf\xbf"])
+def test_lone_surrogate_is_the_pair_s_problem(tmp_path: Path, data: bytes) -> None:
+    expected = [Pair("1", "a", "b"), Pair("2", "c\ufffdd", "é", "surrogate"), Pair("3", "e", "f")]
+    bad = b"c" + data + b"d"
+    assert read(moses(tmp_path, b"a\n" + bad + b"\ne\n", "b\né\nf\n".encode())) == expected
+    assert read(tsv(tmp_path, b"a\tb\n" + bad + "\té\ne\tf\n".encode())) == expected
+    texts = pa.array([b"a", bad, b"e"], pa.binary()).view(pa.string())  # what nothing validates
+    source = parquet(tmp_path, pa.table({"source": texts, "target": ["b", "é", "f"]}))
+    assert read(source) == expected
+
+
+def test_bytes_beside_a_surrogate_are_named(tmp_path: Path) -> None:
+    """Cut short, or together with other bytes that are no UTF-8: the message is of the byte that is wrong."""
+    assert "line 2: byte 1 of the line, 0xed" in refusal(moses(tmp_path, b"a\n\xed\xa0\n", b"b\nc\n"))
+    assert "line 1: byte 4 of the line, 0xff" in refusal(moses(tmp_path, b"\xed\xa0\x80\xff\n", b"b\n"))
+
+
+def test_parquet_that_is_not_utf8(tmp_path: Path) -> None:
+    texts = pa.array([b"a", b"caf\xe9"], pa.binary()).view(pa.string())
+    source = parquet(tmp_path, pa.table({"source": ["a", "b"], "target": texts}))
+    assert refusal(source).startswith(f"{source.path}, row 2: byte 4 of the row, 0xe9, is not UTF-8")
+
+
 def test_empty_files_have_no_pairs(tmp_path: Path) -> None:
-    assert list(moses(tmp_path, b"", b"").pairs()) == []
+    assert read(moses(tmp_path, b"", b"")) == []
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -162,17 +230,17 @@ def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_tsv(tmp_path: Path) -> None:
-    assert list(tsv(tmp_path, b'a "b\tc\n\td\n').pairs()) == [
-        RawPair("1", 'a "b', "c"),
-        RawPair("2", "", "d"),
+    assert read(tsv(tmp_path, b'a "b\tc\n\td\n')) == [
+        Pair("1", 'a "b', "c"),
+        Pair("2", "", "d"),
     ]
 
 
 def test_tsv_columns_and_header(tmp_path: Path) -> None:
     data = b"\xef\xbb\xbfid\tde\ten\r\n7\tja\tyes\r\n8\tnein\tno\tmore\r\n"
     source = tsv(tmp_path, data, source_column=2, target_column=1, header=True)
-    assert list(source.pairs()) == [RawPair("2", "yes", "ja"), RawPair("3", "no", "nein")]
-    assert len(list(tsv(tmp_path, data, source_column=2, target_column=1).pairs())) == 3
+    assert read(source) == [Pair("2", "yes", "ja"), Pair("3", "no", "nein")]
+    assert len(read(tsv(tmp_path, data, source_column=2, target_column=1))) == 3
 
 
 def test_tsv_with_too_few_columns(tmp_path: Path) -> None:
@@ -189,25 +257,25 @@ def test_tsv_that_is_not_utf8(tmp_path: Path) -> None:
 
 def test_parquet(tmp_path: Path) -> None:
     table = pa.table({"source": ["a", "b\nb"], "target": pa.array(["c", "d\td"], pa.large_string()), "other": [1, 2]})
-    assert list(parquet(tmp_path, table).pairs()) == [RawPair("1", "a", "c"), RawPair("2", "b\nb", "d\td")]
+    assert read(parquet(tmp_path, table)) == [Pair("1", "a", "c"), Pair("2", "b\nb", "d\td")]
 
 
 def test_parquet_columns(tmp_path: Path) -> None:
     table = pa.table({"en": ["a", "b"], "de": ["c", "d"], "key": [70, None]})
     source = parquet(tmp_path, table, source_column="en", target_column="de", id_column="key")
-    assert list(source.pairs()) == [RawPair("70", "a", "c"), RawPair("2", "b", "d")]
+    assert read(source) == [Pair("70", "a", "c"), Pair("2", "b", "d")]
 
 
 def test_parquet_nulls_are_blank(tmp_path: Path) -> None:
     table = pa.table({"source": ["a", None], "target": pa.array([None, None], pa.string())})
-    assert list(parquet(tmp_path, table).pairs()) == [RawPair("1", "a", ""), RawPair("2", "", "")]
+    assert read(parquet(tmp_path, table)) == [Pair("1", "a", ""), Pair("2", "", "")]
 
 
 def test_parquet_is_read_in_file_order_over_row_groups(tmp_path: Path) -> None:
     texts = [f"text {number}" for number in range(1000)]
     source = parquet(tmp_path, pa.table({"source": texts, "target": texts}))
     pq.write_table(pa.table({"source": texts, "target": texts}), source.path, row_group_size=64)
-    assert [(pair.pair_id, pair.source) for pair in source.pairs()] == [
+    assert [(pair.pair_id, pair.source) for pair in read(source)] == [
         (str(number + 1), text) for number, text in enumerate(texts)
     ]
 
@@ -242,13 +310,13 @@ def test_parquet_file_with_a_damaged_page(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", [language for language in TRANSLATIONS if language != "en"])
 def test_bundled(language: str) -> None:
-    pairs = list(BundledSource(format="bundled", source_lang="en", target_lang=language).pairs())
+    pairs = read(BundledSource(format="bundled", source_lang="en", target_lang=language))
     assert 2_900 <= len(pairs) <= 3_100
     assert len({pair.pair_id for pair in pairs}) == len(pairs)
     assert all(pair.source.strip() and pair.target.strip() for pair in pairs)
     assert pairs[0].source.startswith("In the beginning")
-    turned = list(BundledSource(format="bundled", source_lang=language, target_lang="en").pairs())
-    assert turned == [RawPair(pair.pair_id, pair.target, pair.source) for pair in pairs]
+    turned = read(BundledSource(format="bundled", source_lang=language, target_lang="en"))
+    assert turned == [Pair(pair.pair_id, pair.target, pair.source) for pair in pairs]
 
 
 def test_bundled_speaks_the_languages_it_says() -> None:

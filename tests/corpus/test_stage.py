@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
 # Of every file of the default configuration's corpus stage, at this version of the stage. When a change of the code
 # changes it, raise corpus.stage.VERSION, so that stages of the old code are not reused, and pin the new one.
-PINNED = (1, "63aa4ac259dadfa8dbb9a8ccacb1e3c8b2ac90dae0f78d6c523b85a886870452")
+PINNED = (2, "d840381ce92fc7240536af27c8bbff628d70ebfc37ba6e1cd2c478fb7f79f78c")
 
 
 def build(config: Config, home: Path) -> Stage:
@@ -86,6 +86,10 @@ def test_shards(tiny_config: Config, tmp_path: Path) -> None:
             assert stage.read_parquet(file).schema.equals(REJECTED if part == "rejected" else PAIRS)
     numbers = [int(row["pair_id"].split(":")[1]) for row in rows(stage, "train")]
     assert numbers == sorted(numbers)
+    assert [row["row"] + 1 for row in rows(stage, "train")] == numbers
+    ranges = [(file.info["first_row"], file.info["end_row"]) for file in stage.files("train")]
+    assert (ranges[0][0], ranges[-1][1]) == (0, 120)
+    assert [first for first, _ in ranges[1:]] == [end for _, end in ranges[:-1]]
 
 
 @pytest.fixture(scope="module")
@@ -212,8 +216,16 @@ def fingerprints(config: Config, tmp_path: Path, *changes: dict[str, Any]) -> li
 def test_fingerprint_follows_settings_and_content(
     tiny_config: Config, moses_files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    found = fingerprints(tiny_config, tmp_path, {"max_words": 9}, {"held_out": 9}, {"rows_per_shard": 9})
-    assert len(set(found)) == 4
+    found = fingerprints(
+        tiny_config,
+        tmp_path,
+        {"max_words": 9},
+        {"held_out": 9},
+        {"rows_per_shard": 9},
+        {"segmentation": "whitespace"},
+        {"keep_identical": True},
+    )
+    assert len(set(found)) == 6
     tree = tiny_config.tree()
     tree["seeds"]["data"] = 9
     tree["cluster"]["data_cpus"] = 0.5

@@ -1,12 +1,15 @@
 """Words as spans of raw text, in many scripts."""
 
+import re
 import unicodedata
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weam_ray.corpus.words import word_spans
+from weam_ray.corpus.words import Segmentation, Words, has_word, segment, word_spans
 
 
 def words(text: str) -> list[str]:
@@ -99,3 +102,64 @@ class TestAnyText:
     @given(st.lists(any_text | tricky, max_size=4))
     def test_lines_are_cut_alone(self, texts: list[str]) -> None:
         assert words("\n".join(texts)) == [word for text in texts for word in words(text)]
+
+    @settings(deadline=None)
+    @given(any_text | tricky)
+    def test_has_word(self, text: str) -> None:
+        assert has_word(text) == bool(word_spans(text))
+
+
+def by_text(found: Words) -> list[list[str]]:
+    words = found.words.to_pylist()
+    return [words[start:end] for start, end in zip(found.offsets[:-1], found.offsets[1:], strict=True)]
+
+
+def spans_by_text(found: Words) -> list[list[tuple[int, int]]]:
+    spans = [(int(start), int(end)) for start, end in found.spans]
+    return [spans[start:end] for start, end in zip(found.offsets[:-1], found.offsets[1:], strict=True)]
+
+
+def test_white_space_is_space_and_tab_alone() -> None:
+    texts = ["a  b\tc", " \t", "", "x\u00a0y z\r", "𝄞 e\u0301\u3000f\n.", "||| ,"]
+    found = segment(pa.array(texts), "whitespace")
+    assert by_text(found) == [["a", "b", "c"], [], [], ["x\u00a0y", "z\r"], ["𝄞", "e\u0301\u3000f\n."], ["|||", ","]]
+    assert spans_by_text(found)[0] == [(0, 1), (3, 4), (5, 6)]
+    assert spans_by_text(found)[4] == [(0, 1), (2, 8)]
+    assert found.lengths.tolist() == [3, 0, 0, 2, 2, 2]
+
+
+spaced = st.text(st.sampled_from("  \t\tab\r\n\u00a0\u2028\u0301\u200f天é𝄞\x00|"), max_size=15)
+texts_of_any_kind = st.lists(any_text | tricky | spaced, max_size=6)
+
+
+class TestSegment:
+    @settings(deadline=None)
+    @given(texts_of_any_kind)
+    def test_whitespace(self, texts: list[str]) -> None:
+        found = segment(pa.array(texts, pa.string()), "whitespace")
+        assert by_text(found) == [[word for word in re.split(r"[ \t]+", text) if word] for text in texts]
+
+    @settings(deadline=None)
+    @given(texts_of_any_kind)
+    def test_words(self, texts: list[str]) -> None:
+        found = segment(pa.array(texts, pa.string()), "words")
+        assert by_text(found) == [words(text) for text in texts]
+        assert spans_by_text(found) == [word_spans(text) for text in texts]
+
+    @pytest.mark.parametrize("segmentation", ["words", "whitespace"])
+    @settings(deadline=None)
+    @given(texts=texts_of_any_kind, offset=st.integers(0, 3), length=st.integers(0, 4))
+    def test_spans_give_back_the_words_of_any_slice(
+        self, segmentation: Segmentation, texts: list[str], offset: int, length: int
+    ) -> None:
+        strings = pa.array(texts, pa.string())
+        part, texts = strings.slice(offset, length), texts[offset : offset + length]
+        found = segment(part, segmentation)
+        cut = [[text[a:b] for a, b in spans] for text, spans in zip(texts, spans_by_text(found), strict=True)]
+        assert cut == by_text(found)
+        assert found.words.type == pa.string()
+        found.words.validate(full=True)
+        assert (found.offsets.dtype, found.spans.dtype) == (np.int64, np.int32)
+        assert found.spans.shape == (len(found.words), 2)
+        assert not found.offsets.flags.writeable
+        assert not found.spans.flags.writeable

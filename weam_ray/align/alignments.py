@@ -32,6 +32,19 @@ class Links:
             pa.array(self.offsets * 2, pa.int32()), pa.array(self.links.ravel(), pa.int16())
         )
 
+    def take(self, pairs: NDArray[np.int64]) -> "Links":
+        """The links of some pairs, in the order given."""
+        counts = np.diff(self.offsets)[pairs]
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        rows = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][pairs] - offsets[:-1], counts)
+        return Links(self.links[rows], offsets)
+
+    def spread(self, places: NDArray[np.int64], num_pairs: int) -> "Links":
+        """The links of `num_pairs` pairs, of which those at `places`, in rising order, have these; others have none."""
+        counts = np.zeros(num_pairs, np.int64)
+        counts[places] = np.diff(self.offsets)
+        return Links(self.links, np.concatenate([[0], np.cumsum(counts)]))
+
     def of(self, pair: int) -> list[tuple[int, int]]:
         """The links of one pair."""
         return [(int(i), int(j)) for i, j in self.links[self.offsets[pair] : self.offsets[pair + 1]]]
@@ -61,13 +74,19 @@ class Alignments:
         forward_best: NDArray[np.int16],
         reverse_best: NDArray[np.int16],
         scores: NDArray[np.float64],
-        union: NDArray[np.float32],
-        union_offsets: NDArray[np.int64],
+        posteriors: NDArray[np.float32],
+        num_links: NDArray[np.int64],
     ) -> "Alignments":
-        """From the best partner of each target word and of each source word, -1 for none."""
+        """From the best partner of each target word and of each source word, -1 for none.
+
+        `posteriors` has room for a link of every word; pair s uses the first `num_links[s]` of its own.
+        """
         forward, reverse = best_links(forward_best, target_offsets), best_links(reverse_best, source_offsets)
         forward = Links(forward.links[:, ::-1], forward.offsets)
-        return cls(forward, reverse, union, union_offsets, scores[:, 0], scores[:, 1])
+        union_offsets = np.concatenate([[0], np.cumsum(num_links)])
+        gaps = source_offsets[:-1] + target_offsets[:-1] - union_offsets[:-1]
+        used = np.arange(union_offsets[-1]) + np.repeat(gaps, num_links)
+        return cls(forward, reverse, posteriors[used], union_offsets, scores[:, 0], scores[:, 1])
 
     def columns(self) -> dict[str, pa.Array]:
         """The columns that the stage adds to the pairs."""

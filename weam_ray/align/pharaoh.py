@@ -1,30 +1,144 @@
-"""Links in Pharaoh form: `i-j` pairs, a line a sentence pair."""
+"""Links in Pharaoh form: `i-j` pairs, counted from 0, a line a sentence pair."""
 
+import gzip
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 
 from weam_ray.align.alignments import Links
+from weam_ray.errors import UserError
+
+LARGEST_INDEX = 2**15 - 1
+
+
+def read_pharaoh(path: Path) -> Links:
+    """The links of a file, plain or `.gz`; what follows ` ||| ` on a line, such as a score, is left out.
+
+    Raises:
+        UserError: a token that is no link, with file and line.
+    """
+    data = path.read_bytes()
+    try:
+        return parse_bytes(gzip.decompress(data) if path.suffix == ".gz" else data)
+    except ValueError as error:
+        raise UserError(f"{path}, {error}.") from None
+    except (OSError, EOFError) as error:
+        raise UserError(f"{path}: not a whole gzip file ({error}).") from None
 
 
 def parse_pharaoh(lines: Iterable[str]) -> Links:
-    """Links of lines such as `0-0 1-2`, counted from 0.
+    """Links of lines such as `0-0 1-2`.
 
     Raises:
         ValueError: a token that is no link, with its line.
     """
-    flat: list[tuple[int, int]] = []
-    offsets = [0]
-    for number, line in enumerate(lines, start=1):
-        for token in line.split():
-            left, dash, right = token.partition("-")
-            if not (dash and left.isdecimal() and right.isdecimal() and max(int(left), int(right)) < 2**15):
-                raise ValueError(f"line {number}: {token!r} is no link of the form i-j")
-            flat.append((int(left), int(right)))
-        offsets.append(len(flat))
-    return Links(np.array(flat, np.int16).reshape(-1, 2), np.array(offsets, np.int64))
+    return parse_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
-def format_pharaoh(links: Links, pair: int) -> str:
-    """The links of one pair as a line."""
-    return " ".join(f"{i}-{j}" for i, j in links.of(pair))
+def parse_bytes(data: bytes) -> Links:
+    if data and not data.endswith(b"\n"):
+        data += b"\n"
+    flat, offsets, wrong = _parse(np.frombuffer(data, np.uint8), data.count(b"\n"), data.count(b"-"))
+    if wrong >= 0:
+        number = data.count(b"\n", 0, wrong) + 1
+        token = data[wrong:].split(maxsplit=1)[0].decode(errors="replace")
+        raise ValueError(f"line {number}: {token!r} is no link of the form i-j")
+    return Links(flat, offsets)
+
+
+def format_pharaoh(links: Links) -> bytes:
+    """A line for each pair."""
+    text, ends = format_lines(links)
+    return text[: ends[-1]].tobytes()
+
+
+def format_scored(links: Links, scores: NDArray[np.float64]) -> bytes:
+    """A line for each pair: its links, ` ||| ` and its score; blank where there is no score."""
+    text, ends = format_lines(links)
+    lines = text.tobytes()[: ends[-1]].split(b"\n")
+    scored = (
+        b"" if np.isnan(score) else line + b" ||| %.6f" % score
+        for line, score in zip(lines, scores.tolist(), strict=False)
+    )
+    return b"".join(line + b"\n" for line in scored)
+
+
+def format_lines(links: Links) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    return _format(links.links, links.offsets)
+
+
+@njit(cache=True)
+def _parse(data, num_lines, most_links):
+    """Links and offsets, and where the first token begins that is no link, -1 for none."""
+    links = np.empty((most_links, 2), np.int16)
+    offsets = np.zeros(num_lines + 1, np.int64)
+    found = 0
+    line = 0
+    at = 0
+    while at < len(data):
+        byte = data[at]
+        if byte == 10:
+            line += 1
+            offsets[line] = found
+            at += 1
+        elif byte in {32, 9, 13}:
+            at += 1
+        elif byte == 124 and at + 2 < len(data) and data[at + 1] == 124 and data[at + 2] == 124:
+            while data[at] != 10:
+                at += 1
+        else:
+            begin = at
+            for side in range(2):
+                value = 0
+                digits = 0
+                while data[at] >= 48 and data[at] <= 57 and value <= LARGEST_INDEX:
+                    value = value * 10 + data[at] - 48
+                    digits += 1
+                    at += 1
+                follows = data[at] == 45 if side == 0 else data[at] in {32, 9, 10, 13}
+                if digits == 0 or value > LARGEST_INDEX or not follows:
+                    return links[:0], offsets, begin
+                if side == 0:
+                    at += 1
+                links[found, side] = value
+            found += 1
+    return links[:found].copy(), offsets, -1
+
+
+@njit(cache=True)
+def _write(number, text, at):
+    """Write a number in decimal digits; where the next character goes."""
+    size = 1
+    rest = number
+    while rest >= 10:
+        rest //= 10
+        size += 1
+    rest = number
+    for k in range(size):
+        text[at + size - 1 - k] = 48 + rest % 10
+        rest //= 10
+    return at + size
+
+
+@njit(cache=True)
+def _format(links, offsets):
+    """The lines, and where each ends."""
+    num_pairs = len(offsets) - 1
+    text = np.empty(12 * len(links) + num_pairs, np.uint8)
+    ends = np.zeros(num_pairs + 1, np.int64)
+    at = 0
+    for pair in range(num_pairs):
+        for k in range(offsets[pair], offsets[pair + 1]):
+            if k > offsets[pair]:
+                text[at] = 32
+                at += 1
+            at = _write(np.int64(links[k, 0]), text, at)
+            text[at] = 45
+            at = _write(np.int64(links[k, 1]), text, at + 1)
+        text[at] = 10
+        at += 1
+        ends[pair + 1] = at
+    return text, ends

@@ -4,23 +4,31 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+import psutil
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from weam_ray.align.fast_align import FastAlign
+from weam_ray.align.aligners import Decode, table
+from weam_ray.align.model_folder import load_model
 from weam_ray.cluster import map_items
 from weam_ray.config import Config
 from weam_ray.corpus.tables import ALIGNED
-from weam_ray.corpus.words import word_spans
-from weam_ray.storage import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
+from weam_ray.corpus.words import Segmentation, Words, segment
+from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
 
-MODEL_VERSION = 1
-ALIGN_VERSION = 1
+MODEL_VERSION = 2
+ALIGN_VERSION = 2
 
-ALIGNERS = {"fast_align": FastAlign}
+ROWS_AT_ONCE = 2_000
+CELLS_AT_ONCE = 4_000_000  # source words x target words, summed over pairs
 
 
-def aligner_spec(config: Config, corpus: str) -> StageSpec:
-    return StageSpec("aligner", MODEL_VERSION, config.align.model_dump(mode="json"), {"corpus": corpus})
+def aligner_spec(config: Config, corpus: str, hashes: SourceHashes) -> StageSpec:
+    name = config.align.aligner
+    aligner = table()[name]
+    settings = {"aligner": name, **aligner.settings(config)}
+    return StageSpec("aligner", MODEL_VERSION, settings, {"corpus": corpus, **aligner.inputs(config, hashes)})
 
 
 def align_spec(config: Config, corpus: str, aligner: str) -> StageSpec:
@@ -28,71 +36,92 @@ def align_spec(config: Config, corpus: str, aligner: str) -> StageSpec:
     return StageSpec("align", ALIGN_VERSION, settings, {"corpus": corpus, "aligner": aligner})
 
 
-def aligner_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stage) -> Stage:
-    """Fit one model on all training shards of each language pair, one task a pair of languages."""
-    settings = config.align
-    aligner = ALIGNERS[settings.aligner]
+def language_pairs(corpus: Stage) -> list[str]:
+    return list(dict.fromkeys(file.info["language_pair"] for file in corpus.files("train")))
 
-    def words_of(language_pair: str) -> Iterator[tuple[list[str], list[str]]]:
-        for file in corpus.files("train"):
-            if file.info["language_pair"] == language_pair:
-                table = corpus.read_parquet(file)
-                for source, target in zip(table["source"].to_pylist(), table["target"].to_pylist(), strict=True):
-                    yield split(source, settings.lowercase)[0], split(target, settings.lowercase)[0]
+
+def aligner_stage(config: Config, store: StageStore, spec: StageSpec | None, corpus: Stage) -> Stage:
+    """Fit one model on all training shards of each language pair; or the model of `align.model`, without a spec."""
+    if spec is None:
+        return load_model(config)
+    name = config.align.aligner
+    aligner = table()[name]
 
     def builder(attempt: Attempt) -> StageOutput:
-        def fit(item: dict[str, Any]) -> dict[str, Any]:
-            pair = item["language_pair"]
-            model = aligner.fit(words_of(pair), settings)
-            file = attempt.write("model", pair, model.to_bytes(), suffix=".safetensors", language_pair=pair)
-            return {"file": asdict(file), "reports": [asdict(report) for report in model.reports]}
-
-        pairs = dict.fromkeys(file.info["language_pair"] for file in corpus.files("train"))
-        items = [{"language_pair": pair} for pair in pairs]
-        results = map_items(items, fit, "align: fitting", config.cluster.data_cpus)
+        pairs = language_pairs(corpus)
+        if not aligner.sharded:
+            print(f"align: {name} cannot run sharded; one task aligns the whole of a language pair")
+        fitted = aligner.fit(config, corpus, pairs, attempt)
         rows = sum(file.rows for file in corpus.files("train"))
-        info = {pair: result["reports"] for pair, result in zip(pairs, results, strict=True)}
-        return StageOutput([StageFile(**result["file"]) for result in results], Counts(rows, rows), info)
+        files = [file for pair in pairs for file in fitted[pair].files]
+        return StageOutput(files, Counts(rows, rows), {pair: fitted[pair].info for pair in pairs})
 
     return store.build(spec, builder)
 
 
 def align_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stage, aligner: Stage) -> Stage:
     """Add words and links of both directions to every shard, one task a shard."""
-    settings = config.align
-    models = {file.info["language_pair"]: file for file in aligner.files("model")}
 
     def builder(attempt: Attempt) -> StageOutput:
+        own = table()[config.align.aligner]
+        decoders = {pair: own.decoder(config, aligner, pair) for pair in language_pairs(corpus)}
+
         def align(item: dict[str, Any]) -> dict[str, Any]:
             file = StageFile(**item)
-            pair = file.info["language_pair"]
-            model = ALIGNERS[settings.aligner].from_bytes(aligner.read(models[pair]))
-            table = align_table(corpus.read_parquet(file), model, settings.lowercase)
-            return asdict(attempt.write_parquet(file.part, file.label, table, language_pair=pair))
+            decode = decoders[file.info["language_pair"]].open(file)
+            memory = [private_memory()]
+            tables = align_file(corpus, file, decode, config.corpus.segmentation, memory)
+            written = attempt.write_batches(file.part, file.label, ALIGNED, tables, **file.info)
+            return {"file": asdict(written), "memory": max(memory)}
 
         items = [asdict(file) for part in ("train", "held_out") for file in corpus.files(part)]
         results = map_items(items, align, "align: decoding", config.cluster.data_cpus)
-        files = [StageFile(**result) for result in results]
+        files = [StageFile(**result["file"]) for result in results]
         rows = sum(item["rows"] for item in items)
-        return StageOutput(files, Counts(rows, sum(file.rows for file in files)))
+        memory = max((result["memory"] for result in results), default=0)
+        return StageOutput(files, Counts(rows, sum(file.rows for file in files)), {"peak_memory_bytes": memory})
 
     return store.build(spec, builder)
 
 
-def split(text: str, lowercase: bool) -> tuple[list[str], list[int]]:
-    """The words of a text as the aligner compares them, and their spans in the raw text, flat."""
-    spans = word_spans(text)
-    words = [text[start:end] for start, end in spans]
-    return [word.lower() for word in words] if lowercase else words, [value for span in spans for value in span]
+def align_file(
+    corpus: Stage, file: StageFile, decode: Decode, segmentation: Segmentation, memory: list[int]
+) -> Iterator[pa.Table]:
+    """The rows of a file with their words, links and scores, some at a time; adds the process's memory to `memory`."""
+    first = 0
+    for rows in corpus.batches(file, ROWS_AT_ONCE):
+        source, target = (segment(rows[side].combine_chunks(), segmentation) for side in ("source", "target"))
+        for begin, end in runs(source.lengths * target.lengths):
+            yield align_rows(
+                rows.slice(begin, end - begin), decode, first + begin, source.part(begin, end), target.part(begin, end)
+            )
+            memory.append(private_memory())
+        first += rows.num_rows
 
 
-def align_table(table: pa.Table, model: FastAlign, lowercase: bool) -> pa.Table:
-    """A table of pairs with their words, links and scores."""
-    sources = [split(text, lowercase) for text in table["source"].to_pylist()]
-    targets = [split(text, lowercase) for text in table["target"].to_pylist()]
-    alignments = model.align([words for words, _ in sources], [words for words, _ in targets])
-    columns = {name: table[name] for name in table.column_names}
-    columns["source_words"] = pa.array([spans for _, spans in sources], ALIGNED.field("source_words").type)
-    columns["target_words"] = pa.array([spans for _, spans in targets], ALIGNED.field("target_words").type)
-    columns |= alignments.columns()
+def align_rows(rows: pa.Table, decode: Decode, first: int, source: Words, target: Words) -> pa.Table:
+    columns = {name: rows[name] for name in rows.column_names}
+    columns["source_words"], columns["target_words"] = source.spans_column(), target.spans_column()
+    columns |= decode(first, source, target).columns()
     return pa.table([columns[name] for name in ALIGNED.names], schema=ALIGNED)
+
+
+def runs(cells: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Runs of pairs that are decoded together: of at most CELLS_AT_ONCE cells, or of a single pair."""
+    begin, total = 0, 0
+    for pair, own in enumerate(cells.tolist()):
+        if pair > begin and total + own > CELLS_AT_ONCE:
+            yield begin, pair
+            begin, total = pair, 0
+        total += own
+    if len(cells) > begin:
+        yield begin, len(cells)
+
+
+def private_memory() -> int:
+    """Bytes of memory that this process shares with no other: what is neither a mapped file nor shared memory."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
+    except (OSError, StopIteration):  # not Linux
+        return psutil.Process().memory_full_info().uss

@@ -1,24 +1,67 @@
 """Why a pair is rejected."""
 
-from weam_ray.corpus.words import word_spans
+from functools import reduce
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from weam_ray.corpus.readers.base import SEPARATOR
+from weam_ray.corpus.words import Segmentation, has_word, segment, word_spans
+
+NUL = "nul"
 BLANK = "blank"
-TOO_LONG = "too_long"
 IDENTICAL = "identical"
+TOO_LONG = "too_long"
 HELD_OUT_ELSEWHERE = "held_out_elsewhere"
 
+_VISIBLE = r"[\p{L}\p{M}\p{N}\p{P}\p{S}]"
+_SEPARATOR = r"(^|[ \t])\|\|\|([ \t]|$)"
+_DIRECTION_MARK = "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
-def reject_reason(source: str, target: str, max_words: int) -> str | None:
-    """The reason to reject a pair, or None to keep it.
 
-    `blank`: a side without a word; `identical`: both sides the same text, so nothing is translated;
-    `too_long`: a side of more than `max_words` words.
+def reject_reasons(
+    pairs: pa.RecordBatch, max_words: int, segmentation: Segmentation = "words", keep_identical: bool = False
+) -> pa.StringArray:
+    """The reason to reject each pair of a reader's batch, null for those to keep; the first that holds, of
+
+    - the reader's own `problem`: `surrogate`, or `separator` where a line has several;
+    - `nul`: a NUL character in a side; `separator`: the word `|||` in a side cut by white space, since what is
+      written from it could not be read back;
+    - `blank`: a side without a word, or with nothing to be seen (Unicode categories C and Z alone);
+    - `identical`: both sides the same text, so nothing is translated (unless `keep_identical`);
+    - `too_long`: a side of more than `max_words` words.
     """
-    source_length, target_length = len(word_spans(source)), len(word_spans(target))
-    if source_length == 0 or target_length == 0:
-        return BLANK
-    if source.strip() == target.strip():
-        return IDENTICAL
-    if max(source_length, target_length) > max_words:
-        return TOO_LONG
-    return None
+    sides = pairs["source"], pairs["target"]
+    lengths = [count_words(side, max_words, segmentation) for side in sides]
+    checks: list[tuple[str, list[Any]]] = [(NUL, [pc.match_substring(side, "\0") for side in sides])]
+    if segmentation == "whitespace":
+        checks.append((SEPARATOR, [pc.match_substring_regex(side, _SEPARATOR) for side in sides]))
+        checks.append((BLANK, [pc.invert(pc.match_substring_regex(side, _VISIBLE)) for side in sides]))
+    else:
+        checks.append((BLANK, [pa.array(length == 0) for length in lengths]))
+    if not keep_identical:
+        checks.append((IDENTICAL, [pc.equal(*(pc.utf8_trim_whitespace(side) for side in sides))]))
+    checks.append((TOO_LONG, [pa.array(length > max_words) for length in lengths]))
+    no_reason = pa.scalar(None, pa.string())
+    return pc.coalesce(
+        pairs["problem"], *(pc.if_else(reduce(pc.or_, found), reason, no_reason) for reason, found in checks)
+    )
+
+
+def count_words(texts: pa.StringArray, max_words: int, segmentation: Segmentation) -> NDArray[np.int64]:
+    """The number of words of each text, or any from 1 to `max_words` where it is one of these."""
+    if segmentation == "whitespace":
+        return segment(texts, segmentation).lengths
+    # a word has a character at least, so most texts need no count, which is what costs most in the whole stage
+    return np.array(
+        [len(word_spans(text)) if len(text) > max_words else has_word(text) for text in texts.to_pylist()], np.int64
+    )
+
+
+def count_direction_marks(pairs: pa.RecordBatch) -> int:
+    """How many pairs hold a mark of writing direction, such as U+200F; they are ordinary text."""
+    found = pc.or_(*(pc.match_substring_regex(pairs[side], _DIRECTION_MARK) for side in ("source", "target")))
+    return pc.sum(found).as_py() or 0

@@ -6,15 +6,14 @@ language pair, on either side, is left in the training part of another.
 """
 
 import hashlib
-import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from weam_ray.corpus.filters import reject_reason
-from weam_ray.corpus.readers.base import RawPair
+import pyarrow as pa
 
 SPARE = 2  # candidates of a source for each pair to hold out, since some fall to repeated sentences
 LARGEST_SHARE = 5  # at most one pair in five is held out
+STEP = 1_000  # pairs put through the filter at once, with the bound on ranks of those before
 
 
 class Candidate(NamedTuple):
@@ -39,30 +38,32 @@ def rank_hash(seed: int, text: str) -> int:
 
 
 def candidates(
-    pairs: Iterable[RawPair], languages: tuple[str, str], wanted: int, seed: int, max_words: int
+    batches: Iterable[pa.RecordBatch],
+    languages: tuple[str, str],
+    wanted: int,
+    seed: int,
+    reasons: Callable[[pa.RecordBatch], pa.StringArray],
 ) -> tuple[list[Candidate], int]:
     """The pairs of a source with the lowest ranks, each ranked sentence once, and the number of rows read.
 
-    Only a pair that would enter the list is put through the filter, so this costs little more than reading.
+    Only pairs that may enter the list are put through the filter `reasons`, so this costs little more than reading.
     """
-    heap: list[tuple[int, int, Candidate]] = []  # the worst candidate first
-    ranks: set[int] = set()
-    num_rows = 0
-    ranked_side = 2 if languages[1] == "en" else 1
-    for row, pair in enumerate(pairs):
-        num_rows += 1
-        rank = rank_hash(seed, pair[ranked_side])
-        full = len(heap) >= wanted * SPARE
-        if not wanted or (full and rank >= -heap[0][0]) or rank in ranks:
-            continue
-        if reject_reason(pair.source, pair.target, max_words):
-            continue
-        found = Candidate(rank, row, text_hash(languages[0], pair.source), text_hash(languages[1], pair.target))
-        ranks.add(rank)
-        heapq.heappush(heap, (-rank, -row, found))
-        if full:
-            ranks.discard(heapq.heappop(heap)[2].rank)
-    return sorted(entry[2] for entry in heap), num_rows
+    best: dict[int, Candidate] = {}  # by rank, rising
+    row = 0
+    ranked_side = "target" if languages[1] == "en" else "source"
+    for block in (batch.slice(at, STEP) for batch in batches for at in range(0, len(batch), STEP)):
+        ranks = [rank_hash(seed, text) for text in block[ranked_side].to_pylist()]
+        bound = max(best) if len(best) == wanted * SPARE else 2**63
+        near = [k for k, rank in enumerate(ranks) if rank < bound and rank not in best]
+        pairs = block.take(pa.array(near, pa.int64()))
+        columns = (column.to_pylist() for column in (pairs["source"], pairs["target"], reasons(pairs)))
+        for k, source, target, reason in zip(near, *columns, strict=True):
+            if reason is None and ranks[k] not in best:
+                texts = text_hash(languages[0], source), text_hash(languages[1], target)
+                best[ranks[k]] = Candidate(ranks[k], row + k, *texts)
+        best = dict(sorted(best.items())[: wanted * SPARE])
+        row += len(block)
+    return list(best.values()), row
 
 
 def choose(found: Iterable[tuple[int, Candidate]], wanted: int) -> list[tuple[int, Candidate]]:

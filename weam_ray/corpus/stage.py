@@ -1,14 +1,18 @@
 """Stage `corpus`: sources -> pairs, in a training part, a held-out part and the rejected."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weam_ray.cluster import map_items
-from weam_ray.config import Config
-from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, reject_reason
+from weam_ray.config import Config, CorpusSection
+from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, count_direction_marks, reject_reasons
 from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, text_hash
 from weam_ray.corpus.readers import Source
 from weam_ray.corpus.tables import PAIRS, REJECTED
@@ -24,7 +28,7 @@ from weam_ray.storage import (
     StageStore,
 )
 
-VERSION = 1
+VERSION = 2
 PARTS = ("train", "held_out", "rejected")
 
 
@@ -55,15 +59,15 @@ def build(config: Config, sources: list[Source], attempt: Attempt) -> StageOutpu
     held_out, limits = find_held_out(config, sources)
     texts = {text for _, found in held_out for text in (found.source_text, found.target_text)}
     rows = {(number, found.row) for number, found in held_out}
-    corpus, cpus = config.corpus, config.cluster.data_cpus
+    corpus = config.corpus
 
     def split(item: dict[str, Any]) -> dict[str, Any]:
         number = item["source"]
         own_rows = {row for owner, row in rows if owner == number}
-        return split_source(sources[number], number, own_rows, texts, corpus.max_words, corpus.rows_per_shard, attempt)
+        return split_source(sources[number], number, own_rows, texts, corpus, attempt)
 
     items = [{"source": number} for number in range(len(sources))]
-    results = map_items(items, split, "corpus: filtering", cpus)
+    results = map_items(items, split, "corpus: filtering", config.cluster.data_cpus)
     files = [StageFile(**file) for result in results for file in result["files"]]
     rejected: Counter[str] = Counter()
     for result in results:
@@ -83,16 +87,21 @@ def build(config: Config, sources: list[Source], attempt: Attempt) -> StageOutpu
             f"{'; '.join(sources[number].label() for number in members)}; rejected: "
             f"{', '.join(f'{count} {reason}' for reason, count in reasons.items()) or 'none'}."
         )
-    return StageOutput(files, counts, {"held_out_limits": limits})
+    noted = sum((Counter(result["noted"]) for result in results), Counter[str]())
+    rows_read = [result["rows"] for result in results]
+    return StageOutput(files, counts, {"held_out_limits": limits, "noted": dict(+noted), "rows": rows_read})
 
 
 def find_held_out(config: Config, sources: list[Source]) -> tuple[list[tuple[int, Candidate]], dict[str, int]]:
     """(source number, candidate) of every held-out pair, and how many each language pair gave."""
-    wanted, seed, max_words = config.corpus.held_out, config.seeds.data, config.corpus.max_words
+    wanted, seed = config.corpus.held_out, config.seeds.data
+    if not wanted:
+        return [], {source.language_pair: 0 for source in sources}
+    reasons = rejection(config.corpus)
 
     def scan(item: dict[str, Any]) -> dict[str, Any]:
         source = sources[item["source"]]
-        found, num_rows = candidates(source.pairs(), (source.source_lang, source.target_lang), wanted, seed, max_words)
+        found, num_rows = candidates(source.pairs(), (source.source_lang, source.target_lang), wanted, seed, reasons)
         return {"found": found, "rows": num_rows}
 
     items = [{"source": number} for number in range(len(sources))]
@@ -111,54 +120,78 @@ def find_held_out(config: Config, sources: list[Source]) -> tuple[list[tuple[int
     return held_out, limits
 
 
+def rejection(corpus: CorpusSection) -> Callable[[pa.RecordBatch], pa.StringArray]:
+    """`reject_reasons` with the settings of a corpus."""
+    return partial(
+        reject_reasons,
+        max_words=corpus.max_words,
+        segmentation=corpus.segmentation,
+        keep_identical=corpus.keep_identical,
+    )
+
+
 def split_source(
     source: Source,
     number: int,
     held_out_rows: set[int],
     held_out_texts: set[int],
-    max_words: int,
-    rows_per_shard: int,
+    corpus: CorpusSection,
     attempt: Attempt,
 ) -> dict[str, Any]:
-    """Write the shards of one source; its files, rows read, and counts of the rejected."""
-    buffers: dict[str, list[dict[str, str]]] = {part: [] for part in PARTS}
-    written: Counter[str] = Counter()
-    files: list[StageFile] = []
+    """Write the shards of one source; its files, rows read, counts of the rejected and of what is worth a note.
+
+    The rows from `first_row` up to `end_row` of its training shards, one after another, are all rows of the source.
+    """
+    waiting = {part: (REJECTED if part == "rejected" else PAIRS).empty_table() for part in PARTS}
+    files: dict[str, list[StageFile]] = {part: [] for part in PARTS}
     rejected: Counter[str] = Counter()
-    languages = {"source_lang": source.source_lang, "target_lang": source.target_lang}
+    noted: Counter[str] = Counter()
+    reasons_of = rejection(corpus)
+    row = 0
 
-    def flush(part: str) -> None:
-        if buffers[part]:
-            table = pa.Table.from_pylist(buffers[part], schema=REJECTED if part == "rejected" else PAIRS)
-            label = f"{number:03d}-{written[part]:05d}"
-            files.append(attempt.write_parquet(part, label, table, language_pair=source.language_pair))
-            written[part] += 1
-            buffers[part] = []
+    def flush(part: str, num_rows: int) -> None:
+        table = waiting[part].slice(0, num_rows).combine_chunks()
+        waiting[part] = waiting[part].slice(num_rows)
+        info: dict[str, Any] = {"language_pair": source.language_pair}
+        if part == "train":
+            first_row = files[part][-1].info["end_row"] if files[part] else 0
+            info |= {"first_row": first_row, "end_row": table["row"][-1].as_py() + 1}
+        files[part].append(attempt.write_parquet(part, f"{number:03d}-{len(files[part]):05d}", table, **info))
 
-    row = -1
-    for row, pair in enumerate(source.pairs()):
-        entry = {
-            **languages,
-            "pair_id": f"{number}:{pair.pair_id}",
-            "source": pair.source,
-            "target": pair.target,
-        }
-        if row in held_out_rows:
-            part = "held_out"
-        else:
-            reason = reject_reason(pair.source, pair.target, max_words)
-            if reason is None and not held_out_texts.isdisjoint(
-                (text_hash(source.source_lang, pair.source), text_hash(source.target_lang, pair.target))
-            ):
-                reason = HELD_OUT_ELSEWHERE
-            part = "train"
-            if reason is not None:
-                part = "rejected"
-                rejected[reason] += 1
-                entry["reason"] = reason
-        buffers[part].append(entry)
-        if len(buffers[part]) == rows_per_shard:
-            flush(part)
+    for batch in source.pairs():
+        rows = np.arange(row, row + len(batch))
+        row += len(batch)
+        held_out = np.isin(rows, list(held_out_rows))
+        reasons = pc.if_else(held_out, pa.scalar(None, pa.string()), reasons_of(batch))
+        kept = reasons.is_null().to_numpy(zero_copy_only=False) & ~held_out
+        if held_out_texts:
+            elsewhere = kept & [
+                not held_out_texts.isdisjoint(
+                    (text_hash(source.source_lang, left), text_hash(source.target_lang, right))
+                )
+                for left, right in zip(batch["source"].to_pylist(), batch["target"].to_pylist(), strict=True)
+            ]
+            reasons = pc.if_else(elsewhere, HELD_OUT_ELSEWHERE, reasons)
+            kept &= ~elsewhere
+        noted["direction_marks"] += count_direction_marks(batch)
+        rejected.update(reasons.drop_null().to_pylist())
+        languages = [pa.repeat(language, len(batch)) for language in (source.source_lang, source.target_lang)]
+        names = pc.binary_join_element_wise(str(number), batch["pair_id"], ":")
+        columns = [names, *languages, batch["source"], batch["target"], pa.array(rows), reasons]
+        table = pa.table(columns, schema=REJECTED)
+        for part, mask in (("train", kept), ("held_out", held_out), ("rejected", ~kept & ~held_out)):
+            members = table.filter(pa.array(mask)).select(waiting[part].column_names)
+            waiting[part] = pa.concat_tables([waiting[part], members])
+            while len(waiting[part]) >= corpus.rows_per_shard:
+                flush(part, corpus.rows_per_shard)
     for part in PARTS:
-        flush(part)
-    return {"files": [asdict(file) for file in files], "rows": row + 1, "rejected": dict(rejected)}
+        if len(waiting[part]):
+            flush(part, len(waiting[part]))
+    if files["train"]:
+        files["train"][-1].info["end_row"] = row
+    return {
+        "files": [asdict(file) for part in PARTS for file in files[part]],
+        "rows": row,
+        "rejected": dict(rejected),
+        "noted": dict(noted),
+    }

@@ -9,6 +9,7 @@ PAIRS = pa.schema(
         ("target_lang", pa.string()),
         ("source", pa.string()),
         ("target", pa.string()),
+        ("row", pa.int64()),  # of the pair in its source, from 0, the rejected counted too
     ]
 )
 

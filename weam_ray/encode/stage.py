@@ -115,11 +115,10 @@ def encode_table(table: pa.Table, tokenizer: Any, settings: EncodeSection) -> pa
     """A table of aligned pairs as encoded rows; a pair of which a side gives no tokens is left out."""
     forward, reverse = (Links.from_arrow(table[name]) for name in ("forward_links", "reverse_links"))
     links = symmetrize(forward, reverse, settings.symmetrization)
-    if settings.symmetrization != "intersect":
-        posteriors = table["union_posteriors"].combine_chunks()
-        known = posteriors.null_count == 0
-        flat = posteriors.flatten().to_numpy().reshape(-1, 2) if known else None
-        links = one_to_one(links, forward, reverse, flat)
+    posteriors = table["union_posteriors"].combine_chunks()
+    known = posteriors.null_count == 0
+    flat = posteriors.flatten().to_numpy().reshape(-1, 2) if known else None
+    links = one_to_one(links, forward, reverse, flat)
     source_ids, source_tokens, source_offsets = tokenize(tokenizer, table["source"].to_pylist())
     target_ids, target_tokens, target_offsets = tokenize(tokenizer, table["target"].to_pylist())
     source_words, target_words, token_links, link_offsets = project(

@@ -1,25 +1,32 @@
-"""What all readers share: the pair they yield, and lines of text with their errors."""
+"""What all readers share: the batches they yield, and lines of text with their errors."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any, ClassVar, NamedTuple, Self, cast
+from typing import Any, ClassVar, Self, cast
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from weam_ray.errors import UserError
 from weam_ray.sections import Section
 
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
+BLOCK_BYTES = 1 << 21  # of text in memory at once; some 10,000 lines
 
+SURROGATE = "surrogate"
+SEPARATOR = "separator"
 
-class RawPair(NamedTuple):
-    """A pair as it stands in its file, before any filter."""
-
-    pair_id: str
-    source: str
-    target: str
+# Pairs as they stand in their file, before any filter; `problem` is a reader's own reason to reject a pair.
+RAW_PAIRS = pa.schema(
+    [("pair_id", pa.string()), ("source", pa.string()), ("target", pa.string()), ("problem", pa.string())]
+)
+_LINES = pa.schema([("text", pa.string()), ("problem", pa.string())])
 
 
 class SourceBase(Section):
@@ -29,6 +36,7 @@ class SourceBase(Section):
 
     source_lang: str = Field(pattern=LANGUAGE_PATTERN)
     target_lang: str = Field(pattern=LANGUAGE_PATTERN)
+    links: str | None = Field(default=None, description="file of links, for the aligner `pharaoh`")
 
     @model_validator(mode="after")
     def languages_differ(self) -> Self:
@@ -38,12 +46,13 @@ class SourceBase(Section):
 
     def absolute(self) -> Self:
         """The same source with absolute paths, for workers that run in another folder."""
-        paths = {key: str(Path(getattr(self, key)).expanduser().absolute()) for key in self.path_keys}
+        keys = [*self.path_keys, *(["links"] if self.links is not None else [])]
+        paths = {key: str(Path(getattr(self, key)).expanduser().absolute()) for key in keys}
         return self.model_copy(update=paths)
 
     def settings(self) -> dict[str, Any]:
         """All but the paths: files count by their content."""
-        return self.model_dump(mode="json", exclude=set(self.path_keys))
+        return self.model_dump(mode="json", exclude={*self.path_keys, "links"})
 
     @property
     def language_pair(self) -> str:
@@ -62,34 +71,88 @@ def existing_file(path: str, key: str) -> Path:
     return file
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    r"""Lines of a UTF-8 file, plain or `.gz`, without their `\n` or `\r\n`, numbered from 1.
+def numbers(first: int, count: int) -> pa.StringArray:
+    """`first`, `first + 1`, ... as text: the names of pairs that have none of their own."""
+    return pa.array(np.arange(first, first + count)).cast(pa.string())
+
+
+def read_lines(path: Path) -> Iterator[pa.RecordBatch]:
+    r"""Lines of a UTF-8 file, plain or `.gz`, without their `\n` or `\r\n`, as blocks of (text, problem).
 
     Only a line feed ends a line, so that line-aligned files stay aligned when the text holds other
-    separators (U+2028, a form feed).
+    separators (U+2028, a form feed). A byte order mark on line 1 is dropped.
 
     Raises:
         UserError: bytes that are not UTF-8, or a damaged gzip file, with the file and the line.
     """
     number = 0
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        try:
-            for raw in cast(IO[bytes], file):
-                number += 1
-                yield number, decode(raw, path, number)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise UserError(f"{path}, after line {number}: not a whole gzip file ({error}).") from error
+    buffer = bytearray()
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as opened:
+        file = cast(BufferedIOBase, opened)
+        while True:
+            try:
+                piece = file.read1(BLOCK_BYTES)
+            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                line = number + buffer.count(b"\n")
+                raise UserError(f"{path}, after line {line}: not a whole gzip file ({error}).") from error
+            buffer += piece
+            if not piece and buffer and not buffer.endswith(b"\n"):
+                buffer += b"\n"
+            if not piece or (len(buffer) >= BLOCK_BYTES and b"\n" in piece):
+                end = buffer.rfind(b"\n") + 1
+                if end:
+                    texts, problems = decode(split_lines(bytes(buffer[:end])), path, "line", number + 1)
+                    if number == 0 and texts[0].as_py().startswith("\ufeff"):
+                        texts = pa.concat_arrays([pa.array([texts[0].as_py()[1:]]), texts[1:]])
+                    number += len(texts)
+                    yield pa.record_batch([texts, problems], schema=_LINES)
+                    del buffer[:end]
+            if not piece:
+                return
 
 
-def decode(raw: bytes, path: Path, number: int) -> str:
-    """One line of UTF-8 as text, without its line end and without a byte order mark on line 1."""
+def split_lines(data: bytes) -> pa.BinaryArray:
+    r"""The lines of bytes of which the last is `\n`, each without its `\n` or `\r\n`."""
+    characters = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(characters == ord("\n"))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    ends = ends - ((ends > starts) & (characters[ends - 1] == ord("\r")))
+    return cut(characters, starts, ends)
+
+
+def cut(data: NDArray[np.uint8], starts: NDArray[Any], ends: NDArray[Any]) -> pa.BinaryArray:
+    """The pieces of bytes from each start to its end, which are in rising order and do not overlap."""
+    bounds = pa.array(np.append(np.stack([starts, ends], axis=1), len(data)), pa.int32())
+    buffers = [None, bounds.buffers()[1], pa.py_buffer(data)]
+    # every second one is wanted, the others are what lies between
+    return pa.Array.from_buffers(pa.binary(), 2 * len(starts), buffers).take(pa.array(np.arange(0, 2 * len(starts), 2)))
+
+
+def decode(values: pa.BinaryArray, path: Path, unit: str, first: int) -> tuple[pa.StringArray, pa.StringArray]:
+    """UTF-8 without nulls as text, and what is wrong with each: `surrogate` or null.
+
+    A lone surrogate (bytes ED A0..BF xx), which is no text, is stored as U+FFFD.
+
+    Args:
+        unit: what a value is in its file, `line` or `row`; the first has the number `first`.
+
+    Raises:
+        UserError: other bytes that are not UTF-8, with the file, the line or row, and the byte.
+    """
     try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}, line {number}: byte {error.start + 1} of the line, 0x{raw[error.start]:02x}, is not UTF-8; "
-            "convert the file to UTF-8."
-        ) from error
-    if number == 1:
-        text = text.removeprefix("\ufeff")
-    return text.removesuffix("\n").removesuffix("\r")
+        return values.cast(pa.string()), pa.nulls(len(values), pa.string())
+    except pa.ArrowInvalid:
+        pass  # some value is not UTF-8: look at each
+    texts, problems = [], []
+    for number, value in enumerate(values.to_pylist(), first):
+        try:
+            text = value.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{path}, {unit} {number}: byte {error.start + 1} of the {unit}, 0x{value[error.start]:02x}, is not "
+                "UTF-8; convert the file to UTF-8."
+            ) from error
+        text, num_surrogates = re.subn("[\ud800-\udfff]", "\ufffd", text)
+        texts.append(text)
+        problems.append(SURROGATE if num_surrogates else None)
+    return pa.array(texts, pa.string()), pa.array(problems, pa.string())

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weam_ray.corpus.readers.base import RawPair, SourceBase
+from weam_ray.corpus.readers.base import RAW_PAIRS, SourceBase
 from weam_ray.errors import UserError
 
 BUNDLED_FILE = Path(__file__).resolve().parents[1] / "bundled" / "verses.parquet"
@@ -23,7 +24,7 @@ class BundledSource(SourceBase):
     def files(self) -> list[Path]:
         return [BUNDLED_FILE]
 
-    def pairs(self) -> Iterator[RawPair]:
+    def pairs(self) -> Iterator[pa.RecordBatch]:
         """The pairs, in the order of the book; a missing verse is a blank side.
 
         Raises:
@@ -33,7 +34,7 @@ class BundledSource(SourceBase):
         for language in (self.source_lang, self.target_lang):
             if language not in names:
                 raise UserError(f"corpus.sources: the bundled corpus has no {language!r}; it has {', '.join(names)}.")
-        table = pq.read_table(BUNDLED_FILE, columns=["verse", self.source_lang, self.target_lang])
-        columns = (table[name].to_pylist() for name in ("verse", self.source_lang, self.target_lang))
-        for verse, source, target in zip(*columns, strict=True):
-            yield RawPair(verse, source, target)
+        columns = ["verse", self.source_lang, self.target_lang]
+        for batch in pq.ParquetFile(BUNDLED_FILE).iter_batches(columns=columns):
+            problems = pa.nulls(batch.num_rows, pa.string())
+            yield pa.record_batch([*(batch[name] for name in columns), problems], schema=RAW_PAIRS)

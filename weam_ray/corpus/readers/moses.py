@@ -1,11 +1,14 @@
 """Moses form: two line-aligned files, plain or gzipped."""
 
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from weam_ray.corpus.readers.base import RawPair, SourceBase, existing_file, read_lines
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weam_ray.corpus.readers.base import RAW_PAIRS, SourceBase, existing_file, numbers, read_lines
 from weam_ray.errors import UserError
 
 
@@ -27,7 +30,7 @@ class MosesSource(SourceBase):
             existing_file(self.target, "corpus.sources.target"),
         ]
 
-    def pairs(self) -> Iterator[RawPair]:
+    def pairs(self) -> Iterator[pa.RecordBatch]:
         """The pairs, numbered from 1 by line.
 
         Raises:
@@ -35,13 +38,20 @@ class MosesSource(SourceBase):
         """
         source_file, target_file = self.files()
         sources, targets = read_lines(source_file), read_lines(target_file)
-        for left, right in zip_longest(sources, targets):
-            if left is None or right is None:
-                shared = (right or left)[0] - 1
-                num_source = shared + (left is not None) + sum(1 for _ in sources)
-                num_target = shared + (right is not None) + sum(1 for _ in targets)
-                raise UserError(
-                    f"{source_file} has {num_source} lines and {target_file} has {num_target}: "
-                    "line-aligned files must have the same number of lines."
-                )
-            yield RawPair(str(left[0]), left[1], right[1])
+        left, right = next(sources, None), next(targets, None)
+        row = 0
+        while left is not None and right is not None:
+            size = min(left.num_rows, right.num_rows)
+            texts = [side["text"].slice(0, size) for side in (left, right)]
+            problems = pc.coalesce(*(side["problem"].slice(0, size) for side in (left, right)))
+            yield pa.record_batch([numbers(row + 1, size), *texts, problems], schema=RAW_PAIRS)
+            row += size
+            left = left.slice(size) if left.num_rows > size else next(sources, None)
+            right = right.slice(size) if right.num_rows > size else next(targets, None)
+        if left is not None or right is not None:
+            num_source = row + sum(lines.num_rows for lines in chain([left] if left else [], sources))
+            num_target = row + sum(lines.num_rows for lines in chain([right] if right else [], targets))
+            raise UserError(
+                f"{source_file} has {num_source} lines and {target_file} has {num_target}: "
+                "line-aligned files must have the same number of lines."
+            )

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from weam_ray.corpus.readers.base import RawPair, SourceBase, existing_file
+from weam_ray.corpus.readers.base import RAW_PAIRS, SourceBase, decode, existing_file, numbers
 from weam_ray.errors import UserError
+
+BATCH_ROWS = 10_000
 
 
 class ParquetSource(SourceBase):
@@ -28,11 +31,12 @@ class ParquetSource(SourceBase):
     def files(self) -> list[Path]:
         return [existing_file(self.path, "corpus.sources.path")]
 
-    def pairs(self) -> Iterator[RawPair]:
+    def pairs(self) -> Iterator[pa.RecordBatch]:
         """The pairs, in file order.
 
         Raises:
-            UserError: not a Parquet file, or a column that is missing or does not hold text.
+            UserError: not a Parquet file, or a column that is missing or does not hold text, or text that is not
+                UTF-8.
         """
         (file,) = self.files()
         try:
@@ -48,18 +52,25 @@ class ParquetSource(SourceBase):
             kind = schema.field(column).type
             if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
                 raise UserError(f"{file}: column {column!r} holds {kind}, not text.")
-        number = 0
-        batches = table.iter_batches(columns=list(dict.fromkeys(wanted)))
+        row = 0
+        batches = table.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(wanted)))
         while True:
             try:
                 batch = next(batches, None)
-                columns = [] if batch is None else [batch[name].to_pylist() for name in wanted]
+                names = batch[self.id_column].to_pylist() if batch is not None and self.id_column else None
             except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-                raise UserError(f"{file}, after row {number}: damaged ({error}).") from error
+                raise UserError(f"{file}, after row {row}: damaged ({error}).") from error
             if batch is None:
                 return
-            sources, targets = columns[:2]
-            names = columns[2] if self.id_column else [None] * len(sources)
-            for source, target, name in zip(sources, targets, names, strict=True):
-                number += 1
-                yield RawPair(str(number if name is None else name), source or "", target or "")
+            sides, problems = zip(
+                *(
+                    decode(pc.fill_null(batch[name].cast(pa.binary()), b""), file, "row", row + 1)
+                    for name in wanted[:2]
+                ),
+                strict=True,
+            )
+            ids = numbers(row + 1, batch.num_rows)
+            if names is not None:
+                ids = pc.coalesce(pa.array([None if name is None else str(name) for name in names], pa.string()), ids)
+            yield pa.record_batch([ids, *sides, pc.coalesce(*problems)], schema=RAW_PAIRS)
+            row += batch.num_rows

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
-from weam_ray.corpus.readers.base import RawPair, SourceBase, existing_file, read_lines
+from weam_ray.corpus.readers.base import RAW_PAIRS, SourceBase, existing_file, numbers, read_lines
 from weam_ray.errors import UserError
 
 
@@ -27,7 +30,7 @@ class TsvSource(SourceBase):
     def files(self) -> list[Path]:
         return [existing_file(self.path, "corpus.sources.path")]
 
-    def pairs(self) -> Iterator[RawPair]:
+    def pairs(self) -> Iterator[pa.RecordBatch]:
         """The pairs, numbered from 1 by line.
 
         Raises:
@@ -35,13 +38,18 @@ class TsvSource(SourceBase):
         """
         (file,) = self.files()
         needed = max(self.source_column, self.target_column) + 1
-        for number, line in read_lines(file):
-            if number == 1 and self.header:
-                continue
-            columns = line.split("\t")
-            if len(columns) < needed:
+        number = 1
+        for block in read_lines(file):
+            skipped = int(self.header and number == 1)
+            lines, number = block.slice(skipped), number + skipped
+            columns = pc.split_pattern(lines["text"], "\t")
+            widths = pc.list_value_length(columns).to_numpy()
+            narrow = np.flatnonzero(widths < needed)
+            if len(narrow):
                 raise UserError(
-                    f"{file}, line {number}: {len(columns)} tab-separated columns, but columns "
+                    f"{file}, line {number + narrow[0]}: {widths[narrow[0]]} tab-separated columns, but columns "
                     f"{self.source_column} and {self.target_column} (counted from 0) are asked for."
                 )
-            yield RawPair(str(number), columns[self.source_column], columns[self.target_column])
+            sides = [pc.list_element(columns, column) for column in (self.source_column, self.target_column)]
+            yield pa.record_batch([numbers(number, len(lines)), *sides, lines["problem"]], schema=RAW_PAIRS)
+            number += len(lines)

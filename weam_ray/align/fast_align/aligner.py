@@ -1,0 +1,179 @@
+"""FastAlign as an aligner: one model for each language pair, fitted by many tasks, shared by all that decode."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from weam_ray.align.aligners import Decode, Fitted
+from weam_ray.align.alignments import Alignments
+from weam_ray.align.fast_align.bitext import Bitext, Side
+from weam_ray.align.fast_align.fit import fit
+from weam_ray.align.fast_align.model import IterationReport, Lexicon, Model, Part, map_safetensors
+from weam_ray.cluster import RayTasks, Shared, num_slots
+from weam_ray.config import Config
+from weam_ray.corpus.words import Segmentation, Words, segment
+from weam_ray.errors import UserError
+from weam_ray.storage import Attempt, SourceHashes, Stage, StageFile
+
+SETTINGS = ("lowercase", "iterations", "tension", "optimize_tension", "null_probability", "alpha")
+MOST_ROWS_OF_SHARD = 32_000
+FEWEST_ROWS_OF_SHARD = 2_000
+MODEL = "model"
+WORDS = "words"
+
+
+@dataclass(frozen=True)
+class ShardText:
+    """Rows of some files of the corpus: (file, first row, row after the last)."""
+
+    corpus: Stage
+    slices: tuple[tuple[StageFile, int, int], ...]
+    segmentation: Segmentation
+
+    def __call__(self) -> tuple[Words, Words]:
+        tables = [self.corpus.read_parquet(file).slice(begin, end - begin) for file, begin, end in self.slices]
+        text = pa.concat_tables(tables).combine_chunks()
+        source, target = (segment(text[side].combine_chunks(), self.segmentation) for side in ("source", "target"))
+        return source, target
+
+
+def shard_texts(corpus: Stage, pair: str, num_shards: int, segmentation: Segmentation) -> list[ShardText]:
+    """The training rows of a language pair in `num_shards` runs of (nearly) the same length."""
+    files = [file for file in corpus.files("train") if file.info["language_pair"] == pair]
+    ends = np.cumsum([file.rows for file in files])
+    bounds = [int(ends[-1]) * shard // num_shards for shard in range(num_shards + 1)]
+    shards = []
+    for first, last in pairwise(bounds):
+        slices = []
+        for file, end in zip(files, ends.tolist(), strict=True):
+            begin = end - file.rows
+            if max(first, begin) < min(last, end):
+                slices.append((file, max(first, begin) - begin, min(last, end) - begin))
+        shards.append(ShardText(corpus, tuple(slices), segmentation))
+    return shards
+
+
+def num_shards(config: Config, num_rows: int, slots: float) -> int:
+    """The setting; else enough for `slots` tasks at once, and for none to be very large or very small."""
+    wanted = config.align.num_shards
+    if wanted is None:
+        needed = -(-num_rows // MOST_ROWS_OF_SHARD)
+        wanted = max(needed, min(int(slots), num_rows // FEWEST_ROWS_OF_SHARD))
+    return min(max(wanted, 1), num_rows)
+
+
+class FastAlign:
+    """Dyer, Chahuneau & Smith 2013."""
+
+    sharded: ClassVar[bool] = True
+
+    def settings(self, config: Config) -> dict[str, Any]:
+        tree = config.align.model_dump(mode="json")
+        return {key: tree[key] for key in SETTINGS}
+
+    def inputs(self, config: Config, hashes: SourceHashes) -> dict[str, str]:
+        return {}
+
+    def fit(self, config: Config, corpus: Stage, pairs: Sequence[str], attempt: Attempt) -> dict[str, Fitted]:
+        """Language pairs are fitted side by side, at most as many as there are tasks at once."""
+        slots = num_slots(config.cluster.data_cpus)
+        at_once = min(len(pairs), max(1, int(slots)))
+        with ThreadPoolExecutor(at_once, thread_name_prefix="fast_align") as pool:
+            found = pool.map(lambda pair: fit_pair(config, corpus, pair, slots / at_once, attempt), pairs)
+            return dict(zip(pairs, found, strict=True))
+
+    def decoder(self, config: Config, aligner: Stage, pair: str) -> "FastAlignDecoder":
+        files = {file.label: file for file in aligner.files(MODEL) if file.info["language_pair"] == pair}
+        if not files:
+            known = sorted({file.info["language_pair"] for file in aligner.files(MODEL)})
+            raise UserError(f"The model in {aligner.folder.path} is of {', '.join(known)}, not of {pair}.")
+        stored = StoredModel(aligner, files.pop(f"{pair}.{WORDS}"), tuple(files.values()))
+        size = sum(file.size for file in (stored.words, *stored.parts))
+        shared = Shared(stored.load()) if size <= config.align.memory_limit else None
+        return FastAlignDecoder(stored, shared, config.align.lowercase)
+
+
+def fit_pair(config: Config, corpus: Stage, pair: str, slots: float, attempt: Attempt) -> Fitted:
+    """Fit one language pair; the parts of its model are written by the tasks that make them."""
+    rows = sum(file.rows for file in corpus.files("train") if file.info["language_pair"] == pair)
+    shards = shard_texts(corpus, pair, num_shards(config, rows, slots), config.corpus.segmentation)
+
+    def keep_part(number: int, part: Part) -> StageFile:
+        return attempt.write(
+            MODEL,
+            f"{pair}.{number:05d}",
+            part.to_bytes(),
+            suffix=".safetensors",
+            language_pair=pair,
+            num_pairs=len(part.columns),
+        )
+
+    progress = FitProgress(pair, rows, config.align.iterations)
+    tasks = RayTasks(config.cluster.data_cpus)
+    lexicon, parts = fit(shards, config.align, config.corpus.segmentation, tasks, keep_part, progress)
+    words = attempt.write(MODEL, f"{pair}.{WORDS}", lexicon.to_bytes(), suffix=".safetensors", language_pair=pair)
+    info = {
+        "iterations": [asdict(report) for report in lexicon.parameters.reports],
+        "tension": list(lexicon.parameters.tensions),
+        "num_pairs": sum(file.info["num_pairs"] for file in parts),
+    }
+    return Fitted([words, *parts], info)
+
+
+class FitProgress:
+    """Prints a line an iteration: perplexity and tension of both directions, and how fast it went."""
+
+    def __init__(self, pair: str, num_rows: int, iterations: int) -> None:
+        self.pair, self.num_rows, self.iterations = pair, num_rows, iterations
+        self.latest: dict[str, IterationReport] = {}
+        self.started = time.monotonic()
+
+    def __call__(self, report: IterationReport) -> None:
+        self.latest[report.direction] = report
+        if report.direction != "reverse":
+            return
+        seconds = time.monotonic() - self.started
+        both = self.latest["forward"], self.latest["reverse"]
+        print(
+            f"align {self.pair}: iteration {report.iteration} of {self.iterations}: "
+            f"perplexity {' and '.join(f'{entry.perplexity:.6g}' for entry in both)}, "
+            f"tension {' and '.join(f'{entry.tension:.4f}' for entry in both)}, "
+            f"{self.num_rows / seconds:,.0f} pairs/s"
+        )
+        self.started = time.monotonic()
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """Where a model is; `load` maps it into memory."""
+
+    stage: Stage
+    words: StageFile
+    parts: tuple[StageFile, ...]
+
+    def load(self) -> Model:
+        lexicon = Lexicon.of(*map_safetensors(self.stage.local_path(self.words)))
+        return Model(lexicon, tuple(Part.of(*map_safetensors(self.stage.local_path(part))) for part in self.parts))
+
+
+@dataclass(frozen=True)
+class FastAlignDecoder:
+    """Decodes with a model in shared memory (`shared`), or with one that is mapped from its files."""
+
+    stored: StoredModel
+    shared: Shared | None
+    lowercase: bool
+
+    def open(self, file: StageFile) -> Decode:
+        model: Model = self.stored.load() if self.shared is None else self.shared.get()
+
+        def decode(first: int, source: Words, target: Words) -> Alignments:
+            return model.align(Bitext(Side.of(source, self.lowercase), Side.of(target, self.lowercase)))
+
+        return decode
