@@ -28,6 +28,7 @@ from weam_ray.evaluate.alignment_error import Gold, check_words, gold_rows, read
 from weam_ray.pipeline import StagePlan
 from weam_ray.runs import Home
 from weam_ray.storage import Stage, StageFile
+from weam_ray.warm_up import warm_workers
 
 CONFIG, RESULT = "config.yaml", "result.json"
 ALIGNED, MODEL = "aligned", "model"
@@ -94,8 +95,9 @@ class Alignment:
         gold = None if self.wishes.gold is None else read_gold(self.wishes.gold, self.wishes.gold_one_based)
         store, specs = self.home.store, self.plan.specs
         with self.phase("start"):
-            cluster = ray_cluster(self.config.cluster.address)
+            cluster = ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus)
             cluster.__enter__()
+            warm_workers(self.config.cluster.data_cpus)
         try:
             check_shared(self.home.path)
             with self.phase("corpus"):

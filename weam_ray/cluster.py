@@ -39,7 +39,7 @@ def quiet_environment() -> None:
 
 
 @contextmanager
-def ray_cluster(address: str) -> Iterator[None]:
+def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
     """Join the cluster of RAY_ADDRESS or of the setting; `local` starts one on 127.0.0.1 and ends it afterwards.
 
     Raises:
@@ -64,7 +64,7 @@ def ray_cluster(address: str) -> Iterator[None]:
         "runtime_env": {"env_vars": variables},
     }
     if address == "local":
-        options["include_dashboard"] = False
+        options |= {"include_dashboard": False, "num_cpus": num_cpus}
     try:
         ray.init(**options)
     except (ConnectionError, ray.exceptions.AuthenticationError) as error:

@@ -215,6 +215,7 @@ class ClusterSection(Section):
     """Where Ray is. RAY_ADDRESS goes first; `local` starts a cluster of this machine's own."""
 
     address: str = "local"
+    num_cpus: int | None = Field(default=None, ge=1, description="CPU cores of a cluster of our own; null: all")
     data_cpus: float = Field(default=1.0, gt=0, description="CPU cores of a data task")
 
 

@@ -56,7 +56,7 @@ class Pretraining:
             print_result(folder.result())
             self.say_where()
             return folder.result()
-        with folder.locked(), ray_cluster(self.config.cluster.address):
+        with folder.locked(), ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus):
             check_capacity(self.config.training.num_workers, resources(self.config))
             check_shared(self.home.path)
             with self.phase("stages"):

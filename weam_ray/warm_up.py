@@ -15,6 +15,7 @@ from weam_ray.align.fast_align.fit import Here, fit
 from weam_ray.align.fast_align.model import Model
 from weam_ray.align.pharaoh import format_pharaoh, parse_pharaoh
 from weam_ray.align.symmetrize import METHODS, one_to_one, symmetrize
+from weam_ray.cluster import RayTasks, num_slots
 from weam_ray.config import AlignSection
 from weam_ray.corpus.words import segment
 from weam_ray.encode.projection import project
@@ -33,6 +34,18 @@ def compile_kernels() -> None:
     offsets = links.offsets * 0
     spans = links.links.ravel()[:0].astype("int32")
     project(spans, offsets, spans, offsets, spans, offsets, spans, offsets, links.links[:0], offsets, False)
+
+
+def warm_workers(num_cpus: float) -> None:
+    """Have the cluster start as many workers as run at once, with everything imported and every kernel loaded."""
+    tasks = RayTasks(num_cpus)
+    tasks.get([tasks.submit(load_kernels) for _ in range(int(num_slots(num_cpus)))])
+
+
+def load_kernels() -> None:
+    import ray.data  # noqa: F401
+
+    compile_kernels()
 
 
 def compile_operator() -> None:
