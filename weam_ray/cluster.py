@@ -61,10 +61,11 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
         "address": address,
         "log_to_driver": False,
         "logging_level": "warning",
-        "runtime_env": {"env_vars": variables},
     }
-    if address == "local":
+    if address == "local":  # whose workers have this process's environment
         options |= {"include_dashboard": False, "num_cpus": num_cpus}
+    else:
+        options["runtime_env"] = {"env_vars": variables}
     try:
         ray.init(**options)
     except (ConnectionError, ray.exceptions.AuthenticationError) as error:

@@ -30,6 +30,7 @@ from weam_ray.errors import UserError
 
 HEARTBEAT_SECONDS = 10.0
 DEAD_AFTER_SECONDS = 60.0
+DICTIONARY_COLUMNS = ["source_lang", "target_lang", "reason"]  # of few values; for the others it only costs time
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Attempt:
 
     def write_parquet(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(table, sink, compression="zstd", use_dictionary=DICTIONARY_COLUMNS)
         return self.write(part, label, sink.getvalue().to_pybytes(), table.num_rows, ".parquet", **info)
 
     def write_batches(
@@ -164,7 +165,7 @@ class Attempt:
     ) -> StageFile:
         """Parquet of tables that come one after another, a row group each; only their compressed form is kept."""
         sink, rows = pa.BufferOutputStream(), 0
-        with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=DICTIONARY_COLUMNS) as writer:
             for table in tables:
                 writer.write_table(table)
                 rows += table.num_rows

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,7 +16,7 @@ from weam_ray.align.fast_align.fit import Here, fit
 from weam_ray.align.fast_align.model import Model
 from weam_ray.align.pharaoh import format_pharaoh, parse_pharaoh
 from weam_ray.align.symmetrize import METHODS, one_to_one, symmetrize
-from weam_ray.cluster import RayTasks, num_slots
+from weam_ray.cluster import map_items, num_slots
 from weam_ray.config import AlignSection
 from weam_ray.corpus.words import segment
 from weam_ray.encode.projection import project
@@ -38,14 +39,12 @@ def compile_kernels() -> None:
 
 def warm_workers(num_cpus: float) -> None:
     """Have the cluster start as many workers as run at once, with everything imported and every kernel loaded."""
-    tasks = RayTasks(num_cpus)
-    tasks.get([tasks.submit(load_kernels) for _ in range(int(num_slots(num_cpus)))])
+    map_items([{} for _ in range(max(1, int(num_slots(num_cpus))))], load_kernels, "starting workers", num_cpus)
 
 
-def load_kernels() -> None:
-    import ray.data  # noqa: F401
-
+def load_kernels(_: dict[str, Any]) -> dict[str, Any]:
     compile_kernels()
+    return {}
 
 
 def compile_operator() -> None:

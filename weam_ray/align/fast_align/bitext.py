@@ -65,13 +65,6 @@ class Bitext:
     def num_cells(self) -> int:
         return int(self.cell_offsets[-1])
 
-    @cached_property
-    def order(self) -> NDArray[np.int64]:
-        """The sentences grouped by their lengths, so that one prior serves all of a group."""
-        order = np.lexsort((self.source.lengths, self.target.lengths))
-        freeze(order)
-        return order
-
     def cells_by_source_word(self) -> NDArray[np.int64]:
         """How many cells each distinct source word has."""
         beside = np.repeat(self.target.lengths, self.source.lengths)

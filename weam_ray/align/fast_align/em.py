@@ -13,27 +13,14 @@ import math
 import numpy as np
 from numba import njit
 
-from weam_ray.align.fast_align.prior import diagonal_feature, fill_prior
+from weam_ray.align.fast_align.prior import prior_of
 
 COUNT_SCALE = float(2**32)
 LIKELIHOOD_SCALE = float(2**20)
+# a number below 2^51, added to ROUNDING, is rounded to an integer, which the bits of the sum hold, less ROUNDED_ZERO
+ROUNDING = 1.5 * 2.0**52
+ROUNDED_ZERO = int(np.float64(ROUNDING).view(np.int64))
 UNSEEN = 1e-9  # probability of a pair that was never seen together, and of every pair before the first iteration
-
-
-@njit(cache=True)
-def fill_priors(cell_prior, forward_prior, reverse_prior, m, n, tensions, null_probability):
-    """cell_prior[i * m + j]: the priors of the link forward and reverse, and the features that fit the tensions.
-
-    The features count the generated position from 0, as the published program does.
-    """
-    fill_prior(forward_prior, m, n, tensions[0], null_probability)
-    fill_prior(reverse_prior, n, m, tensions[1], null_probability)
-    for i in range(n):
-        for j in range(m):
-            cell_prior[i * m + j, 0] = forward_prior[j, i]
-            cell_prior[i * m + j, 1] = reverse_prior[i, j]
-            cell_prior[i * m + j, 2] = diagonal_feature(j, i + 1, m, n)
-            cell_prior[i * m + j, 3] = diagonal_feature(i, j + 1, n, m)
 
 
 @njit(cache=True)
@@ -52,29 +39,86 @@ def largest(source_offsets, target_offsets):
 
 
 @njit(cache=True)
-def joint_probabilities(places, records, cell_prior, n, m, joint, forward_total, reverse_total):
-    """joint[i * m + j] = t * prior of both directions, added to the totals of target word j and of source word i.
+def gather(places, records, forward, reverse):
+    """t(f|e) and t(e|f) of each cell. A loop of its own, so that the memory fetches many records at once."""
+    for cell in range(len(places)):
+        place = places[cell]
+        forward[cell] = records[place, 0]
+        reverse[cell] = records[place, 1]
+
+
+@njit(cache=True)
+def scatter(places, counts, forward, reverse):
+    """Add `rounded` posteriors to the counts."""
+    for cell in range(len(places)):
+        place = places[cell]
+        counts[place, 2] += forward[cell] - ROUNDED_ZERO
+        counts[place, 3] += reverse[cell] - ROUNDED_ZERO
+
+
+@njit(cache=True)
+def joint_probabilities(n, m, forward_prior, reverse_prior, forward, reverse, forward_total, reverse_total):
+    """Multiply t by the prior, and add to the totals of target word j and of source word i.
 
     The totals hold the null word's part already; words are added in the order of their positions.
     """
-    cell = 0
     for i in range(n):
+        first = i * m
+        for j in range(m):
+            forward[first + j] *= forward_prior[first + j]
+            forward_total[j] += forward[first + j]
         total = reverse_total[i]
         for j in range(m):
-            place = places[cell]
-            forward = records[place, 0] * cell_prior[cell, 0]
-            reverse = records[place, 1] * cell_prior[cell, 1]
-            joint[cell, 0] = forward
-            joint[cell, 1] = reverse
-            forward_total[j] += forward
-            total += reverse
-            cell += 1
+            reverse[first + j] *= reverse_prior[first + j]
+            total += reverse[first + j]
         reverse_total[i] = total
 
 
 @njit(cache=True)
+def null_posteriors(words, null, null_probability, totals, null_counts, statistics):
+    """Count what goes to the null word, and turn totals into the factors that make scaled posteriors of joints."""
+    likelihood = 0.0
+    to_null = 0.0
+    for k in range(len(words)):
+        word = words[k]
+        likelihood += math.log(totals[k])
+        inverse = 1.0 / totals[k]
+        posterior = null[word] * null_probability * inverse
+        to_null += posterior
+        null_counts[word] += np.int64(posterior * COUNT_SCALE + 0.5)
+        totals[k] = inverse * COUNT_SCALE
+    statistics[0] += np.int64(math.floor(likelihood * LIKELIHOOD_SCALE))
+    statistics[1] += np.int64(to_null * COUNT_SCALE)
+
+
+@njit(cache=True)
+def scale(n, m, forward, reverse, forward_factor, reverse_factor, features, statistics):
+    """Joint probabilities to `rounded` posteriors in 2^-32; adds up the diagonal feature of both directions.
+
+    The feature counts the generated position from 0 here, as the published program does.
+    """
+    source_places = np.arange(n + 1) / n
+    target_places = np.arange(m + 1) / m
+    features[:, :m] = 0.0
+    for i in range(n):
+        first = i * m
+        factor = reverse_factor[i]
+        for j in range(m):
+            posterior = forward[first + j] * forward_factor[j]
+            features[0, j] += abs(source_places[i + 1] - target_places[j]) * posterior
+            forward[first + j] = posterior + ROUNDING
+            posterior = reverse[first + j] * factor
+            features[1, j] += abs(target_places[j + 1] - source_places[i]) * posterior
+            reverse[first + j] = posterior + ROUNDING
+    for direction in range(2):
+        total = 0.0
+        for j in range(m):
+            total -= features[direction, j]
+        statistics[direction, 2] += np.int64(math.floor(total))
+
+
+@njit(cache=True)
 def expectation(
-    order,
     source,
     source_offsets,
     target,
@@ -87,14 +131,16 @@ def expectation(
     reverse_null,
     tensions,
     null_probability,
+    priors,
     forward_null_counts,
     reverse_null_counts,
 ):
-    """The E-step over the sentences of `order` (grouped by lengths, so that a prior serves all of them).
+    """The E-step over some sentences, in their order: neighbours share words, and so find them in the cache.
 
     Args:
         cells: uint32, the record of each cell. records: (pairs, 4) float64; counts: the same memory as int64.
         forward_null: t(f|null) of each target word; reverse_null: t(e|null) of each source word.
+        priors: a `prior.Priors` for these tensions.
         forward_null_counts, reverse_null_counts: int64 counts to add to.
 
     Returns:
@@ -102,86 +148,47 @@ def expectation(
         diagonal feature in 2^-32.
     """
     longest_target, longest_source, most_cells = largest(source_offsets, target_offsets)
-    forward_prior = np.empty((longest_target, longest_source))
-    reverse_prior = np.empty((longest_source, longest_target))
-    cell_prior = np.empty((most_cells, 4))
-    joint = np.empty((most_cells, 2))
+    scratch = np.empty((2, most_cells))
+    forward = np.empty(most_cells)
+    reverse = np.empty(most_cells)
     forward_total = np.empty(longest_target)
     reverse_total = np.empty(longest_source)
+    features = np.empty((2, longest_target))
     statistics = np.zeros((2, 3), np.int64)
-    last_m = -1
-    last_n = -1
-    for s in order:
-        source_begin = source_offsets[s]
-        target_begin = target_offsets[s]
-        n = source_offsets[s + 1] - source_begin
-        m = target_offsets[s + 1] - target_begin
-        if m != last_m or n != last_n:
-            fill_priors(cell_prior, forward_prior, reverse_prior, m, n, tensions, null_probability)
-            last_m = m
-            last_n = n
+    for s in range(len(source_offsets) - 1):
+        own_source = source[source_offsets[s] : source_offsets[s + 1]]
+        own_target = target[target_offsets[s] : target_offsets[s + 1]]
+        n = len(own_source)
+        m = len(own_target)
+        forward_prior, reverse_prior = prior_of(m, n, tensions, null_probability, priors, scratch)
         places = cells[cell_offsets[s] : cell_offsets[s + 1]]
+        gather(places, records, forward, reverse)
         for j in range(m):
-            forward_total[j] = forward_null[target[target_begin + j]] * null_probability
+            forward_total[j] = forward_null[own_target[j]] * null_probability
         for i in range(n):
-            reverse_total[i] = reverse_null[source[source_begin + i]] * null_probability
-        joint_probabilities(places, records, cell_prior, n, m, joint, forward_total, reverse_total)
-
-        # totals become the factors that turn joint probabilities into scaled posteriors
-        likelihood = 0.0
-        to_null = 0.0
-        for j in range(m):
-            f = target[target_begin + j]
-            likelihood += math.log(forward_total[j])
-            inverse = 1.0 / forward_total[j]
-            posterior = forward_null[f] * null_probability * inverse
-            to_null += posterior
-            forward_null_counts[f] += np.int64(posterior * COUNT_SCALE + 0.5)
-            forward_total[j] = inverse * COUNT_SCALE
-        statistics[0, 0] += np.int64(math.floor(likelihood * LIKELIHOOD_SCALE))
-        statistics[0, 1] += np.int64(to_null * COUNT_SCALE)
-        likelihood = 0.0
-        to_null = 0.0
-        for i in range(n):
-            e = source[source_begin + i]
-            likelihood += math.log(reverse_total[i])
-            inverse = 1.0 / reverse_total[i]
-            posterior = reverse_null[e] * null_probability * inverse
-            to_null += posterior
-            reverse_null_counts[e] += np.int64(posterior * COUNT_SCALE + 0.5)
-            reverse_total[i] = inverse * COUNT_SCALE
-        statistics[1, 0] += np.int64(math.floor(likelihood * LIKELIHOOD_SCALE))
-        statistics[1, 1] += np.int64(to_null * COUNT_SCALE)
-
-        forward_feature = 0.0
-        reverse_feature = 0.0
-        cell = 0
-        for i in range(n):
-            factor = reverse_total[i]
-            for j in range(m):
-                place = places[cell]
-                forward = joint[cell, 0] * forward_total[j]
-                reverse = joint[cell, 1] * factor
-                forward_feature += cell_prior[cell, 2] * forward
-                reverse_feature += cell_prior[cell, 3] * reverse
-                counts[place, 2] += np.int64(forward + 0.5)
-                counts[place, 3] += np.int64(reverse + 0.5)
-                cell += 1
-        statistics[0, 2] += np.int64(math.floor(forward_feature))
-        statistics[1, 2] += np.int64(math.floor(reverse_feature))
+            reverse_total[i] = reverse_null[own_source[i]] * null_probability
+        joint_probabilities(n, m, forward_prior, reverse_prior, forward, reverse, forward_total, reverse_total)
+        null_posteriors(own_target, forward_null, null_probability, forward_total, forward_null_counts, statistics[0])
+        null_posteriors(own_source, reverse_null, null_probability, reverse_total, reverse_null_counts, statistics[1])
+        scale(n, m, forward, reverse, forward_total, reverse_total, features, statistics)
+        scatter(places, counts, forward.view(np.int64), reverse.view(np.int64))
     return statistics
 
 
 @njit(cache=True)
 def exp_digamma(x):
-    """exp(digamma(x)) for x > 0: the recurrence up to 7, then an asymptotic series (error of digamma below 1e-10)."""
+    """exp(digamma(x)) for x > 0: below 7 the recurrence over seven steps, then a series (error of digamma below 1e-10).
+
+    The sum of 1 / (x + k) over k = 0..6 is the derivative of the product of the x + k, divided by the product.
+    """
     shifted = 0.0
-    while x < 7.0:
-        shifted += 1.0 / x
-        x += 1.0
+    if x < 7.0:
+        product = x * (720.0 + x * (1764.0 + x * (1624.0 + x * (735.0 + x * (175.0 + x * (21.0 + x))))))
+        slope = 720.0 + x * (3528.0 + x * (4872.0 + x * (2940.0 + x * (875.0 + x * (126.0 + x * 7.0)))))
+        shifted = slope / product
+        x += 7.0
     x -= 0.5
-    inverse = 1.0 / x
-    square = inverse * inverse
+    square = 1.0 / (x * x)
     fourth = square * square
     return x * math.exp(
         (1.0 / 24.0) * square
@@ -253,7 +260,6 @@ def log_poisson(m, rate):
 
 @njit(cache=True)
 def decode(
-    order,
     source,
     source_offsets,
     target,
@@ -266,6 +272,7 @@ def decode(
     tensions,
     length_ratios,
     null_probability,
+    priors,
 ):
     """The best links of both directions of every sentence pair, and how sure they are.
 
@@ -279,10 +286,9 @@ def decode(
         links each union has.
     """
     longest_target, longest_source, most_cells = largest(source_offsets, target_offsets)
-    forward_prior = np.empty((longest_target, longest_source))
-    reverse_prior = np.empty((longest_source, longest_target))
-    cell_prior = np.empty((most_cells, 4))
-    joint = np.empty((most_cells, 2))
+    scratch = np.empty((2, most_cells))
+    forward = np.empty(most_cells)
+    reverse = np.empty(most_cells)
     forward_total = np.empty(longest_target)
     reverse_total = np.empty(longest_source)
     highest = np.empty(longest_target)
@@ -292,34 +298,29 @@ def decode(
     scores = np.zeros((num_sentences, 2))
     posteriors = np.zeros((len(source) + len(target), 2), np.float32)
     num_links = np.zeros(num_sentences, np.int64)
-    last_m = -1
-    last_n = -1
-    for s in order:
+    for s in range(num_sentences):
         source_begin = source_offsets[s]
         target_begin = target_offsets[s]
         n = source_offsets[s + 1] - source_begin
         m = target_offsets[s + 1] - target_begin
-        if m != last_m or n != last_n:
-            fill_priors(cell_prior, forward_prior, reverse_prior, m, n, tensions, null_probability)
-            last_m = m
-            last_n = n
-        places = cells[cell_offsets[s] : cell_offsets[s + 1]]
-        to_source = forward_best[target_begin : target_begin + m]
-        to_target = reverse_best[source_begin : source_begin + n]
+        forward_prior, reverse_prior = prior_of(m, n, tensions, null_probability, priors, scratch)
+        gather(cells[cell_offsets[s] : cell_offsets[s + 1]], records, forward, reverse)
         for j in range(m):
             highest[j] = forward_null[target[target_begin + j]] * null_probability
             forward_total[j] = highest[j]
         for i in range(n):
             reverse_total[i] = reverse_null[source[source_begin + i]] * null_probability
-        joint_probabilities(places, records, cell_prior, n, m, joint, forward_total, reverse_total)
+        joint_probabilities(n, m, forward_prior, reverse_prior, forward, reverse, forward_total, reverse_total)
+        to_source = forward_best[target_begin : target_begin + m]
+        to_target = reverse_best[source_begin : source_begin + n]
         for i in range(n):
             best = reverse_null[source[source_begin + i]] * null_probability
             for j in range(m):
-                if joint[i * m + j, 0] > highest[j]:
-                    highest[j] = joint[i * m + j, 0]
+                if forward[i * m + j] > highest[j]:
+                    highest[j] = forward[i * m + j]
                     to_source[j] = i
-                if joint[i * m + j, 1] > best:
-                    best = joint[i * m + j, 1]
+                if reverse[i * m + j] > best:
+                    best = reverse[i * m + j]
                     to_target[i] = j
         scores[s, 0] = log_poisson(m, 0.05 + n * length_ratios[0])
         for j in range(m):
@@ -331,8 +332,8 @@ def decode(
         for i in range(n):
             for j in range(m):
                 if to_source[j] == i or to_target[i] == j:
-                    posteriors[at, 0] = joint[i * m + j, 0] / forward_total[j]
-                    posteriors[at, 1] = joint[i * m + j, 1] / reverse_total[i]
+                    posteriors[at, 0] = forward[i * m + j] / forward_total[j]
+                    posteriors[at, 1] = reverse[i * m + j] / reverse_total[i]
                     at += 1
         num_links[s] = at - source_begin - target_begin
     return forward_best, reverse_best, scores, posteriors, num_links

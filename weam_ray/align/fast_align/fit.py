@@ -25,7 +25,7 @@ from weam_ray.align.fast_align import em
 from weam_ray.align.fast_align.bitext import Bitext, Side, find_forms
 from weam_ray.align.fast_align.model import IterationReport, Lexicon, Parameters, Part
 from weam_ray.align.fast_align.pairs import add_counts, merge_rows
-from weam_ray.align.fast_align.prior import optimize_tension
+from weam_ray.align.fast_align.prior import Priors, optimize_tension
 from weam_ray.arrays import freeze
 from weam_ray.config import AlignSection
 from weam_ray.corpus.words import Segmentation, Words
@@ -298,7 +298,6 @@ def expect(
     cells = shard.cells
     freeze(cells)
     statistics = em.expectation(
-        bitext.order,
         bitext.source.ids,
         bitext.source.offsets,
         bitext.target.ids,
@@ -311,6 +310,7 @@ def expect(
         factors.reverse_null[shard.source_numbers],
         tensions,
         null_probability,
+        Priors.empty(),
         forward_null_counts,
         reverse_null_counts,
     )

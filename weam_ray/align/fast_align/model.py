@@ -8,6 +8,7 @@ object store.
 import json
 import mmap
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from weam_ray.align.alignments import Alignments
 from weam_ray.align.fast_align import em
 from weam_ray.align.fast_align.bitext import Bitext, find_forms
 from weam_ray.align.fast_align.pairs import look_up
+from weam_ray.align.fast_align.prior import Priors
 from weam_ray.arrays import freeze, string_buffers
 from weam_ray.errors import UserError
 
@@ -140,11 +142,11 @@ class Model:
         target_numbers = find_forms(target.forms, lexicon.target)
         row_offsets, columns, cells = bitext.pairs()
         values = np.full((len(columns), 2), em.UNSEEN)
+        places = np.empty(len(lexicon.target), np.int32)
         for part in self.parts:
             rows = (part.first_row, part.row_offsets, part.columns, part.table)
-            look_up(source_numbers, target_numbers, row_offsets, columns, *rows, values)
+            look_up(source_numbers, target_numbers, row_offsets, columns, *rows, places, values)
         decoded = em.decode(
-            bitext.order,
             source.ids,
             source.offsets,
             target.ids,
@@ -157,8 +159,15 @@ class Model:
             lexicon.parameters.tensions,
             lexicon.parameters.length_ratios,
             lexicon.parameters.null_probability,
+            known_priors(lexicon.parameters.tensions, lexicon.parameters.null_probability),
         )
         return Alignments.from_best(source.offsets, target.offsets, *decoded)
+
+
+@lru_cache(maxsize=2)
+def known_priors(tensions: tuple[float, float], null_probability: float) -> Priors:
+    """Priors that a process keeps from one batch of pairs to the next."""
+    return Priors.empty()
 
 
 def to_safetensors(arrays: Arrays, values: dict[str, Any]) -> bytes:

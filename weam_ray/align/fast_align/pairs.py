@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 NEVER = -1
+SPREAD = 24  # how many columns are spread out for one that is asked for, at most
 
 
 @njit(cache=True)
@@ -109,7 +110,7 @@ def merge_rows(row_numbers, row_lengths, columns, num_rows, num_columns):
 
 @njit(cache=True)
 def look_up(
-    source_numbers, target_numbers, row_offsets, columns, first_row, table_offsets, table_columns, table, values
+    source_numbers, target_numbers, row_offsets, columns, first_row, table_offsets, table_columns, table, places, values
 ):
     """Copy what a part of a sorted table says of some word pairs into `values`, (pairs, 2).
 
@@ -117,8 +118,10 @@ def look_up(
         source_numbers, target_numbers: what the words of the rows and columns are called in the table, -1 for unknown.
         row_offsets, columns: the word pairs, as of `group_pairs`.
         first_row, table_offsets, table_columns, table: the part: its first row, its rows, each rising; (pairs, 2).
+        places: int32 of any value, one for each column of the table, to work with.
 
-    Pairs that the part does not hold are left as they are.
+    Pairs that the part does not hold are left as they are. A row of which many columns are asked for is spread out
+    over `places`, one of which few are asked for is searched: a frequent word's row may be longer than all the rest.
     """
     last_row = first_row + len(table_offsets) - 1
     for row in range(len(row_offsets) - 1):
@@ -127,16 +130,25 @@ def look_up(
             continue
         begin = table_offsets[number - first_row]
         end = table_offsets[number - first_row + 1]
+        spread = end - begin <= SPREAD * (row_offsets[row + 1] - row_offsets[row])
+        if spread:
+            for place in range(begin, end):
+                places[table_columns[place]] = place - begin
         for pair in range(row_offsets[row], row_offsets[row + 1]):
             f = target_numbers[columns[pair]]
+            if f < 0:
+                continue
             low = begin
-            high = end
-            while low < high:
-                middle = (low + high) >> 1
-                if table_columns[middle] < f:
-                    low = middle + 1
-                else:
-                    high = middle
+            if spread:
+                low += min(np.int64(np.uint32(places[f])), end - begin)
+            else:
+                high = end
+                while low < high:
+                    middle = (low + high) >> 1
+                    if table_columns[middle] < f:
+                        low = middle + 1
+                    else:
+                        high = middle
             if low < end and table_columns[low] == f:
                 values[pair, 0] = table[low, 0]
                 values[pair, 1] = table[low, 1]

@@ -6,9 +6,14 @@ from the diagonal then tie exactly, and the first of them wins.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+MOST_WORDS = 256  # of a side of the sentences whose priors are remembered
+MOST_CELLS = 2**21  # of all that are remembered: 32 MiB
 
 
 @njit(cache=True)
@@ -30,25 +35,83 @@ def diagonal_partition(j, m, n, tension):
     top = 0.0
     bottom = 0.0
     if above != 0:
-        top = math.exp(tension * diagonal_feature(j, below + 1, m, n)) * (1.0 - ratio**above) / (1.0 - ratio)
+        top = (
+            math.exp(tension * diagonal_feature(j, below + 1, m, n))
+            * (1.0 - math.exp(-tension / n * above))
+            / (1.0 - ratio)
+        )
     if below != 0:
-        bottom = math.exp(tension * diagonal_feature(j, below, m, n)) * (1.0 - ratio**below) / (1.0 - ratio)
+        bottom = (
+            math.exp(tension * diagonal_feature(j, below, m, n))
+            * (1.0 - math.exp(-tension / n * below))
+            / (1.0 - ratio)
+        )
     return bottom + top
 
 
-@njit(cache=True)
-def fill_prior(prior, m, n, tension, null_probability):
-    """prior[j, i] = P(a_j = i) of the words; the null word has `null_probability`."""
-    for j in range(1, m + 1):
-        partition = diagonal_partition(j, m, n, tension) / (1.0 - null_probability)
-        for i in range(1, n + 1):
-            prior[j - 1, i - 1] = math.exp(tension * diagonal_feature(j, i, m, n)) / partition
+class Priors(NamedTuple):
+    """Priors of both directions by lengths, for one choice of tensions; filled as they are asked for, bounded.
+
+    Those of the lengths (m, n) begin at `starts[m, n]` of `values`, which are (2, cells), forward and reverse; -1 for
+    none yet. `used[0]` cells are in use.
+    """
+
+    starts: NDArray[np.int32]
+    values: NDArray[np.float64]
+    used: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls) -> "Priors":
+        starts = np.full((MOST_WORDS, MOST_WORDS), -1, np.int32)
+        return cls(starts, np.empty((2, MOST_CELLS)), np.zeros(1, np.int64))
 
 
 @njit(cache=True)
-def _arithmetico_geometric(first, geometric, ratio, difference, terms):
-    """A sum of `terms` terms, each the product of an arithmetic and a geometric progression."""
-    last = geometric * ratio**terms
+def fill_prior(forward, reverse, m, n, tensions, null_probability):
+    """forward[i * m + j] = P(a_j = i), reverse[i * m + j] = P(a_i = j), positions from 0; the feature is the same.
+
+    The null word has `null_probability`.
+    """
+    forward_partition = np.empty(m)
+    for j in range(m):
+        forward_partition[j] = diagonal_partition(j + 1, m, n, tensions[0]) / (1.0 - null_probability)
+    for i in range(n):
+        reverse_partition = diagonal_partition(i + 1, n, m, tensions[1]) / (1.0 - null_probability)
+        for j in range(m):
+            feature = diagonal_feature(j + 1, i + 1, m, n)
+            forward[i * m + j] = math.exp(tensions[0] * feature) / forward_partition[j]
+            reverse[i * m + j] = math.exp(tensions[1] * feature) / reverse_partition
+
+
+@njit(cache=True)
+def prior_of(m, n, tensions, null_probability, priors, scratch):
+    """`fill_prior` for lengths m and n: remembered in `priors`, or in `scratch` where that is full."""
+    size = m * n
+    begin = np.int64(0)
+    values = scratch
+    known = False
+    if m < MOST_WORDS and n < MOST_WORDS:
+        begin = np.int64(priors.starts[m, n])
+        known = begin >= 0
+        if not known and priors.used[0] + size <= MOST_CELLS:
+            begin = priors.used[0]
+            priors.used[0] += size
+            priors.starts[m, n] = begin
+        if begin >= 0:
+            values = priors.values
+        else:
+            begin = np.int64(0)
+    forward = values[0, begin : begin + size]
+    reverse = values[1, begin : begin + size]
+    if not known:
+        fill_prior(forward, reverse, m, n, tensions, null_probability)
+    return forward, reverse
+
+
+@njit(cache=True)
+def _arithmetico_geometric(first, geometric, ratio, difference, terms, power):
+    """A sum of `terms` terms, each the product of an arithmetic and a geometric progression; power = ratio^terms."""
+    last = geometric * power
     return ((difference * (terms - 1) + first) * last - first * geometric) / (ratio - 1.0) - difference * (
         last - geometric * ratio
     ) / ((ratio - 1.0) * (ratio - 1.0))
@@ -69,10 +132,12 @@ def tension_gradient(j, m, n, tension):
     bottom = 0.0
     if above != 0:
         start = diagonal_feature(j, below + 1, m, n)
-        top = _arithmetico_geometric(start, math.exp(tension * start), ratio, difference, above)
+        power = math.exp(-tension / n * above)
+        top = _arithmetico_geometric(start, math.exp(tension * start), ratio, difference, above, power)
     if below != 0:
         start = diagonal_feature(j, below, m, n)
-        bottom = _arithmetico_geometric(start, math.exp(tension * start), ratio, difference, below)
+        power = math.exp(-tension / n * below)
+        bottom = _arithmetico_geometric(start, math.exp(tension * start), ratio, difference, below, power)
     return (top + bottom) / partition
 
 
