@@ -97,8 +97,9 @@ class Alignment:
         with self.phase("start"):
             cluster = ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus)
             cluster.__enter__()
-            warm_workers(self.config.cluster.data_cpus)
         try:
+            with self.phase("load"):
+                warm_workers(self.config.cluster.data_cpus)
             check_shared(self.home.path)
             with self.phase("corpus"):
                 corpus = corpus_stage(self.config, store, specs["corpus"])

@@ -1,10 +1,12 @@
 """The edge to Ray: joining or starting a cluster, and mapping a function over items with Ray Data."""
 
+import importlib
 import json
 import logging
 import os
 import socket
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +29,8 @@ QUIET_ENVIRONMENT = {
 # A cluster of this machine's own listens on 127.0.0.1 only. Ray takes its first variable, whatever the system, to mean
 # that no other machine will join; gloo, which connects the training workers, is told the interface.
 LOOPBACK_ENVIRONMENT = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "GLOO_SOCKET_IFNAME": "lo"}
+# its idle workers are kept for ten minutes: a new one takes seconds to import what it needs
+LOCAL_ENVIRONMENT = {**LOOPBACK_ENVIRONMENT, "RAY_idle_worker_killing_time_threshold_ms": "600000"}
 PASSED_ON = ("HF_HUB_OFFLINE", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN")
 
 Item = dict[str, Any]
@@ -48,10 +52,9 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
     quiet_environment()
     address = os.environ.get("RAY_ADDRESS") or address
     if address == "local":
-        for key, value in LOOPBACK_ENVIRONMENT.items():
+        for key, value in LOCAL_ENVIRONMENT.items():
             os.environ.setdefault(key, value)
     import ray
-    import ray.data  # sets its own logging up, before ours
 
     if ray.is_initialized():
         yield
@@ -66,6 +69,9 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
         options |= {"include_dashboard": False, "num_cpus": num_cpus}
     else:
         options["runtime_env"] = {"env_vars": variables}
+    # most of `ray.init` is waiting
+    importing = threading.Thread(target=importlib.import_module, args=("ray.data",))
+    importing.start()
     try:
         ray.init(**options)
     except (ConnectionError, ray.exceptions.AuthenticationError) as error:
@@ -74,6 +80,7 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
             f"The Ray cluster at {address!r} cannot be joined: {reason} "
             "Check cluster.address or RAY_ADDRESS; for a cluster with tokens, set RAY_AUTH_MODE=token."
         ) from None
+    importing.join()
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # it reports every short execution at length
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -173,6 +180,22 @@ def num_slots(num_cpus: float) -> float:
     import ray
 
     return ray.cluster_resources().get("CPU", 0.0) / num_cpus
+
+
+def slots_of_node(num_cpus: float) -> float:
+    """How many tasks of `num_cpus` the largest node runs at once."""
+    import ray
+
+    return max(node["Resources"].get("CPU", 0.0) for node in ray.nodes() if node["Alive"]) / num_cpus
+
+
+def stream(task: Callable[..., Iterator[Any]], num_cpus: float, *arguments: Any) -> Iterator[Any]:
+    """What a generator yields that runs as one task, as it comes; what it raises is raised here."""
+    import ray
+
+    results = ray.remote(task).options(num_cpus=num_cpus, num_returns="streaming").remote(*arguments)
+    for result in results:
+        yield RayTasks(num_cpus).get(result)
 
 
 class Shared:

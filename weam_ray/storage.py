@@ -86,6 +86,19 @@ class StageOutput:
     info: dict[str, Any] = field(default_factory=dict)
 
 
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """How Parquet holds columns, by their types: half the time of the defaults, and smaller."""
+    encodings = {}
+    for column in schema:
+        values = column.type.value_type if pa.types.is_list(column.type) else column.type
+        name = f"{column.name}.list.element" if pa.types.is_list(column.type) else column.name
+        if pa.types.is_integer(values):
+            encodings[name] = "DELTA_BINARY_PACKED"
+        elif pa.types.is_float32(values):
+            encodings[name] = "BYTE_STREAM_SPLIT"
+    return {"compression": "zstd", "use_dictionary": DICTIONARY_COLUMNS, "column_encoding": encodings}
+
+
 class Folder:
     """A folder on an Arrow filesystem; picklable, so that tasks on other machines write into it."""
 
@@ -157,7 +170,7 @@ class Attempt:
 
     def write_parquet(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", use_dictionary=DICTIONARY_COLUMNS)
+        pq.write_table(table, sink, **parquet_options(table.schema))
         return self.write(part, label, sink.getvalue().to_pybytes(), table.num_rows, ".parquet", **info)
 
     def write_batches(
@@ -165,7 +178,7 @@ class Attempt:
     ) -> StageFile:
         """Parquet of tables that come one after another, a row group each; only their compressed form is kept."""
         sink, rows = pa.BufferOutputStream(), 0
-        with pq.ParquetWriter(sink, schema, compression="zstd", use_dictionary=DICTIONARY_COLUMNS) as writer:
+        with pq.ParquetWriter(sink, schema, **parquet_options(schema)) as writer:
             for table in tables:
                 writer.write_table(table)
                 rows += table.num_rows

@@ -7,16 +7,16 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from weam_ray.align.fast_align.bitext import Bitext, Side
-from weam_ray.align.fast_align.fit import Here, fit
+from weam_ray.align.fast_align.fit import fit
 from weam_ray.align.fast_align.model import Model
+from weam_ray.align.fast_align.tasks import Threads
 from weam_ray.align.pharaoh import format_pharaoh, parse_pharaoh
 from weam_ray.align.symmetrize import METHODS, one_to_one, symmetrize
-from weam_ray.cluster import map_items, num_slots
+from weam_ray.cluster import RayTasks, map_items, num_slots
 from weam_ray.config import AlignSection
 from weam_ray.corpus.words import segment
 from weam_ray.encode.projection import project
@@ -26,7 +26,7 @@ def compile_kernels() -> None:
     """Run every compiled kernel once, on arrays of the kinds that the stages use."""
     source, target = (segment(pa.array(texts), "whitespace") for texts in (["a b", "b"], ["x y", "y"]))
     settings = AlignSection(lowercase=False)
-    lexicon, parts = fit([lambda: (source, target)], settings, "whitespace", Here(), lambda _, part: part)
+    lexicon, parts = fit([lambda: (source, target)], settings, "whitespace", Threads(1), lambda _, part: part)
     found = Model(lexicon, tuple(parts)).align(Bitext(Side.of(source, False), Side.of(target, False)))
     for method in METHODS:
         links = symmetrize(found.forward, found.reverse, method)
@@ -39,12 +39,10 @@ def compile_kernels() -> None:
 
 def warm_workers(num_cpus: float) -> None:
     """Have the cluster start as many workers as run at once, with everything imported and every kernel loaded."""
-    map_items([{} for _ in range(max(1, int(num_slots(num_cpus))))], load_kernels, "starting workers", num_cpus)
-
-
-def load_kernels(_: dict[str, Any]) -> dict[str, Any]:
-    compile_kernels()
-    return {}
+    tasks = RayTasks(num_cpus)
+    loading = [tasks.submit(compile_kernels) for _ in range(max(1, int(num_slots(num_cpus))))]
+    map_items([{}], dict, "loading", num_cpus)  # has Ray Data start what it needs, meanwhile
+    tasks.get(loading)
 
 
 def compile_operator() -> None:

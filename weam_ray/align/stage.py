@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -15,13 +14,14 @@ from weam_ray.cluster import map_items
 from weam_ray.config import Config
 from weam_ray.corpus.tables import ALIGNED
 from weam_ray.corpus.words import Segmentation, Words, segment
+from weam_ray.memory import give_back_memory, private_memory
 from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
 
 MODEL_VERSION = 2
 ALIGN_VERSION = 2
 
 ROWS_AT_ONCE = 2_000
-CELLS_AT_ONCE = 4_000_000  # source words x target words, summed over pairs
+CELLS_AT_ONCE = 2_000_000  # source words x target words, summed over pairs
 
 
 def aligner_spec(config: Config, corpus: str, hashes: SourceHashes) -> StageSpec:
@@ -69,6 +69,7 @@ def align_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stag
         def align(item: dict[str, Any]) -> dict[str, Any]:
             file = StageFile(**item)
             decode = decoders[file.info["language_pair"]].open(file)
+            give_back_memory()
             memory = [private_memory()]
             tables = align_file(corpus, file, decode, config.corpus.segmentation, memory)
             written = attempt.write_batches(file.part, file.label, ALIGNED, tables, **file.info)
@@ -116,12 +117,3 @@ def runs(cells: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         total += own
     if len(cells) > begin:
         yield begin, len(cells)
-
-
-def private_memory() -> int:
-    """Bytes of memory that this process shares with no other: what is neither a mapped file nor shared memory."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
-    except (OSError, StopIteration):  # not Linux
-        return psutil.Process().memory_full_info().uss

@@ -8,6 +8,7 @@ from weam_ray.align.alignments import Links
 
 METHODS = ("intersect", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and")
 _INTERSECT, _UNION, _GROW, _FINAL, _FINAL_AND = range(5)
+_FORWARD, _REVERSE, _CHOSEN = 1, 2, 4
 
 
 def symmetrize(forward: Links, reverse: Links, method: str) -> Links:
@@ -38,48 +39,51 @@ def one_to_one(links: Links, forward: Links, reverse: Links, union_posteriors: N
 
 
 @njit(cache=True)
-def _has_neighbour(grid, i, j):
-    rows, columns = grid.shape
-    for a in range(max(0, i - 1), min(rows, i + 2)):
-        for b in range(max(0, j - 1), min(columns, j + 2)):
-            if (a != i or b != j) and grid[a, b]:
-                return True
-    return False
+def _has_neighbour(grid, place, width):
+    """Whether one of the eight cells around a cell is chosen; the grid has a border of empty cells."""
+    above = place - width
+    below = place + width
+    around = grid[above - 1] | grid[above] | grid[above + 1] | grid[place - 1] | grid[place + 1]
+    return (around | grid[below - 1] | grid[below] | grid[below + 1]) & _CHOSEN != 0
 
 
 @njit(cache=True)
-def _finish(chosen, links, row_used, column_used, only_free):
-    """One pass over the links in (i, j) order: add those with a free word, or with both words free."""
-    rows, columns = chosen.shape
-    given = np.zeros((rows, columns), np.bool_)
-    for k in range(len(links)):
-        given[links[k, 0], links[k, 1]] = True
-    for i in range(rows):
-        for j in range(columns):
-            if not given[i, j] or chosen[i, j]:
-                continue
-            taken = (row_used[i] or column_used[j]) if only_free else (row_used[i] and column_used[j])
-            if not taken:
-                chosen[i, j] = True
-                row_used[i] = True
-                column_used[j] = True
+def _choose(grid, place, width, row_used, column_used):
+    grid[place] |= _CHOSEN
+    row_used[place // width] = True
+    column_used[place % width] = True
 
 
 @njit(cache=True)
-def _grow(chosen, union, row_used, column_used):
+def _grow(grid, union, width, row_used, column_used):
     """Sweeps over the union in (i, j) order until one adds nothing; a link that is added counts at once."""
-    rows, columns = chosen.shape
     added = True
     while added:
         added = False
-        for i in range(rows):
-            for j in range(columns):
-                if union[i, j] and not chosen[i, j] and not (row_used[i] and column_used[j]):
-                    if _has_neighbour(chosen, i, j):
-                        chosen[i, j] = True
-                        row_used[i] = True
-                        column_used[j] = True
-                        added = True
+        for place in union:
+            if grid[place] & _CHOSEN or (row_used[place // width] and column_used[place % width]):
+                continue
+            if _has_neighbour(grid, place, width):
+                _choose(grid, place, width, row_used, column_used)
+                added = True
+
+
+@njit(cache=True)
+def _finish(grid, union, width, row_used, column_used, direction, only_free):
+    """One pass over the links of a direction in (i, j) order: add those with a free word, or with both words free."""
+    for place in union:
+        if not grid[place] & direction or grid[place] & _CHOSEN:
+            continue
+        row = row_used[place // width]
+        column = column_used[place % width]
+        if not ((row or column) if only_free else (row and column)):
+            _choose(grid, place, width, row_used, column_used)
+
+
+@njit(cache=True)
+def _mark(grid, width, links, direction):
+    for k in range(len(links)):
+        grid[(np.int64(links[k, 0]) + 1) * width + links[k, 1] + 1] |= direction
 
 
 @njit(cache=True)
@@ -87,6 +91,7 @@ def _symmetrize(forward, forward_offsets, reverse, reverse_offsets, method):
     num_pairs = len(forward_offsets) - 1
     result = np.empty((len(forward) + len(reverse), 2), np.int16)
     offsets = np.zeros(num_pairs + 1, np.int64)
+    grid = np.zeros(0, np.uint8)  # of one pair at a time: which directions have the link, and whether it is chosen
     filled = 0
     for s in range(num_pairs):
         left = forward[forward_offsets[s] : forward_offsets[s + 1]]
@@ -99,30 +104,35 @@ def _symmetrize(forward, forward_offsets, reverse, reverse_offsets, method):
         for k in range(len(right)):
             rows = max(rows, right[k, 0] + 1)
             columns = max(columns, right[k, 1] + 1)
-        votes = np.zeros((rows, columns), np.int8)
-        for k in range(len(left)):
-            votes[left[k, 0], left[k, 1]] |= 1
-        for k in range(len(right)):
-            votes[right[k, 0], right[k, 1]] |= 2
-        chosen = votes > 0 if method == _UNION else votes == 3
+        width = columns + 2
+        if (rows + 2) * width > len(grid):
+            grid = np.zeros((rows + 2) * width, np.uint8)
+        _mark(grid, width, left, _FORWARD)
+        _mark(grid, width, right, _REVERSE)
+        union = np.empty(len(left) + len(right), np.int64)
+        size = 0
+        for i in range(1, rows + 1):
+            for cell in range(i * width + 1, i * width + 1 + columns):
+                if grid[cell]:
+                    union[size] = cell
+                    size += 1
+        union = union[:size]
+        row_used = np.zeros(rows + 2, np.bool_)
+        column_used = np.zeros(width, np.bool_)
+        for place in union:
+            if method == _UNION or grid[place] == _FORWARD | _REVERSE:
+                _choose(grid, place, width, row_used, column_used)
         if method >= _GROW:
-            row_used = np.zeros(rows, np.bool_)
-            column_used = np.zeros(columns, np.bool_)
-            for i in range(rows):
-                for j in range(columns):
-                    if chosen[i, j]:
-                        row_used[i] = True
-                        column_used[j] = True
-            _grow(chosen, votes > 0, row_used, column_used)
-            if method >= _FINAL:
-                _finish(chosen, left, row_used, column_used, method == _FINAL_AND)
-                _finish(chosen, right, row_used, column_used, method == _FINAL_AND)
-        for i in range(rows):
-            for j in range(columns):
-                if chosen[i, j]:
-                    result[filled, 0] = i
-                    result[filled, 1] = j
-                    filled += 1
+            _grow(grid, union, width, row_used, column_used)
+        if method >= _FINAL:
+            _finish(grid, union, width, row_used, column_used, _FORWARD, method == _FINAL_AND)
+            _finish(grid, union, width, row_used, column_used, _REVERSE, method == _FINAL_AND)
+        for place in union:
+            if grid[place] & _CHOSEN:
+                result[filled, 0] = place // width - 1
+                result[filled, 1] = place % width - 1
+                filled += 1
+            grid[place] = 0
         offsets[s + 1] = filled
     return result[:filled], offsets
 

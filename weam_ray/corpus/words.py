@@ -93,7 +93,7 @@ def segment(texts: pa.StringArray, segmentation: Segmentation) -> Words:
     return Words(pa.array(words, pa.string()), np.array(ends_of_texts, np.int64), spans)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _split(data: NDArray[np.uint8], begins: NDArray[np.int32]) -> tuple[NDArray[Any], ...]:
     """Ends and starts in characters, lengths in bytes, and the bytes of all words; and how many are up to each text."""
     num_texts = len(begins) - 1

@@ -1,10 +1,11 @@
 """FastAlign as an aligner: one model for each language pair, fitted by many tasks, shared by all that decode."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,15 +16,18 @@ from weam_ray.align.alignments import Alignments
 from weam_ray.align.fast_align.bitext import Bitext, Side
 from weam_ray.align.fast_align.fit import fit
 from weam_ray.align.fast_align.model import IterationReport, Lexicon, Model, Part, map_safetensors
-from weam_ray.cluster import RayTasks, Shared, num_slots
-from weam_ray.config import Config
+from weam_ray.align.fast_align.tasks import Threads
+from weam_ray.cluster import RayTasks, Shared, num_slots, slots_of_node, stream
+from weam_ray.config import AlignSection, Config
 from weam_ray.corpus.words import Segmentation, Words, segment
 from weam_ray.errors import UserError
+from weam_ray.memory import give_back_memory
 from weam_ray.storage import Attempt, SourceHashes, Stage, StageFile
 
 SETTINGS = ("lowercase", "iterations", "tension", "optimize_tension", "null_probability", "alpha")
 MOST_ROWS_OF_SHARD = 32_000
 FEWEST_ROWS_OF_SHARD = 2_000
+MOST_ROWS_OF_TASK = 200_000  # of a language pair that threads of one task fit, in some 3 GB
 MODEL = "model"
 WORDS = "words"
 
@@ -57,15 +61,6 @@ def shard_texts(corpus: Stage, pair: str, num_shards: int, segmentation: Segment
                 slices.append((file, max(first, begin) - begin, min(last, end) - begin))
         shards.append(ShardText(corpus, tuple(slices), segmentation))
     return shards
-
-
-def num_shards(config: Config, num_rows: int, slots: float) -> int:
-    """The setting; else enough for `slots` tasks at once, and for none to be very large or very small."""
-    wanted = config.align.num_shards
-    if wanted is None:
-        needed = -(-num_rows // MOST_ROWS_OF_SHARD)
-        wanted = max(needed, min(int(slots), num_rows // FEWEST_ROWS_OF_SHARD))
-    return min(max(wanted, 1), num_rows)
 
 
 class FastAlign:
@@ -102,21 +97,25 @@ class FastAlign:
 def fit_pair(config: Config, corpus: Stage, pair: str, slots: float, attempt: Attempt) -> Fitted:
     """Fit one language pair; the parts of its model are written by the tasks that make them."""
     rows = sum(file.rows for file in corpus.files("train") if file.info["language_pair"] == pair)
-    shards = shard_texts(corpus, pair, num_shards(config, rows, slots), config.corpus.segmentation)
+    cpus, segmentation = config.cluster.data_cpus, config.corpus.segmentation
 
     def keep_part(number: int, part: Part) -> StageFile:
-        return attempt.write(
-            MODEL,
-            f"{pair}.{number:05d}",
-            part.to_bytes(),
-            suffix=".safetensors",
-            language_pair=pair,
-            num_pairs=len(part.columns),
-        )
+        info: dict[str, Any] = {"language_pair": pair, "num_pairs": len(part.columns)}
+        return attempt.write(MODEL, f"{pair}.{number:05d}", part.to_bytes(), suffix=".safetensors", **info)
 
     progress = FitProgress(pair, rows, config.align.iterations)
-    tasks = RayTasks(config.cluster.data_cpus)
-    lexicon, parts = fit(shards, config.align, config.corpus.segmentation, tasks, keep_part, progress)
+    if config.align.num_shards is None and rows <= MOST_ROWS_OF_TASK:
+        threads = max(1, min(int(slots), int(slots_of_node(cpus)), rows // FEWEST_ROWS_OF_SHARD))
+        shards = shard_texts(corpus, pair, threads, segmentation)
+        for entry in stream(fit_here, cpus * threads, threads, shards, config.align, segmentation, keep_part):
+            if isinstance(entry, IterationReport):
+                progress(entry)
+            else:
+                lexicon, parts = entry
+    else:
+        number = config.align.num_shards or max(int(slots), -(-rows // MOST_ROWS_OF_SHARD))
+        shards = shard_texts(corpus, pair, min(number, rows), segmentation)
+        lexicon, parts = fit(shards, config.align, segmentation, RayTasks(cpus), keep_part, progress)
     words = attempt.write(MODEL, f"{pair}.{WORDS}", lexicon.to_bytes(), suffix=".safetensors", language_pair=pair)
     info = {
         "iterations": [asdict(report) for report in lexicon.parameters.reports],
@@ -124,6 +123,24 @@ def fit_pair(config: Config, corpus: Stage, pair: str, slots: float, attempt: At
         "num_pairs": sum(file.info["num_pairs"] for file in parts),
     }
     return Fitted([words, *parts], info)
+
+
+def fit_here(
+    threads: int,
+    shards: Sequence[ShardText],
+    settings: AlignSection,
+    segmentation: Segmentation,
+    keep_part: Callable[[int, Part], StageFile],
+) -> Iterator[IterationReport | tuple[Lexicon, list[StageFile]]]:
+    """`fit` by threads of this process; yields its reports as they come, then what it returns."""
+    give_back_memory()
+    reports: SimpleQueue[IterationReport | None] = SimpleQueue()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(fit, shards, settings, segmentation, Threads(threads), keep_part, reports.put)
+        done.add_done_callback(lambda _: reports.put(None))
+        while (report := reports.get()) is not None:
+            yield report
+        yield done.result()
 
 
 class FitProgress:

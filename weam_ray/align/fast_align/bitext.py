@@ -1,7 +1,6 @@
 """Sentence pairs as numbers: the words of some sentences, each named by its place among the distinct ones."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -55,15 +54,9 @@ class Bitext:
         assert len(self.source.offsets) == len(self.target.offsets)
         assert self.num_cells == 0 or min(self.source.lengths.min(), self.target.lengths.min()) > 0, "a blank side"
 
-    @cached_property
-    def cell_offsets(self) -> NDArray[np.int64]:
-        offsets = np.concatenate([[0], np.cumsum(self.source.lengths * self.target.lengths)])
-        freeze(offsets)
-        return offsets
-
     @property
     def num_cells(self) -> int:
-        return int(self.cell_offsets[-1])
+        return int(self.source.lengths @ self.target.lengths)
 
     def cells_by_source_word(self) -> NDArray[np.int64]:
         """How many cells each distinct source word has."""
@@ -75,14 +68,13 @@ class Bitext:
         lengths = np.stack([self.target.lengths, self.source.lengths], axis=1)
         return np.unique(lengths, axis=0, return_counts=True)
 
-    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-        """Row offsets, columns and cells of `group_pairs`."""
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+        """Row offsets, columns, cells and cell offsets of `group_pairs`."""
         source, target = self.source, self.target
-        sizes = len(source.forms), len(target.forms)
-        return group_pairs(source.ids, source.offsets, target.ids, target.offsets, self.cell_offsets, *sizes)
+        return group_pairs(source.ids, source.offsets, target.ids, target.offsets, len(source.forms), len(target.forms))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _find(wanted, wanted_offsets, known, known_offsets, numbers):
     for k in range(len(numbers)):
         begin = wanted_offsets[k]

@@ -23,7 +23,7 @@ ROUNDED_ZERO = int(np.float64(ROUNDING).view(np.int64))
 UNSEEN = 1e-9  # probability of a pair that was never seen together, and of every pair before the first iteration
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def largest(source_offsets, target_offsets):
     """The largest m, n and n * m of some sentences."""
     longest_target = 1
@@ -38,7 +38,7 @@ def largest(source_offsets, target_offsets):
     return longest_target, longest_source, most_cells
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def gather(places, records, forward, reverse):
     """t(f|e) and t(e|f) of each cell. A loop of its own, so that the memory fetches many records at once."""
     for cell in range(len(places)):
@@ -47,7 +47,7 @@ def gather(places, records, forward, reverse):
         reverse[cell] = records[place, 1]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def scatter(places, counts, forward, reverse):
     """Add `rounded` posteriors to the counts."""
     for cell in range(len(places)):
@@ -56,7 +56,7 @@ def scatter(places, counts, forward, reverse):
         counts[place, 3] += reverse[cell] - ROUNDED_ZERO
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def joint_probabilities(n, m, forward_prior, reverse_prior, forward, reverse, forward_total, reverse_total):
     """Multiply t by the prior, and add to the totals of target word j and of source word i.
 
@@ -74,7 +74,7 @@ def joint_probabilities(n, m, forward_prior, reverse_prior, forward, reverse, fo
         reverse_total[i] = total
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def null_posteriors(words, null, null_probability, totals, null_counts, statistics):
     """Count what goes to the null word, and turn totals into the factors that make scaled posteriors of joints."""
     likelihood = 0.0
@@ -91,7 +91,7 @@ def null_posteriors(words, null, null_probability, totals, null_counts, statisti
     statistics[1] += np.int64(to_null * COUNT_SCALE)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def scale(n, m, forward, reverse, forward_factor, reverse_factor, features, statistics):
     """Joint probabilities to `rounded` posteriors in 2^-32; adds up the diagonal feature of both directions.
 
@@ -117,7 +117,7 @@ def scale(n, m, forward, reverse, forward_factor, reverse_factor, features, stat
         statistics[direction, 2] += np.int64(math.floor(total))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def expectation(
     source,
     source_offsets,
@@ -138,7 +138,7 @@ def expectation(
     """The E-step over some sentences, in their order: neighbours share words, and so find them in the cache.
 
     Args:
-        cells: uint32, the record of each cell. records: (pairs, 4) float64; counts: the same memory as int64.
+        cells: the record of each cell. records: (pairs, 4) float64; counts: the same memory as int64.
         forward_null: t(f|null) of each target word; reverse_null: t(e|null) of each source word.
         priors: a `prior.Priors` for these tensions.
         forward_null_counts, reverse_null_counts: int64 counts to add to.
@@ -175,7 +175,7 @@ def expectation(
     return statistics
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def exp_digamma(x):
     """exp(digamma(x)) for x > 0: below 7 the recurrence over seven steps, then a series (error of digamma below 1e-10).
 
@@ -199,7 +199,7 @@ def exp_digamma(x):
     )
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def add_totals(row_offsets, columns, counts, column_totals):
     """Sums of counts (pairs, 2): forward by row, returned; reverse by column, added to `column_totals`."""
     row_totals = np.zeros(len(row_offsets) - 1, np.int64)
@@ -212,7 +212,7 @@ def add_totals(row_offsets, columns, counts, column_totals):
     return row_totals
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def normalizers(totals, lengths, alpha):
     """1 / exp(digamma(total + alpha * length)) of each word; a word without pairs has none and gets 1."""
     result = np.ones(len(totals))
@@ -222,10 +222,9 @@ def normalizers(totals, lengths, alpha):
     return result
 
 
-@njit(cache=True)
-def maximize(row_offsets, columns, counts, row_normalizers, column_normalizers, alpha):
+@njit(cache=True, nogil=True)
+def maximize(row_offsets, columns, counts, row_normalizers, column_normalizers, alpha, table):
     """The variational Bayes M-step of both directions, exp(digamma(count + alpha) - digamma(total)): (pairs, 2)."""
-    table = np.empty((len(columns), 2))
     without_count = exp_digamma(alpha)  # most pairs, after a few iterations
     for row in range(len(row_offsets) - 1):
         for pair in range(row_offsets[row], row_offsets[row + 1]):
@@ -237,10 +236,9 @@ def maximize(row_offsets, columns, counts, row_normalizers, column_normalizers, 
             if counts[pair, 1] != 0:
                 weight = exp_digamma(counts[pair, 1] / COUNT_SCALE + alpha)
             table[pair, 1] = weight * column_normalizers[columns[pair]]
-    return table
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def maximize_row(counts, alpha):
     """The M-step of one row, such as the null word's: t of each of its words."""
     total = np.int64(0)
@@ -253,12 +251,12 @@ def maximize_row(counts, alpha):
     return row
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def log_poisson(m, rate):
     return m * math.log(rate) - math.lgamma(m + 1.0) - rate
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def decode(
     source,
     source_offsets,

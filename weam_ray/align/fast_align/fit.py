@@ -14,7 +14,7 @@ their order in the sorted vocabulary. A shard stays what it is; counts and value
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,36 +26,17 @@ from weam_ray.align.fast_align.bitext import Bitext, Side, find_forms
 from weam_ray.align.fast_align.model import IterationReport, Lexicon, Parameters, Part
 from weam_ray.align.fast_align.pairs import add_counts, merge_rows
 from weam_ray.align.fast_align.prior import Priors, optimize_tension
+from weam_ray.align.fast_align.tasks import Tasks
 from weam_ray.arrays import freeze
 from weam_ray.config import AlignSection
 from weam_ray.corpus.words import Segmentation, Words
 
-CELLS_PER_RANGE = 8_000_000  # a range's table is below 20 bytes a cell
+CELLS_PER_RANGE = 16_000_000  # a range's table is below 20 bytes a cell
 MOST_RANGES = 256
+PRIOR_CELLS = 2**22  # of the priors that a shard remembers during an E-step: 64 MiB at most
 
 Load = Callable[[], tuple[Words, Words]]
 Counts = NDArray[np.int64]
-
-
-class Tasks(Protocol):
-    """Where steps run. A step's arguments may be results of other steps, which are not fetched in between."""
-
-    def submit(self, step: Callable[..., Any], *arguments: Any, returns: int = 1) -> Any:
-        """Start a step; its result to come, or a list of `returns` results to come where the step returns a tuple."""
-
-    def get(self, results: Any) -> Any:
-        """The value of a result, or of a list of results."""
-
-
-class Here:
-    """Runs every step at once, in this process."""
-
-    def submit(self, step: Callable[..., Any], *arguments: Any, returns: int = 1) -> Any:
-        result = step(*arguments)
-        return list(result) if returns > 1 else result
-
-    def get(self, results: Any) -> Any:
-        return results
 
 
 @dataclass(frozen=True)
@@ -75,7 +56,8 @@ class Shard:
     """
 
     bitext: Bitext
-    cells: NDArray[np.uint32]
+    cells: NDArray[np.int32]
+    cell_offsets: NDArray[np.int64]
     source_numbers: NDArray[np.int32]
     target_numbers: NDArray[np.int32]
     cuts: NDArray[np.int64]
@@ -128,7 +110,7 @@ def fit(
     """
     read = [tasks.submit(read_shard, load, settings.lowercase, returns=4) for load in loads]
     summaries: list[Summary] = tasks.get([outputs[3] for outputs in read])
-    num_ranges = min(max(sum(summary.num_cells for summary in summaries) // CELLS_PER_RANGE, 1), MOST_RANGES)
+    num_ranges = min(-(-sum(summary.num_cells for summary in summaries) // CELLS_PER_RANGE), MOST_RANGES)
     source_forms, bounds = tasks.submit(merge_source_forms, num_ranges, *[outputs[1] for outputs in read], returns=2)
     target_forms = tasks.submit(merge_forms, *[outputs[2] for outputs in read])
     indexed = [
@@ -156,6 +138,9 @@ def fit(
             tasks.submit(expect, shard, factors, tensions, settings.null_probability, *of_shard, returns=2 + num_ranges)
             for shard, of_shard in zip(shards, values, strict=True)
         ]
+        statistics = [outputs[0] for outputs in expected]
+        optimize = settings.optimize_tension and iteration > 1
+        tensions = tasks.submit(next_tensions, tensions, optimize, lengths, frequencies, *statistics)
         totals = []
         for r in range(num_ranges):
             of_range = [outputs[2 + r] for outputs in expected]
@@ -165,10 +150,7 @@ def fit(
         factors = tasks.submit(
             normalize, settings.alpha, bounds, target_forms, num_ranges, *totals, *sizes, *null_counts
         )
-        statistics = [outputs[0] for outputs in expected]
         del expected
-        optimize = settings.optimize_tension and iteration > 1
-        tensions = tasks.submit(next_tensions, tensions, optimize, lengths, frequencies, *statistics)
         if iteration < settings.iterations - 1:
             updated = [
                 tasks.submit(maximize, counts[r], ranges[r], factors, settings.alpha, *places[r], returns=len(shards))
@@ -237,7 +219,7 @@ def index_shard(
     """A shard with its word pairs found, and its rows of every range."""
     source_numbers = find_forms(bitext.source.forms, source_forms)
     target_numbers = find_forms(bitext.target.forms, target_forms)
-    row_offsets, columns, cells = bitext.pairs()
+    row_offsets, columns, cells, cell_offsets = bitext.pairs()
     first_rows = np.searchsorted(source_numbers, bounds)
     rows = [
         Rows(
@@ -247,7 +229,7 @@ def index_shard(
         )
         for r, (begin, end) in enumerate(pairwise(first_rows))
     ]
-    shard = Shard(bitext, cells.view(np.uint32), source_numbers, target_numbers, row_offsets[first_rows])
+    shard = Shard(bitext, cells, cell_offsets, source_numbers, target_numbers, row_offsets[first_rows])
     return (shard, *rows)
 
 
@@ -295,22 +277,20 @@ def expect(
     counts = records.view(np.int64)
     forward_null_counts = np.zeros(len(shard.target_numbers), np.int64)
     reverse_null_counts = np.zeros(len(shard.source_numbers), np.int64)
-    cells = shard.cells
-    freeze(cells)
     statistics = em.expectation(
         bitext.source.ids,
         bitext.source.offsets,
         bitext.target.ids,
         bitext.target.offsets,
-        bitext.cell_offsets,
-        cells,
+        shard.cell_offsets,
+        shard.cells,
         records,
         counts,
         factors.forward_null[shard.target_numbers],
         factors.reverse_null[shard.source_numbers],
         tensions,
         null_probability,
-        Priors.empty(),
+        Priors.empty(PRIOR_CELLS),
         forward_null_counts,
         reverse_null_counts,
     )
@@ -387,7 +367,9 @@ def range_table(counts: Counts | None, of_range: Range, factors: Factors, alpha:
     rows = slice(of_range.first_row, of_range.first_row + len(of_range.row_offsets) - 1)
     forward, reverse = factors.forward[rows], factors.reverse
     freeze(of_range.row_offsets, of_range.columns, counts, forward, reverse)
-    return em.maximize(of_range.row_offsets, of_range.columns, counts, forward, reverse, alpha)
+    table = np.empty((len(of_range.columns), 2))
+    em.maximize(of_range.row_offsets, of_range.columns, counts, forward, reverse, alpha, table)
+    return table
 
 
 def finish(

@@ -26,6 +26,7 @@ from weam_ray.arrays import freeze, string_buffers
 from weam_ray.errors import UserError
 
 FORMAT_VERSION = 2
+PRIOR_CELLS = 2**20  # 16 MiB
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -140,7 +141,7 @@ class Model:
         source, target, lexicon = bitext.source, bitext.target, self.lexicon
         source_numbers = find_forms(source.forms, lexicon.source)
         target_numbers = find_forms(target.forms, lexicon.target)
-        row_offsets, columns, cells = bitext.pairs()
+        row_offsets, columns, cells, cell_offsets = bitext.pairs()
         values = np.full((len(columns), 2), em.UNSEEN)
         places = np.empty(len(lexicon.target), np.int32)
         for part in self.parts:
@@ -151,8 +152,8 @@ class Model:
             source.offsets,
             target.ids,
             target.offsets,
-            bitext.cell_offsets,
-            cells.view(np.uint32),
+            cell_offsets,
+            cells,
             values,
             np.where(target_numbers >= 0, lexicon.forward_null[target_numbers], em.UNSEEN),
             np.where(source_numbers >= 0, lexicon.reverse_null[source_numbers], em.UNSEEN),
@@ -164,10 +165,12 @@ class Model:
         return Alignments.from_best(source.offsets, target.offsets, *decoded)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def known_priors(tensions: tuple[float, float], null_probability: float) -> Priors:
-    """Priors that a process keeps from one batch of pairs to the next."""
-    return Priors.empty()
+    """Priors that a process keeps from one batch of pairs to the next; their memory is taken at once."""
+    priors = Priors.empty(PRIOR_CELLS)
+    priors.values[:] = 0.0
+    return priors
 
 
 def to_safetensors(arrays: Arrays, values: dict[str, Any]) -> bytes:

@@ -13,16 +13,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 MOST_WORDS = 256  # of a side of the sentences whose priors are remembered
-MOST_CELLS = 2**21  # of all that are remembered: 32 MiB
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def diagonal_feature(j, i, m, n):
     """h = -|i/n - j/m|, both quotients first."""
     return -abs(i / n - j / m)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def diagonal_partition(j, m, n, tension):
     """The sum of exp(tension h) over i = 1..n in closed form.
 
@@ -61,29 +60,32 @@ class Priors(NamedTuple):
     used: NDArray[np.int64]
 
     @classmethod
-    def empty(cls) -> "Priors":
+    def empty(cls, num_cells: int) -> "Priors":
+        """Room for `num_cells` cells, 16 bytes each."""
         starts = np.full((MOST_WORDS, MOST_WORDS), -1, np.int32)
-        return cls(starts, np.empty((2, MOST_CELLS)), np.zeros(1, np.int64))
+        return cls(starts, np.empty((2, num_cells)), np.zeros(1, np.int64))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def fill_prior(forward, reverse, m, n, tensions, null_probability):
     """forward[i * m + j] = P(a_j = i), reverse[i * m + j] = P(a_i = j), positions from 0; the feature is the same.
 
     The null word has `null_probability`.
     """
     forward_partition = np.empty(m)
+    target_places = np.arange(1, m + 1) / m
     for j in range(m):
         forward_partition[j] = diagonal_partition(j + 1, m, n, tensions[0]) / (1.0 - null_probability)
     for i in range(n):
         reverse_partition = diagonal_partition(i + 1, n, m, tensions[1]) / (1.0 - null_probability)
+        source_place = (i + 1) / n
         for j in range(m):
-            feature = diagonal_feature(j + 1, i + 1, m, n)
+            feature = -abs(source_place - target_places[j])  # `diagonal_feature`
             forward[i * m + j] = math.exp(tensions[0] * feature) / forward_partition[j]
             reverse[i * m + j] = math.exp(tensions[1] * feature) / reverse_partition
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def prior_of(m, n, tensions, null_probability, priors, scratch):
     """`fill_prior` for lengths m and n: remembered in `priors`, or in `scratch` where that is full."""
     size = m * n
@@ -92,8 +94,9 @@ def prior_of(m, n, tensions, null_probability, priors, scratch):
     known = False
     if m < MOST_WORDS and n < MOST_WORDS:
         begin = np.int64(priors.starts[m, n])
-        known = begin >= 0
-        if not known and priors.used[0] + size <= MOST_CELLS:
+        if begin >= 0:
+            known = True
+        elif priors.used[0] + size <= priors.values.shape[1]:
             begin = priors.used[0]
             priors.used[0] += size
             priors.starts[m, n] = begin
@@ -108,7 +111,7 @@ def prior_of(m, n, tensions, null_probability, priors, scratch):
     return forward, reverse
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _arithmetico_geometric(first, geometric, ratio, difference, terms, power):
     """A sum of `terms` terms, each the product of an arithmetic and a geometric progression; power = ratio^terms."""
     last = geometric * power
@@ -117,7 +120,7 @@ def _arithmetico_geometric(first, geometric, ratio, difference, terms, power):
     ) / ((ratio - 1.0) * (ratio - 1.0))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def tension_gradient(j, m, n, tension):
     """The expected diagonal feature of generated word j under the prior.
 
@@ -141,7 +144,7 @@ def tension_gradient(j, m, n, tension):
     return (top + bottom) / partition
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def optimize_tension(tension, empirical, lengths, frequencies, num_tokens):
     """Eight gradient steps of the tension; `lengths` holds the distinct (m, n), `frequencies` how often each occurs."""
     for _ in range(8):

@@ -1,0 +1,34 @@
+"""The memory of a worker that aligns: bounded, given back, and measured."""
+
+import ctypes
+import gc
+from contextlib import suppress
+
+import psutil
+import pyarrow as pa
+
+LARGE = 4 * 2**20  # bytes; an array of more is given back as soon as it is freed
+_M_MMAP_THRESHOLD = -3  # of glibc's mallopt
+
+
+def give_back_memory() -> None:
+    """Return to the system what an earlier task of this process has freed; call it when a large task begins.
+
+    From here on Arrow uses the C library's heap, and large arrays stay out of it: both would keep what is freed, and a
+    worker would grow with the number of its tasks.
+    """
+    pa.set_memory_pool(pa.system_memory_pool())
+    gc.collect()
+    with suppress(OSError, AttributeError):  # a C library of another kind
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, LARGE)
+        library.malloc_trim(0)
+
+
+def private_memory() -> int:
+    """Bytes of memory that this process shares with no other: what is neither a mapped file nor shared memory."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
+    except (OSError, StopIteration):  # not Linux
+        return psutil.Process().memory_full_info().uss
