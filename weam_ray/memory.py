@@ -7,7 +7,7 @@ from contextlib import suppress
 import psutil
 import pyarrow as pa
 
-LARGE = 4 * 2**20  # bytes; an array of more is given back as soon as it is freed
+LARGE = 16 * 2**20  # bytes; an array of more is given back as soon as it is freed
 _M_MMAP_THRESHOLD = -3  # of glibc's mallopt
 
 

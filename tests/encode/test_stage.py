@@ -27,9 +27,9 @@ STAGES = ("corpus", "tokenizer", "aligner", "align", "encode")
 # What the stages make of the bundled English and German verses: the versions of the code behind it, and a hash. Where
 # a hash changes on purpose, so must a version: homes go on using what the old code made under the old one.
 PINNED = {
-    "align": {"corpus": 1, "aligner": 1, "align": 1, "rows": "2a4f3b732f7586c2"},
-    "encode": {"corpus": 1, "aligner": 1, "align": 1, "encode": 1, "rows": "1c3868537779d910"},
-    "tokenizer": {"corpus": 1, "tokenizer": 1, "rows": "a33108189f0503f6"},
+    "align": {"corpus": 2, "aligner": 2, "align": 2, "rows": "2a4f3b732f7586c2"},
+    "encode": {"corpus": 2, "aligner": 2, "align": 2, "encode": 1, "rows": "1c3868537779d910"},
+    "tokenizer": {"corpus": 2, "tokenizer": 1, "rows": "a33108189f0503f6"},
 }
 VERSIONS = {
     "corpus": CORPUS_VERSION,

@@ -1,0 +1,121 @@
+"""Fitting and decoding on two raylets, a worker killed in the middle of an iteration: not a bit changes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.align.texts import FIXTURES
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+# a process of its own: the tests' cluster has one raylet
+SCRIPT = """
+import hashlib, json, os, signal, sys, threading, time
+from pathlib import Path
+import gzip, psutil
+import pyarrow as pa
+import ray
+from ray.cluster_utils import Cluster
+from weam_ray.align.fast_align.bitext import Bitext, Side
+from weam_ray.align.fast_align.fit import fit
+from weam_ray.align.fast_align.model import Model
+from weam_ray.align.fast_align.tasks import Threads
+from weam_ray.align.pharaoh import format_pharaoh
+from weam_ray.align.symmetrize import symmetrize
+from weam_ray.align_options import align_config, align_parser
+from weam_ray.alignment import Alignment, Wishes
+from weam_ray.cluster import RayTasks, quiet_environment
+from weam_ray.config import AlignSection
+from weam_ray.corpus.words import segment
+
+folder, fixture = Path(sys.argv[1]), Path(sys.argv[2])
+lines = gzip.decompress(fixture.read_bytes()).decode().splitlines() * 40
+sides = [line.split(" ||| ") for line in lines]
+
+
+class Load:
+    def __init__(self, shard, of):
+        self.sides = sides[len(sides) * shard // of : len(sides) * (shard + 1) // of]
+
+    def __call__(self):
+        if ray.is_initialized():
+            (folder / ray.get_runtime_context().get_node_id()).touch()
+        return tuple(segment(pa.array([side[k] for side in self.sides]), "whitespace") for k in (0, 1))
+
+
+def bits(lexicon, parts):
+    told = hashlib.sha256(lexicon.to_bytes())
+    for part in parts:
+        told.update(part)
+    return told.hexdigest()
+
+
+def keep(number, part):
+    return part.to_bytes()
+
+
+settings = AlignSection(lowercase=False)
+here = bits(*fit([Load(0, 1)], settings, "whitespace", Threads(1), keep))
+lexicon, parts = fit([Load(0, 1)], settings, "whitespace", Threads(1), lambda number, part: part)
+words = Load(0, 1)()
+found = Model(lexicon, tuple(parts)).align(Bitext(*(Side.of(side, False) for side in words)))
+lines_here = format_pharaoh(symmetrize(found.forward, found.reverse, "grow-diag-final-and"))
+
+quiet_environment()
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+cluster.add_node(num_cpus=1)
+ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
+killed = []
+
+
+def kill_one():
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not killed:
+        for process in psutil.process_iter(["pid", "name", "cmdline"]):
+            if process.info["cmdline"] and process.info["cmdline"][0].startswith("ray::expect"):
+                os.kill(process.info["pid"], signal.SIGKILL)
+                killed.append(process.info["pid"])
+                return
+
+
+def report(entry):
+    if entry.iteration == 1 and entry.direction == "reverse":
+        threading.Thread(target=kill_one).start()
+
+
+there = bits(*fit([Load(shard, 5) for shard in range(5)], settings, "whitespace", RayTasks(1.0), keep, report))
+text = folder.parent / "text.txt"
+text.write_text("".join(f"{line}\\n" for line in lines))
+os.environ["RAY_ADDRESS"] = cluster.address
+arguments = ["--input", str(text), "--format", "pipes", "--source-lang", "en", "--target-lang", "de"]
+arguments += ["--num-shards", "4", "--output", str(folder.parent / "out"), f"home={folder.parent / 'home'}", "corpus.rows_per_shard=2000"]
+Alignment.of(align_config(align_parser("").parse_args(arguments)), Path.cwd(), Wishes()).run()
+job_same = (folder.parent / "out" / "links.pharaoh").read_bytes() == lines_here
+print(json.dumps({"job": job_same, "same": here == there, "killed": len(killed), "nodes": len(list(folder.iterdir()))}))
+ray.shutdown()
+cluster.shutdown()
+"""
+
+
+@pytest.mark.ray
+def test_two_raylets_and_a_killed_worker(tmp_path: Path) -> None:
+    nodes = tmp_path / "nodes"
+    nodes.mkdir()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    environment |= {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token", "PYTHONPATH": str(CHECKOUT)}
+    ray = Path(sys.executable).parent / "ray"
+    subprocess.run([ray, "get-auth-token", "--generate"], env=environment, check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(nodes), str(FIXTURES / "verses-en-de.txt.gz")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == {"job": True, "same": True, "killed": 1, "nodes": 2}
