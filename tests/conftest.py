@@ -9,11 +9,15 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from hypothesis import settings
+
 from weam_ray.cluster import quiet_environment, ray_cluster
 from weam_ray.config import Config, TokenizerSection, load_config
 from weam_ray.encode.tokenizer import train_wordpiece
 
 quiet_environment()
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 TEXTS = [
     "It is raining today, isn't it?",

@@ -1,30 +1,17 @@
-"""Links as arrays, as Arrow columns, and in Pharaoh form."""
+"""Links as arrays and as Arrow columns."""
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.align.texts import Pair, as_lists, links_of
 from weam_ray.align.alignments import Alignments, Links, best_links
-from weam_ray.align.pharaoh import format_pharaoh, parse_pharaoh
 from weam_ray.corpus.tables import ALIGNED
-
-Pair = list[tuple[int, int]]
 
 positions = st.integers(0, 32_766)
 pair_links = st.lists(st.tuples(positions, positions), max_size=6)
 all_links = st.lists(pair_links, max_size=6)
-
-
-def links_of(pairs: list[Pair]) -> Links:
-    flat = [link for pair in pairs for link in pair]
-    offsets = np.cumsum([0, *(len(pair) for pair in pairs)])
-    return Links(np.array(flat, np.int16).reshape(-1, 2), offsets.astype(np.int64))
-
-
-def as_lists(links: Links) -> list[Pair]:
-    return [links.of(number) for number in range(len(links.offsets) - 1)]
 
 
 class TestArrow:
@@ -55,6 +42,32 @@ class TestArrow:
                 assert array.flags.writeable
 
 
+class TestChoice:
+    @settings(deadline=None)
+    @given(all_links.filter(len), st.data())
+    def test_take(self, pairs: list[Pair], data: st.DataObject) -> None:
+        """Any pairs, in any order, some of them twice."""
+        chosen = data.draw(st.lists(st.integers(0, len(pairs) - 1), max_size=10))
+        taken = links_of(pairs).take(np.array(chosen, np.int64))
+        assert as_lists(taken) == [pairs[number] for number in chosen]
+        assert taken.links.dtype == np.int16
+        assert taken.offsets.dtype == np.int64
+
+    @settings(deadline=None)
+    @given(all_links, st.data())
+    def test_spread(self, pairs: list[Pair], data: st.DataObject) -> None:
+        """Pairs at their places among others, which have no links; to take them again gives the same."""
+        num_pairs = data.draw(st.integers(len(pairs), len(pairs) + 5))
+        places = sorted(data.draw(st.permutations(range(num_pairs)))[: len(pairs)])
+        links = links_of(pairs)
+        spread = links.spread(np.array(places, np.int64), num_pairs)
+        expected: list[Pair] = [[] for _ in range(num_pairs)]
+        for place, pair in zip(places, pairs, strict=True):
+            expected[place] = pair
+        assert as_lists(spread) == expected
+        assert as_lists(spread.take(np.array(places, np.int64))) == pairs
+
+
 class TestAlignments:
     def test_best_links(self) -> None:
         """Two pairs of 3 and 2 words; words without a partner have no link."""
@@ -74,16 +87,23 @@ class TestAlignments:
         unions = [sorted({*one, *other}) for one, other in zip(expected_forward, expected_reverse, strict=True)]
         union_offsets = np.cumsum([0, *(len(union) for union in unions)])
         posteriors = np.arange(2 * union_offsets[-1], dtype=np.float32).reshape(-1, 2)
+        source_offsets = np.cumsum([0, *(n for n, _ in sizes)])
+        target_offsets = np.cumsum([0, *(m for _, m in sizes)])
+        room = np.full((source_offsets[-1] + target_offsets[-1], 2), np.nan, np.float32)
+        for number, union in enumerate(unions):
+            begin = source_offsets[number] + target_offsets[number]
+            room[begin : begin + len(union)] = posteriors[union_offsets[number] : union_offsets[number + 1]]
         scores = np.arange(2.0 * len(sizes)).reshape(-1, 2)
         alignments = Alignments.from_best(
-            np.cumsum([0, *(n for n, _ in sizes)]),
-            np.cumsum([0, *(m for _, m in sizes)]),
+            source_offsets,
+            target_offsets,
             np.array([i for best in forward for i in best], np.int16),
             np.array([j for best in reverse for j in best], np.int16),
             scores,
-            posteriors,
-            union_offsets,
+            room,
+            np.diff(union_offsets),
         )
+        assert alignments.union_offsets.tolist() == union_offsets.tolist()
         assert as_lists(alignments.forward) == expected_forward
         assert as_lists(alignments.reverse) == expected_reverse
         columns = alignments.columns()
@@ -96,26 +116,3 @@ class TestAlignments:
         assert columns["union_posteriors"].flatten().to_pylist() == posteriors.ravel().tolist()
         assert columns["forward_score"].to_pylist() == scores[:, 0].tolist()
         assert columns["reverse_score"].to_pylist() == scores[:, 1].tolist()
-
-
-class TestPharaoh:
-    @settings(deadline=None)
-    @given(all_links)
-    def test_round_trip(self, pairs: list[Pair]) -> None:
-        lines = [format_pharaoh(links_of(pairs), number) for number in range(len(pairs))]
-        assert lines == [" ".join(f"{i}-{j}" for i, j in pair) for pair in pairs]
-        assert as_lists(parse_pharaoh(lines)) == pairs
-
-    def test_blank_lines_and_spaces(self) -> None:
-        assert as_lists(parse_pharaoh(["0-1  2-0\n", "", " \n", "\t3-3"])) == [[(0, 1), (2, 0)], [], [], [(3, 3)]]
-        assert as_lists(parse_pharaoh([])) == []
-
-    @pytest.mark.parametrize("token", ["1", "1-", "-1", "1-x", "a-1", "1--2", "1:2", "1-2-3", "1p2", "0.5-1"])
-    def test_no_link(self, token: str) -> None:
-        with pytest.raises(ValueError, match=r"^line 2: .* is no link of the form i-j") as caught:
-            parse_pharaoh(["0-0", f"1-1 {token} 2-2"])
-        assert repr(token) in str(caught.value)
-
-    def test_position_beyond_the_largest_sentence(self) -> None:
-        with pytest.raises(ValueError, match="line 2"):
-            parse_pharaoh(["0-0", "0-40000"])

@@ -92,7 +92,8 @@ text = folder.parent / "text.txt"
 text.write_text("".join(f"{line}\\n" for line in lines))
 os.environ["RAY_ADDRESS"] = cluster.address
 arguments = ["--input", str(text), "--format", "pipes", "--source-lang", "en", "--target-lang", "de"]
-arguments += ["--num-shards", "4", "--output", str(folder.parent / "out"), f"home={folder.parent / 'home'}", "corpus.rows_per_shard=2000"]
+arguments += ["--num-shards", "4", "--output", str(folder.parent / "out")]
+arguments += [f"home={folder.parent / 'home'}", "corpus.rows_per_shard=2000"]
 Alignment.of(align_config(align_parser("").parse_args(arguments)), Path.cwd(), Wishes()).run()
 job_same = (folder.parent / "out" / "links.pharaoh").read_bytes() == lines_here
 print(json.dumps({"job": job_same, "same": here == there, "killed": len(killed), "nodes": len(list(folder.iterdir()))}))

@@ -7,11 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.align.texts import reference_links
-from weam_ray.align.alignments import Links
+from tests.align.texts import Pair, as_lists, links_of, reference_links
 from weam_ray.align.symmetrize import METHODS, one_to_one, symmetrize
-
-Pair = list[tuple[int, int]]
 
 SIZE = 7
 
@@ -25,10 +22,35 @@ def directions(draw: st.DrawFn) -> tuple[Pair, Pair]:
     return forward, reverse
 
 
-def links_of(pairs: list[Pair]) -> Links:
-    flat = [link for pair in pairs for link in pair]
-    offsets = np.cumsum([0, *(len(pair) for pair in pairs)])
-    return Links(np.array(flat, np.int16).reshape(-1, 2), offsets.astype(np.int64))
+def plain(method: str, forward: Pair, reverse: Pair) -> Pair:
+    """Symmetrisation as it is described, in sets of links."""
+    one, other = set(forward), set(reverse)
+    if method == "union":
+        return sorted(one | other)
+    chosen = one & other
+
+    def used(i: int, j: int) -> tuple[bool, bool]:
+        return any(i == row for row, _ in chosen), any(j == column for _, column in chosen)
+
+    def grows(i: int, j: int) -> bool:
+        around = {(i + di, j + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1)} - {(i, j)}
+        return not all(used(i, j)) and bool(around & chosen)
+
+    if method.startswith("grow-diag"):
+        candidates = sorted((one | other) - chosen)
+        before = -1
+        while before != len(chosen):
+            before = len(chosen)
+            for link in candidates:
+                if link not in chosen and grows(*link):
+                    chosen.add(link)
+    for links in (one, other):
+        for link in sorted(links - chosen):
+            if method == "grow-diag-final" and not all(used(*link)):
+                chosen.add(link)
+            if method == "grow-diag-final-and" and not any(used(*link)):
+                chosen.add(link)
+    return sorted(chosen)
 
 
 def run(method: str, forward: Pair, reverse: Pair) -> Pair:
@@ -42,6 +64,12 @@ class TestAgainstReference:
         expected = reference_links(method)
         assert [links.of(k) for k in range(300)] == [expected.of(k) for k in range(300)]
         assert len(links.offsets) == len(expected.offsets) == 301
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_plain_implementation(self, method: str) -> None:
+        """The slow one of this file agrees with the program as well."""
+        pairs = zip(as_lists(reference_links("fwd")), as_lists(reference_links("rev")), strict=True)
+        assert [plain(method, *pair) for pair in pairs] == as_lists(reference_links(method))
 
     def test_methods_differ_on_these_verses(self) -> None:
         assert len({reference_links(method).links.tobytes() for method in METHODS}) == len(METHODS)
@@ -86,6 +114,24 @@ class TestHandCases:
     def test_other_number_of_pairs(self) -> None:
         with pytest.raises(ValueError, match="2 forward and 1 reverse"):
             symmetrize(links_of([[], []]), links_of([[]]), "union")
+
+
+cells = st.tuples(st.integers(0, SIZE - 1), st.integers(0, SIZE - 1))
+any_links = st.lists(cells, unique=True, max_size=20)
+
+
+class TestAgainstPlainImplementation:
+    @settings(deadline=None, max_examples=200)
+    @given(st.one_of(directions(), st.tuples(any_links, any_links)))
+    def test_random_links(self, pair: tuple[Pair, Pair]) -> None:
+        """Links of two directions, and any links in any order."""
+        for method in METHODS:
+            assert run(method, *pair) == plain(method, *pair), method
+
+    def test_largest_positions(self) -> None:
+        forward, reverse = [(32_766, 0), (2, 5)], [(32_766, 0), (32_765, 1)]
+        for method in METHODS:
+            assert run(method, forward, reverse) == plain(method, forward, reverse)
 
 
 class TestInvariants:

@@ -62,9 +62,11 @@ class Cluster:
             command, env=environment, check=check, capture_output=True, text=True, timeout=400, **options
         )
 
-    def submit(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    def submit(
+        self, *arguments: str, script: str = "jobs/pretrain.py", **options: Any
+    ) -> subprocess.CompletedProcess[str]:
         """`ray job submit` from the checkout, as README has it."""
-        job = ["--working-dir", ".", "--", "python", "jobs/pretrain.py", *arguments]
+        job = ["--working-dir", ".", "--", "python", script, *arguments]
         return self.call("job", "submit", "--address", self.address, *job, check=False, cwd=CHECKOUT, **options)
 
     def stop(self) -> None:
@@ -103,6 +105,13 @@ def test_a_mistake_in_a_job_is_a_sentence(cluster: Cluster) -> None:
     failed = cluster.submit("objective.lamda=1")
     assert failed.returncode != 0
     assert "Did you mean 'objective.lambda'?" in failed.stdout + failed.stderr
+
+
+def test_the_alignment_job(cluster: Cluster, moses_files: tuple[Path, Path], tmp_path: Path) -> None:
+    arguments = ["--input", *map(str, moses_files), "--format", "moses", "--source-lang", "en", "--target-lang", "xx"]
+    done = cluster.submit(*arguments, "--output", str(tmp_path / "aligned"), script="jobs/align.py")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert (tmp_path / "aligned" / "links.pharaoh").read_text(encoding="utf-8").count("\n") == 120
 
 
 @pytest.mark.slow
