@@ -132,3 +132,18 @@ class TestFiles:
             (tmp_path / "links.gz").write_bytes(data)
             with pytest.raises(UserError, match=r"links\.gz: not a whole gzip file"):
                 read_pharaoh(tmp_path / "links.gz")
+
+
+@pytest.mark.parametrize("token", ["\x0b", "\x0c"])
+def test_a_token_of_other_white_space(token: str) -> None:
+    with pytest.raises(ValueError, match=rf"line 2: '\\x0{ord(token):x}'"):
+        parse_pharaoh(["0-0", token, "1-1"])
+
+
+def test_damaged_gzip_file(tmp_path: Path) -> None:
+    damaged = bytearray(gzip.compress(b"0-0 1-1\n" * 100))
+    damaged[10] = 0xFF
+    file = tmp_path / "links.gz"
+    file.write_bytes(damaged)
+    with pytest.raises(UserError, match="not a whole gzip file"):
+        read_pharaoh(file)

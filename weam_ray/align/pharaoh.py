@@ -1,6 +1,8 @@
 """Links in Pharaoh form: `i-j` pairs, counted from 0, a line a sentence pair."""
 
 import gzip
+import re
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,7 +27,7 @@ def read_pharaoh(path: Path) -> Links:
         return parse_bytes(gzip.decompress(data) if path.suffix == ".gz" else data)
     except ValueError as error:
         raise UserError(f"{path}, {error}.") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: not a whole gzip file ({error}).") from None
 
 
@@ -44,7 +46,7 @@ def parse_bytes(data: bytes) -> Links:
     flat, offsets, wrong = _parse(np.frombuffer(data, np.uint8), data.count(b"\n"), data.count(b"-"))
     if wrong >= 0:
         number = data.count(b"\n", 0, wrong) + 1
-        token = data[wrong:].split(maxsplit=1)[0].decode(errors="replace")
+        token = re.split(rb"[ \t\r\n]", data[wrong:], maxsplit=1)[0].decode(errors="replace")
         raise ValueError(f"line {number}: {token!r} is no link of the form i-j")
     return Links(flat, offsets)
 

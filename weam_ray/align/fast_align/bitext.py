@@ -52,7 +52,8 @@ class Bitext:
 
     def __post_init__(self) -> None:
         assert len(self.source.offsets) == len(self.target.offsets)
-        assert self.num_cells == 0 or min(self.source.lengths.min(), self.target.lengths.min()) > 0, "a blank side"
+        lengths = np.concatenate([self.source.lengths, self.target.lengths])
+        assert len(lengths) == 0 or 0 < lengths.min() <= lengths.max() < 2**15, "a blank side, or one without end"
 
     @property
     def num_cells(self) -> int:

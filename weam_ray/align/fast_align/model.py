@@ -199,6 +199,6 @@ def map_safetensors(path: Path) -> tuple[Arrays, dict[str, Any]]:
             kind = np.dtype(kinds[entry["dtype"]])
             flat = np.frombuffer(mapped, kind, (end - begin) // kind.itemsize, 8 + size + begin)
             arrays[name] = flat.reshape(entry["shape"])
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise UserError(f"{path}: not a whole part of a FastAlign model ({error}).") from None
     return arrays, values
