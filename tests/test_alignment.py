@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,17 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_array_equal
 
-from tests.align.texts import FIXTURES, all_links, as_lists, read_lines, reference_links, verses
+from tests.align.texts import (
+    FIXTURES,
+    align,
+    all_links,
+    as_lists,
+    fit,
+    read_lines,
+    reference_links,
+    share_differing,
+    verses,
+)
 from weam_ray.align.alignments import Links
 from weam_ray.align.pharaoh import format_pharaoh, read_pharaoh
 from weam_ray.align.symmetrize import METHODS, symmetrize
@@ -30,6 +41,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 TEXT = FIXTURES / "verses-en-de.txt.gz"
 LANGUAGES = ("--source-lang", "en", "--target-lang", "de")
 VERSES = ("--input", TEXT, "--format", "pipes", *LANGUAGES)
+DATA_ROOT = "WEAM_RAY_DATA_ROOT"
 PHASES = ["start", "load", "corpus", "fit", "decode", "links", "write", "pictures", "total"]
 
 
@@ -94,10 +106,27 @@ def good(base: Path, home: Path) -> tuple[Path, dict[str, Any]]:
 
 
 class TestResults:
-    def test_links_are_those_of_the_cpp_program(self, good: tuple[Path, dict[str, Any]]) -> None:
+    def test_links_are_those_of_the_aligner(self, good: tuple[Path, dict[str, Any]]) -> None:
+        """Fitted here, without job, stages and Ray; and near those of the C++ program, which saw 5,000 verses."""
+        found = align(fit(verses()), verses())
         assert len(links_lines(good[0])) == 300
-        found = all_links(read_pharaoh(good[0] / "links.pharaoh"))
-        assert len(found ^ all_links(reference_links("grow-diag-final-and"))) <= 2
+        for links, own in zip(directions(aligned(good[0])), (found.forward, found.reverse), strict=True):
+            assert as_lists(links) == as_lists(own)
+        links = read_pharaoh(good[0] / "links.pharaoh")
+        assert as_lists(links) == as_lists(symmetrize(found.forward, found.reverse, "grow-diag-final-and"))
+        assert 0 < share_differing(links, all_links(reference_links("grow-diag-final-and"))) < 0.4
+
+    def test_links_are_those_of_the_cpp_program(self, home: Path, tmp_path: Path) -> None:
+        """On the 5,000 verses that the program was trained on, of which the fixture has the first."""
+        if DATA_ROOT not in os.environ:
+            pytest.skip(f"{DATA_ROOT} names no folder with fast_align/bible-en-de-5k.*.gz")
+        file = Path(os.environ[DATA_ROOT]) / "fast_align" / "bible-en-de-5k"
+        run(home, tmp_path / "out", "--input", f"{file}.txt.gz", "--format", "pipes", *LANGUAGES)
+        links = {"fwd": directions(aligned(tmp_path / "out"))[0], "rev": directions(aligned(tmp_path / "out"))[1]}
+        links["grow-diag-final-and"] = read_pharaoh(tmp_path / "out" / "links.pharaoh")
+        for kind, own in links.items():
+            assert len(own.offsets) == 5_001
+            assert share_differing(own, all_links(read_pharaoh(Path(f"{file}.{kind}.gz")))) <= 3e-4
 
     def test_aligned_tables(self, good: tuple[Path, dict[str, Any]]) -> None:
         table = aligned(good[0])
@@ -105,8 +134,6 @@ class TestResults:
         assert table["row"].to_pylist() == list(range(300))
         for side, column in enumerate(("source", "target")):
             assert table[column].to_pylist() == [" ".join(pair[side]) for pair in verses()]
-        for links, kind in zip(directions(table), ("fwd", "rev"), strict=True):
-            assert len(all_links(links) ^ all_links(reference_links(kind))) <= 2
         own = symmetrize(*directions(table), "grow-diag-final-and")
         assert (good[0] / "links.pharaoh").read_bytes() == format_pharaoh(own)
 
@@ -118,7 +145,7 @@ class TestResults:
         last = {entry["direction"]: entry for entry in result["iterations"]["en-de"]}
         assert set(result["tension"]) == {"forward", "reverse"} == set(last)
         assert all(0.1 < tension < 14 and tension != 4 for tension in result["tension"].values())
-        assert len(result["iterations"]["en-de"]) == 10
+        assert len(result["iterations"]["en-de"]) == 8
         assert list(result["seconds"]) == PHASES
         assert sum(result["seconds"].values()) - result["seconds"]["total"] <= result["seconds"]["total"] + 0.01
         assert result["peak_memory_bytes"] > 2**20
@@ -282,7 +309,7 @@ class TestGold:
         assert list(result["aer_by_symmetrization"]) == ["forward", "reverse", *METHODS]
         assert result["aer_by_symmetrization"] == {name: own.aer for name, own in scores.items()}
         assert result["scores_by_symmetrization"] == {name: vars(own) for name, own in scores.items()}
-        assert result["aer_by_symmetrization"]["intersect"] < 1 < result["aer_by_symmetrization"]["forward"]
+        assert result["aer_by_symmetrization"]["intersect"] < 20 < result["aer_by_symmetrization"]["union"]
         assert [file.name for file in (tmp_path / "out").glob("*.png")] == [f"alignment-{start + 1}.png"]
 
     def test_links_of_rejected_lines_are_missed(
@@ -313,7 +340,7 @@ class TestGold:
         [
             ((0, 300, 0), ["--gold-lines", "0:5"], "--gold-lines 0:5 names 5 of the 300 input lines.*has 300 lines"),
             ((0, 5, 0), ["--gold-lines", "five"], "--gold-lines 'five' is no range"),
-            ((1, 2, 0), ["--gold-lines", "0:1"], "line 1: link .* is beyond its pair of 11 source and 11 target words"),
+            ((1, 2, 0), ["--gold-lines", "0:1"], "line 1: link .* is beyond its pair of 11 source and 10 target words"),
             ((0, 5, 0), ["--gold-one-based"], "has a word 0, but --gold-one-based"),
         ],
     )
@@ -440,6 +467,16 @@ class TestOutput:
             name,
             f"{name}/theirs",
         ]
+
+    def test_a_run_of_pretraining(self, tmp_path: Path) -> None:
+        """Its folder has a config.yaml and a model too."""
+        for name in ("config.yaml", "state.json", "model/model.safetensors"):
+            (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "out" / name).write_text("theirs", encoding="utf-8")
+        with pytest.raises(UserError, match=r"--output .*out: a run of pre-training is there; name another folder"):
+            run(tmp_path / "home", tmp_path / "out", *VERSES)
+        for name in ("config.yaml", "state.json", "model/model.safetensors"):
+            assert (tmp_path / "out" / name).read_text(encoding="utf-8") == "theirs"
 
     def test_missing(self, tmp_path: Path) -> None:
         options = align_parser("").parse_args([*map(str, VERSES), f"home={tmp_path}"])

@@ -26,7 +26,7 @@ from weam_ray.corpus.stage import corpus_stage
 from weam_ray.errors import UserError
 from weam_ray.evaluate.alignment_error import Gold, check_words, gold_rows, read_gold, score_all
 from weam_ray.pipeline import StagePlan
-from weam_ray.runs import Home
+from weam_ray.runs import STATE, Home
 from weam_ray.storage import Stage, StageFile
 from weam_ray.warm_up import warm_workers
 
@@ -80,6 +80,8 @@ class Alignment:
         folder = folder.absolute()
         if folder.exists() and not folder.is_dir():
             raise UserError(f"--output {folder}: this is a file; name a folder.")
+        if (folder / STATE).is_file():
+            raise UserError(f"--output {folder}: a run of pre-training is there; name another folder.")
         if not (folder / CONFIG).is_file():
             for name in (ALIGNED, MODEL):
                 if (folder / name).exists():
@@ -131,8 +133,7 @@ class Alignment:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / RESULT).unlink(missing_ok=True)  # it is there when all is there
         write_whole(self.folder / CONFIG, self.config.to_yaml().encode())
-        given = self.config.align.model
-        if given is None or aligner.folder.path != str(self.folder / MODEL):
+        if aligner.folder.path != str((self.folder / MODEL).resolve()):  # else the given model is there already
             write_model(aligner, self.config, self.folder / MODEL)
         shutil.rmtree(self.folder / ALIGNED, ignore_errors=True)
         (self.folder / ALIGNED).mkdir()

@@ -2,18 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import tiny_overrides, write_moses
 from tests.encode.tables import unflat
-from weam_ray.align.fast_align import FastAlign
-from weam_ray.align.stage import align_table, split
+from weam_ray.align.fast_align.aligner import MODEL, shard_texts
+from weam_ray.align.fast_align.fit import fit
+from weam_ray.align.fast_align.tasks import Threads
+from weam_ray.align.stage import CELLS_AT_ONCE, runs
 from weam_ray.config import Config, load_config
 from weam_ray.corpus.tables import ALIGNED, PAIRS
 from weam_ray.corpus.words import word_spans
 from weam_ray.pipeline import Data, StagePlan, run_stages
-from weam_ray.storage import Folder, SourceHashes, StageStore
+from weam_ray.storage import Folder, SourceHashes, StageFile, StageStore
 
 pytestmark = pytest.mark.ray
 
@@ -45,13 +51,15 @@ def data(build: Callable[[Config], Data], config: Config) -> Data:
 class TestAligner:
     def test_one_model_for_a_language_pair(self, data: Data) -> None:
         """Fitted on the training part alone, as `fit` does it here."""
-        (file,) = data.aligner.files("model")
-        assert (file.label, file.info) == ("en-xx", {"language_pair": "en-xx"})
-        rows = [row for shard in data.corpus.files("train") for row in data.corpus.read_parquet(shard).to_pylist()]
-        words = [(split(row["source"], True)[0], split(row["target"], True)[0]) for row in rows]
-        model = FastAlign.fit(words, data.config.align)
-        assert data.aligner.read(file) == model.to_bytes()
-        assert len(data.aligner.info["en-xx"]) == len(model.reports) == 8
+        files = data.aligner.files(MODEL)
+        assert [file.label for file in files] == ["en-xx.words", "en-xx.00000"]
+        assert all(file.info["language_pair"] == "en-xx" for file in files)
+        texts = shard_texts(data.corpus, "en-xx", 2, "words")
+        lexicon, parts = fit(texts, data.config.align, "words", Threads(1), lambda _, part: part)
+        assert data.aligner.read(files[0]) == lexicon.to_bytes()
+        assert [data.aligner.read(files[1])] == [part.to_bytes() for part in parts]
+        assert len(data.aligner.info["en-xx"]["iterations"]) == len(lexicon.parameters.reports) == 8
+        assert data.aligner.info["en-xx"]["num_pairs"] == len(parts[0].columns)
 
     def test_counts(self, data: Data) -> None:
         rows = sum(file.rows for file in data.corpus.files("train"))
@@ -104,14 +112,34 @@ class TestAlign:
                     right, wrong = (right + 1, wrong) if i == j else (right, wrong + 1)
         assert right > 50 * max(wrong, 1)
 
-    def test_lowercase_is_for_the_aligner_only(self, data: Data) -> None:
-        (file,) = data.aligner.files("model")
-        model = FastAlign.from_bytes(data.aligner.read(file))
-        table = data.corpus.read_parquet(data.corpus.files("held_out")[0])
-        upper = table.set_column(3, "source", [[text.upper() for text in table["source"].to_pylist()]])
-        lowered, kept = (align_table(upper, model, lowercase).to_pylist() for lowercase in (True, False))
-        plain = align_table(table, model, True).to_pylist()
-        for name in ("source_words", "forward_links", "union_posteriors", "forward_score"):
-            assert [row[name] for row in lowered] == [row[name] for row in plain]
-        assert [row["source"] for row in lowered] == upper["source"].to_pylist()
-        assert [row["forward_score"] for row in kept] != [row["forward_score"] for row in plain]
+    def test_lowercase_is_for_the_aligner_only(
+        self, build: Callable[[Config], Data], data: Data, tmp_path: Path
+    ) -> None:
+        """Upper-cased text has the same links and spans, and stays as it is."""
+        source, target = write_moses(tmp_path)
+        source.write_text(source.read_text(encoding="utf-8").upper(), encoding="utf-8")
+        upper = build(load_config("bundled", tiny_overrides(Path(str(data.config.home)), (source, target))))
+        names = ("source_words", "forward_links", "reverse_links")
+        plain, shouted = (
+            {row["pair_id"]: row for part in PARTS for file in one.align.files(part) for row in rows_of(one, file)}
+            for one in (data, upper)
+        )
+        assert plain.keys() == shouted.keys()
+        assert all(shouted[pair]["source"] == row["source"].upper() for pair, row in plain.items())
+        same = sum(all(shouted[pair][name] == row[name] for name in names) for pair, row in plain.items())
+        assert same > 0.9 * len(plain)  # other pairs are held out, so the fits differ a little
+
+
+def rows_of(data: Data, file: StageFile) -> list[dict[str, Any]]:
+    return data.align.read_parquet(file).to_pylist()
+
+
+@given(st.lists(st.integers(0, 2 * CELLS_AT_ONCE), max_size=30))
+def test_runs(cells: list[int]) -> None:
+    """All pairs, in order; no run of several pairs has too many cells, and none could take the next pair."""
+    found = list(runs(np.array(cells, np.int64)))
+    assert [pair for begin, end in found for pair in range(begin, end)] == list(range(len(cells)))
+    for number, (begin, end) in enumerate(found):
+        assert end - begin == 1 or sum(cells[begin:end]) <= CELLS_AT_ONCE
+        if number + 1 < len(found):
+            assert sum(cells[begin : end + 1]) > CELLS_AT_ONCE

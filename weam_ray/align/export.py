@@ -13,6 +13,7 @@ from weam_ray.align.pharaoh import format_pharaoh, format_scored
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.cluster import map_items
 from weam_ray.config import Config
+from weam_ray.corpus.tables import ALIGNED
 from weam_ray.storage import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
 
 VERSION = 1
@@ -59,7 +60,7 @@ def links_stage(config: Config, store: StageStore, spec: StageSpec, align: Stage
 
 def rows_between(align: Stage, source: int, first: int, end: int, columns: list[str]) -> pa.Table:
     """The aligned rows of a source from `first` to `end`, training and held-out ones, by row."""
-    tables = []
+    tables = [ALIGNED.empty_table().select(columns)]
     for part in ("train", "held_out"):
         for file in align.files(part):
             if source_number(file) == source and not (

@@ -63,7 +63,7 @@ def read_manifest(path: str) -> tuple[Path, dict[str, Any]]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         version, files = manifest["format_version"], manifest["files"]
-    except (OSError, json.JSONDecodeError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"align.model={path}: there is no model; name the folder `model` that an alignment job left."
         ) from None
