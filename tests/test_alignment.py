@@ -254,7 +254,7 @@ class TestBadInput:
         assert not (tmp_path / "out" / "result.json").exists()
 
     def test_nothing_left(self, tmp_path: Path, ray_session: None) -> None:
-        with pytest.raises(UserError, match="en-de corpus is empty after filtering: 2 pairs were read from .*2 blank"):
+        with pytest.raises(UserError, match=r"en-de corpus is empty after filtering: 2 pairs were read from .*2 blank"):
             run(tmp_path / "home", tmp_path / "out", *pipes(tmp_path / "text", "one side", ""))
 
 
@@ -309,12 +309,10 @@ class TestGold:
         assert list(result["aer_by_symmetrization"]) == ["forward", "reverse", *METHODS]
         assert result["aer_by_symmetrization"] == {name: own.aer for name, own in scores.items()}
         assert result["scores_by_symmetrization"] == {name: vars(own) for name, own in scores.items()}
-        assert result["aer_by_symmetrization"]["intersect"] < 20 < result["aer_by_symmetrization"]["union"]
+        assert 5 < result["aer"] < 30
         assert [file.name for file in (tmp_path / "out").glob("*.png")] == [f"alignment-{start + 1}.png"]
 
-    def test_links_of_rejected_lines_are_missed(
-        self, tmp_path: Path, ray_session: None
-    ) -> None:
+    def test_links_of_rejected_lines_are_missed(self, tmp_path: Path, ray_session: None) -> None:
         """Three lines of one word a side, of which one is rejected: two of three sure links are found."""
         text = pipes(tmp_path / "text", "haus ||| house", "weg ||| ", "fluss ||| river")
         (tmp_path / "gold").write_text("0-0\n0-0\n0-0\n", encoding="utf-8")
@@ -327,12 +325,12 @@ class TestGold:
         run(home, tmp_path / "out", *VERSES, "--picture", 3, "--picture", 300)
         for line in (3, 300):
             assert (tmp_path / "out" / f"alignment-{line}.png").read_bytes().startswith(b"\x89PNG")
-        with pytest.raises(UserError, match=r"--picture 301: this line is not among the aligned pairs"):
+        with pytest.raises(UserError, match=r"--picture 301: the text has 300 lines"):
             run(home, tmp_path / "out", *VERSES, "--picture", 301)
 
     def test_picture_of_a_rejected_line(self, tmp_path: Path, ray_session: None) -> None:
         text = pipes(tmp_path / "text", "haus ||| house", "weg ||| ", "fluss ||| river")
-        with pytest.raises(UserError, match=r"--picture 2: this line is not among .*; see rejected\.tsv"):
+        with pytest.raises(UserError, match=r"--picture 2: this line is not among the aligned pairs; it is rejected"):
             run(tmp_path / "home", tmp_path / "out", *text, "--picture", 2)
 
     @pytest.mark.parametrize(
@@ -366,9 +364,7 @@ class TestGold:
 class TestSources:
     @pytest.fixture
     def sides(self) -> tuple[str, str]:
-        source, target = (
-            "".join(" ".join(pair[side]) + "\n" for pair in verses(100)) for side in range(2)
-        )
+        source, target = ("".join(" ".join(pair[side]) + "\n" for pair in verses(100)) for side in range(2))
         return source, target
 
     def test_every_format_gives_the_same_links(self, tmp_path: Path, ray_session: None, sides: tuple[str, str]) -> None:
@@ -418,21 +414,19 @@ class TestSources:
             "    - {format: bundled, source_lang: en, target_lang: de}\n"
             "    - {format: bundled, source_lang: en, target_lang: fr}\n"
             f"    - {{format: pipes, path: {tmp_path / 'more.txt'}, source_lang: en, target_lang: de}}\n"
-            "  max_words: 16\n"
+            "  max_words: 12\n"
             "  held_out: 20\n"
             "  rows_per_shard: 50\n",
             encoding="utf-8",
         )
         folder = tmp_path / "out"
-        result = run(
-            tmp_path / "home", folder, "--config", tmp_path / "several.yaml", "--symmetrization", "union"
-        )
+        result = run(tmp_path / "home", folder, "--config", tmp_path / "several.yaml", "--symmetrization", "union")
         assert not (folder / "links.pharaoh").exists()
         held_out = aligned(folder, "held_out-*")
         assert Counter(held_out["target_lang"].to_pylist()) == {"de": 20, "fr": 20}
         assert set(result["tension"]) == {"en-de", "en-fr"} == set(result["iterations"])
         bundled = pq.ParquetFile(CHECKOUT / "weam_ray/corpus/bundled/verses.parquet").metadata.num_rows
-        sizes = Counter()
+        sizes: Counter[str] = Counter()
         for number, name, num_rows in ((0, "en-de", bundled), (1, "en-fr", bundled), (2, "en-de-2", 3)):
             table = aligned(folder, f"*-{number:03d}-*")
             links = symmetrize(*directions(table), "union").spread(table["row"].to_numpy(), num_rows)

@@ -1,19 +1,41 @@
-"""What a process gives back, and what it says of its own memory."""
+"""The memory of a process: it is measured, and given back."""
+
+import subprocess
+import sys
 
 import numpy as np
-import psutil
 
+from weam_ray.memory import LARGE, private_memory
+
+SCRIPT = """
+import numpy as np
+import pyarrow as pa
 from weam_ray.memory import give_back_memory, private_memory
+give_back_memory()
+give_back_memory()
+assert pa.default_memory_pool().backend_name == "system"
+before = private_memory()
+small = [np.ones(2**13) for _ in range(2_000)]  # 125 MiB in pieces that the C library keeps when they are freed
+held = private_memory() - before
+del small
+give_back_memory()
+print(held, private_memory() - before)
+"""
 
-MIB = 2**20
 
-
-def test_private_memory_counts_what_is_touched() -> None:
-    give_back_memory()
+def test_private_memory_grows_with_what_is_written() -> None:
     before = private_memory()
-    held = np.ones(64 * MIB, np.uint8)
-    assert private_memory() - before > 60 * MIB
-    assert private_memory() <= psutil.Process().memory_info().rss
+    assert before > 2**20
+    size = 4 * LARGE
+    held = np.ones(size, np.uint8)
+    assert 0.9 * size < private_memory() - before < 2 * size
     del held
-    give_back_memory()
-    assert private_memory() - before < 16 * MIB
+    assert private_memory() - before < 0.5 * size
+
+
+def test_give_back_memory() -> None:
+    """Twice, in a process of its own: it changes Arrow's pool for good."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    held, left = map(int, done.stdout.split())
+    assert held > 100 * 2**20
+    assert left < held / 4

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from weam_ray.align.alignments import Links
-from weam_ray.align.export import links_spec, links_stage, rows_between
+from weam_ray.align.export import FORWARD, REVERSE, links_spec, links_stage, rows_between
 from weam_ray.align.given import source_number
 from weam_ray.align.model_folder import place, write_model
 from weam_ray.align.stage import align_stage, aligner_stage
@@ -105,6 +105,7 @@ class Alignment:
             check_shared(self.home.path)
             with self.phase("corpus"):
                 corpus = corpus_stage(self.config, store, specs["corpus"])
+            self.check_pictures(corpus)
             part = None if gold is None else self.place_gold(gold, corpus)
             with self.phase("fit"):
                 aligner = aligner_stage(self.config, store, specs.get("aligner"), corpus)
@@ -112,7 +113,7 @@ class Alignment:
                 align = align_stage(self.config, store, specs["align"], corpus, aligner)
             with self.phase("links"):
                 spec = links_spec(self.config, align.fingerprint, self.wishes.scores)
-                links = links_stage(self.config, store, spec, align)
+                links = links_stage(self.config, store, spec, align, corpus.info["rows"])
         finally:
             cluster.__exit__(None, None, None)
         with self.phase("write"):
@@ -124,6 +125,17 @@ class Alignment:
         write_whole(self.folder / RESULT, json.dumps(result, indent=1, ensure_ascii=False).encode())
         self.say(result)
         return result
+
+    def check_pictures(self, corpus: Stage) -> None:
+        """See that the lines to draw are there and not rejected, before anything takes long."""
+        if not self.wishes.pictures:
+            return
+        rejected = {row for file in corpus.files("rejected") for row in corpus.read_parquet(file)["row"].to_pylist()}
+        for line in self.wishes.pictures:
+            if line > corpus.info["rows"][0]:
+                raise UserError(f"--picture {line}: the text has {corpus.info['rows'][0]} lines.")
+            if line - 1 in rejected:
+                raise UserError(f"--picture {line}: this line is not among the aligned pairs; it is rejected.")
 
     def place_gold(self, gold: Gold, corpus: Stage) -> GoldPart:
         return GoldPart(gold, gold_rows(len(gold), corpus.info["rows"][0], self.wishes.gold_lines))
@@ -141,9 +153,11 @@ class Alignment:
             place(align, file.name, self.folder / ALIGNED / f"{file.part}-{file.label}.parquet")
         for number, folder in enumerate(self.folders()):
             folder.mkdir(exist_ok=True)
+            for part in (FORWARD, REVERSE):  # an earlier job may have left them, this one need not write them
+                (folder / f"{part}.pharaoh").unlink(missing_ok=True)
             for part in dict.fromkeys(entry["part"] for entry in links.manifest["files"]):
                 lines = b"".join(links.read(file) for file in links.files(part) if source_number(file) == number)
-                write_whole(folder / f"{part}.pharaoh", lines or b"\n" * corpus.info["rows"][number])
+                write_whole(folder / f"{part}.pharaoh", lines)
             write_whole(folder / "rejected.tsv", rejected_lines(corpus, number))
 
     def folders(self) -> list[Path]:
@@ -214,8 +228,9 @@ class Alignment:
         """The matrices of the lines that were asked for, or of the first that has gold links."""
         wanted = [line - 1 for line in self.wishes.pictures]
         if not wanted and part is not None:
-            with_gold = np.flatnonzero(np.diff(part.gold.sure.offsets))
-            wanted = [part.rows.start + int(pair) for pair in with_gold[:1]]
+            with_gold = part.rows.start + np.flatnonzero(np.diff(part.gold.sure.offsets))
+            aligned = rows_between(align, 0, part.rows.start, part.rows.stop, ["row"])["row"].to_numpy()
+            wanted = np.intersect1d(with_gold, aligned)[:1].tolist()
         for row in wanted:
             draw_row(self.config, align, part, row, self.folder / f"alignment-{row + 1}.png")
 
@@ -256,16 +271,10 @@ def rejected_lines(corpus: Stage, source: int) -> bytes:
 
 
 def draw_row(config: Config, align: Stage, part: GoldPart | None, row: int, file: Path) -> None:
-    """Draw one row of the source.
-
-    Raises:
-        UserError: there is no such row, or it was rejected.
-    """
+    """Draw one row of the source, which is among the aligned."""
     from weam_ray.report.matrix import draw_alignment
 
     table = rows_between(align, 0, row, row + 1, TEXT_COLUMNS)
-    if not table.num_rows:
-        raise UserError(f"--picture {row + 1}: this line is not among the aligned pairs; see rejected.tsv.")
     (pair,) = table.to_pylist()
     words = [
         [pair[side][start:end] for start, end in zip(flat[::2], flat[1::2], strict=True)]

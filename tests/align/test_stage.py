@@ -1,92 +1,142 @@
 """The stages `aligner` and `align` on Ray."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.align.texts import Pairs, assert_same_alignments, fit
+from tests.align.texts import align as align_pairs
 from tests.conftest import tiny_overrides, write_moses
 from tests.encode.tables import unflat
-from weam_ray.align.fast_align.aligner import MODEL, shard_texts
-from weam_ray.align.fast_align.fit import fit
-from weam_ray.align.fast_align.tasks import Threads
-from weam_ray.align.stage import CELLS_AT_ONCE, runs
+from weam_ray.align.aligners import table as aligners
+from weam_ray.align.alignments import Alignments, Links
+from weam_ray.align.fast_align.aligner import FastAlignDecoder
+from weam_ray.align.stage import CELLS_AT_ONCE, align_file, align_stage, aligner_stage, runs
 from weam_ray.config import Config, load_config
+from weam_ray.corpus.stage import corpus_stage
 from weam_ray.corpus.tables import ALIGNED, PAIRS
-from weam_ray.corpus.words import word_spans
-from weam_ray.pipeline import Data, StagePlan, run_stages
-from weam_ray.storage import Folder, SourceHashes, StageFile, StageStore
-
-pytestmark = pytest.mark.ray
+from weam_ray.corpus.words import segment, word_spans
+from weam_ray.pipeline import StagePlan
+from weam_ray.storage import Folder, SourceHashes, Stage, StageStore
 
 PARTS = ("train", "held_out")
 
 
+class Built(NamedTuple):
+    config: Config
+    corpus: Stage
+    aligner: Stage
+    align: Stage
+
+
+Build = Callable[..., Built]
+
+
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+def build(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Build:
     folder = tmp_path_factory.mktemp("align")
-    return load_config("bundled", tiny_overrides(folder / "home", write_moses(folder)))
+    files = write_moses(folder)
 
-
-@pytest.fixture(scope="module")
-def build(ray_session: None, config: Config) -> Callable[[Config], Data]:
-    home = Path(str(config.home))
-
-    def build(config: Config) -> Data:
-        plan = StagePlan.of(config, SourceHashes(home / "hashes.json"))
-        return run_stages(config, StageStore(Folder.at(home / "stages")), plan)
+    def build(*overrides: str, home: str = "home") -> Built:
+        config = load_config("bundled", [*tiny_overrides(folder / home, files), *overrides])
+        specs = StagePlan.of_alignment(config, SourceHashes(folder / home / "hashes.json")).specs
+        store = StageStore(Folder.at(folder / home / "stages"))
+        corpus = corpus_stage(config, store, specs["corpus"])
+        aligner = aligner_stage(config, store, specs["aligner"], corpus)
+        return Built(config, corpus, aligner, align_stage(config, store, specs["align"], corpus, aligner))
 
     return build
 
 
 @pytest.fixture(scope="module")
-def data(build: Callable[[Config], Data], config: Config) -> Data:
-    return build(config)
+def data(build: Build) -> Built:
+    return build()
 
 
+@pytest.fixture(scope="module")
+def plain(build: Build) -> Built:
+    """With words that tests can make by themselves: those between spaces, as they are."""
+    return build("corpus.segmentation=whitespace", "align.lowercase=false")
+
+
+def pairs_of(stage: Stage, part: str) -> Pairs:
+    rows = [row for file in stage.files(part) for row in stage.read_parquet(file).to_pylist()]
+    return [(row["source"].split(), row["target"].split()) for row in rows]
+
+
+def alignments_of(stage: Stage, part: str) -> Alignments:
+    table = pa.concat_tables([stage.read_parquet(file) for file in stage.files(part)]).combine_chunks()
+    posteriors = table["union_posteriors"].combine_chunks()
+    return Alignments(
+        Links.from_arrow(table["forward_links"]),
+        Links.from_arrow(table["reverse_links"]),
+        posteriors.flatten().to_numpy().reshape(-1, 2),
+        posteriors.offsets.to_numpy().astype(np.int64) // 2,
+        table["forward_score"].to_numpy(),
+        table["reverse_score"].to_numpy(),
+    )
+
+
+@pytest.mark.ray
 class TestAligner:
-    def test_one_model_for_a_language_pair(self, data: Data) -> None:
-        """Fitted on the training part alone, as `fit` does it here."""
-        files = data.aligner.files(MODEL)
-        assert [file.label for file in files] == ["en-xx.words", "en-xx.00000"]
-        assert all(file.info["language_pair"] == "en-xx" for file in files)
-        texts = shard_texts(data.corpus, "en-xx", 2, "words")
-        lexicon, parts = fit(texts, data.config.align, "words", Threads(1), lambda _, part: part)
-        assert data.aligner.read(files[0]) == lexicon.to_bytes()
-        assert [data.aligner.read(files[1])] == [part.to_bytes() for part in parts]
-        assert len(data.aligner.info["en-xx"]["iterations"]) == len(lexicon.parameters.reports) == 8
-        assert data.aligner.info["en-xx"]["num_pairs"] == len(parts[0].columns)
+    def test_one_model_for_a_language_pair(self, data: Built) -> None:
+        files = data.aligner.files("model")
+        assert {file.info["language_pair"] for file in files} == {"en-xx"}
+        assert [file.label for file in files][:2] == ["en-xx.words", "en-xx.00000"]
+        info = data.aligner.info["en-xx"]
+        assert [entry["direction"] for entry in info["iterations"]] == ["forward", "reverse"] * 4
+        assert len(info["tension"]) == 2
+        assert info["num_pairs"] == sum(file.info.get("num_pairs", 0) for file in files) > 0
 
-    def test_counts(self, data: Data) -> None:
+    def test_fitted_on_the_training_part_alone(self, plain: Built) -> None:
+        """The model is that of the training rows, and not that of all rows."""
+        decoder = aligners()["fast_align"].decoder(plain.config, plain.aligner, "en-xx")
+        assert isinstance(decoder, FastAlignDecoder)
+        stored = decoder.stored.load().lexicon.to_bytes()
+        train, held_out = (pairs_of(plain.corpus, part) for part in PARTS)
+        assert (len(train), len(held_out)) == (96, 24)
+        assert stored == fit(train).lexicon.to_bytes()
+        assert stored != fit(train + held_out).lexicon.to_bytes()
+
+    def test_counts(self, data: Built) -> None:
         rows = sum(file.rows for file in data.corpus.files("train"))
         assert (data.aligner.counts.rows_in, data.aligner.counts.rows_out) == (rows, rows)
         assert data.aligner.counts.rejected == {}
 
 
+@pytest.mark.ray
 class TestAlign:
-    def test_counts_and_shards(self, data: Data) -> None:
+    def test_counts_and_shards(self, data: Built) -> None:
         """Every shard of both parts, row for row; three of training, of forty rows but for the last."""
         assert len(data.corpus.files("train")) == 3
         counts = data.align.counts
         assert counts.rows_in == counts.rows_out == sum(file.rows for part in PARTS for file in data.corpus.files(part))
         assert counts.rejected == {}
         for part in PARTS:
-            shards = zip(data.corpus.files(part), data.align.files(part), strict=True)
-            for before, after in shards:
+            for before, after in zip(data.corpus.files(part), data.align.files(part), strict=True):
                 assert (after.label, after.rows, after.info) == (before.label, before.rows, before.info)
+        assert data.align.info["peak_memory_bytes"] > 2**20
 
-    def test_tables(self, data: Data) -> None:
+    def test_tables(self, data: Built) -> None:
         for part in PARTS:
             for before, after in zip(data.corpus.files(part), data.align.files(part), strict=True):
                 table = data.align.read_parquet(after)
                 assert table.schema == ALIGNED
                 assert table.select(PAIRS.names).to_pylist() == data.corpus.read_parquet(before).to_pylist()
 
-    def test_links_index_into_the_words(self, data: Data) -> None:
+    @pytest.mark.parametrize("part", PARTS)
+    def test_held_out_rows_are_aligned_by_the_model_of_the_training_rows(self, plain: Built, part: str) -> None:
+        model = fit(pairs_of(plain.corpus, "train"))
+        expected = align_pairs(model, pairs_of(plain.corpus, part))
+        assert_same_alignments(alignments_of(plain.align, part), expected)
+
+    def test_links_index_into_the_words(self, data: Built) -> None:
         num_rows = 0
         for part in PARTS:
             for file in data.align.files(part):
@@ -103,7 +153,7 @@ class TestAlign:
                     num_rows += 1
         assert num_rows == 120
 
-    def test_links_are_right(self, data: Data) -> None:
+    def test_links_are_right(self, data: Built) -> None:
         """Word n of one side is word n of the other: nearly all links of both directions join them."""
         right = wrong = 0
         for file in data.align.files("train"):
@@ -112,34 +162,53 @@ class TestAlign:
                     right, wrong = (right + 1, wrong) if i == j else (right, wrong + 1)
         assert right > 50 * max(wrong, 1)
 
-    def test_lowercase_is_for_the_aligner_only(
-        self, build: Callable[[Config], Data], data: Data, tmp_path: Path
-    ) -> None:
-        """Upper-cased text has the same links and spans, and stays as it is."""
-        source, target = write_moses(tmp_path)
-        source.write_text(source.read_text(encoding="utf-8").upper(), encoding="utf-8")
-        upper = build(load_config("bundled", tiny_overrides(Path(str(data.config.home)), (source, target))))
-        names = ("source_words", "forward_links", "reverse_links")
-        plain, shouted = (
-            {row["pair_id"]: row for part in PARTS for file in one.align.files(part) for row in rows_of(one, file)}
-            for one in (data, upper)
-        )
-        assert plain.keys() == shouted.keys()
-        assert all(shouted[pair]["source"] == row["source"].upper() for pair, row in plain.items())
-        same = sum(all(shouted[pair][name] == row[name] for name in names) for pair, row in plain.items())
-        assert same > 0.9 * len(plain)  # other pairs are held out, so the fits differ a little
+    def test_lowercase_is_for_the_aligner_only(self, data: Built, plain: Built) -> None:
+        """Upper case is aligned as lower case where the model is of lower case, and its words are unknown elsewhere."""
+        texts = [" ".join(source) for source, _ in pairs_of(data.corpus, "held_out")]
+        other = segment(pa.array([" ".join(target) for _, target in pairs_of(data.corpus, "held_out")]), "words")
+        (file,) = data.corpus.files("held_out")
+        scores = {}
+        for name, built in (("lowered", data), ("kept", plain)):
+            decode = aligners()["fast_align"].decoder(built.config, built.aligner, "en-xx").open(file)
+            scores[name] = [
+                decode(0, segment(pa.array(given), "words"), other)
+                for given in (texts, [text.upper() for text in texts])
+            ]
+        assert_same_alignments(*scores["lowered"])
+        assert (scores["kept"][1].forward_scores < scores["kept"][0].forward_scores - 10).all()
 
 
-def rows_of(data: Data, file: StageFile) -> list[dict[str, Any]]:
-    return data.align.read_parquet(file).to_pylist()
+class TestRuns:
+    @given(st.lists(st.one_of(st.integers(1, 40_000), st.integers(1, 2 * CELLS_AT_ONCE)), max_size=200))
+    def test_cover_all_pairs_in_bounds(self, cells: list[int]) -> None:
+        """In order, without gaps; a run is within the bound, or one pair; and no pair would fit to the run before."""
+        found = list(runs(np.array(cells, np.int64)))
+        assert [pair for begin, end in found for pair in range(begin, end)] == list(range(len(cells)))
+        assert all(begin < end for begin, end in found)
+        for begin, end in found:
+            assert end - begin == 1 or sum(cells[begin:end]) <= CELLS_AT_ONCE
+            assert end == len(cells) or sum(cells[begin : end + 1]) > CELLS_AT_ONCE
+
+    def test_none(self) -> None:
+        assert list(runs(np.zeros(0, np.int64))) == []
 
 
-@given(st.lists(st.integers(0, 2 * CELLS_AT_ONCE), max_size=30))
-def test_runs(cells: list[int]) -> None:
-    """All pairs, in order; no run of several pairs has too many cells, and none could take the next pair."""
-    found = list(runs(np.array(cells, np.int64)))
-    assert [pair for begin, end in found for pair in range(begin, end)] == list(range(len(cells)))
-    for number, (begin, end) in enumerate(found):
-        assert end - begin == 1 or sum(cells[begin:end]) <= CELLS_AT_ONCE
-        if number + 1 < len(found):
-            assert sum(cells[begin : end + 1]) > CELLS_AT_ONCE
+@pytest.mark.ray
+class TestParts:
+    @pytest.fixture
+    def few_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("weam_ray.align.stage.ROWS_AT_ONCE", 7)
+        monkeypatch.setattr("weam_ray.align.stage.CELLS_AT_ONCE", 150)
+
+    def test_parts_of_a_file_give_the_same_rows(self, plain: Built, few_at_once: None) -> None:
+        for file, aligned in zip(plain.corpus.files("train"), plain.align.files("train"), strict=True):
+            decode = aligners()["fast_align"].decoder(plain.config, plain.aligner, "en-xx").open(file)
+            memory: list[int] = []
+            tables = list(align_file(plain.corpus, file, decode, "whitespace", memory))
+            assert len(tables) == len(memory) > file.rows // 7
+            assert pa.concat_tables(tables).combine_chunks().equals(plain.align.read_parquet(aligned).combine_chunks())
+
+    def test_stage_file_as_an_item(self, plain: Built) -> None:
+        """What a task is sent is plain values."""
+        for file in plain.align.files("train"):
+            assert set(asdict(file)["info"]) == {"language_pair", "first_row", "end_row"}

@@ -111,7 +111,7 @@ class Pharaoh:
             for number in sorted({source_number(file) for file in files}):
                 own = [file for file in files if source_number(file) == number]
                 given = read_pharaoh(paths[number])
-                check_lines(paths[number], given, max(file.info["end_row"] for file in own if "end_row" in file.info))
+                check_lines(paths[number], given, corpus.info["rows"][number])
                 for file in own:
                     table = corpus.read_parquet(file)
                     rows = table["row"].to_numpy()

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from weam_ray.align.aligners import table
 from weam_ray.config import Config, fingerprint
 from weam_ray.errors import UserError
 from weam_ray.storage import Folder, Stage
@@ -95,5 +96,10 @@ def load_model(config: Config) -> Stage:
                 f"{key}={value}: the model in {folder} was fitted with {manifest[name]}; "
                 f"set {key}={str(manifest[name]).lower()}."
             )
+    if not table()[manifest["aligner"]].sharded:
+        raise UserError(
+            f"align.model={config.align.model}: {manifest['aligner']} aligns only the text that it is given, "
+            "so there is no model for other text; leave out align.model."
+        )
     hashes = {file["label"]: file["sha256"] for file in manifest["files"]}
     return Stage(Folder.at(folder), {**manifest, "fingerprint": fingerprint(hashes)})
