@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+DICTIONARY_COLUMNS = ["source_lang", "target_lang", "reason"]  # of few values; for the others it only costs time
+
 
 def freeze(*arrays: NDArray[Any]) -> None:
     """Make arrays read-only, as those are that come from a shared store, so that kernels are compiled for one kind."""
@@ -23,3 +25,16 @@ def string_buffers(strings: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[
     text = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
     freeze(begins, text)
     return text, begins
+
+
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """How Parquet holds columns, by their types: half the time of the defaults, and smaller."""
+    encodings = {}
+    for column in schema:
+        values = column.type.value_type if pa.types.is_list(column.type) else column.type
+        name = f"{column.name}.list.element" if pa.types.is_list(column.type) else column.name
+        if pa.types.is_integer(values):
+            encodings[name] = "DELTA_BINARY_PACKED"
+        elif pa.types.is_float32(values):
+            encodings[name] = "BYTE_STREAM_SPLIT"
+    return {"compression": "zstd", "use_dictionary": DICTIONARY_COLUMNS, "column_encoding": encodings}
