@@ -156,7 +156,9 @@ def fit(
                 tasks.submit(maximize, counts[r], ranges[r], factors, settings.alpha, *places[r], returns=len(shards))
                 for r in range(num_ranges)
             ]
-            values = [list(of_shard) for of_shard in zip(*map(as_list, updated), strict=True)]
+            values = [
+                list(of_shard) for of_shard in zip(*(own if len(shards) > 1 else [own] for own in updated), strict=True)
+            ]
         for entry in describe(iteration, tasks.get(statistics), tasks.get(tensions), lengths, frequencies):
             reports.append(entry)
             report(entry)
@@ -178,10 +180,6 @@ def fit(
         tasks.get(source_forms), tasks.get(target_forms), last.forward_null, last.reverse_null, parameters
     )
     return lexicon, tasks.get(kept)
-
-
-def as_list(results: Any) -> list[Any]:
-    return results if isinstance(results, list) else [results]
 
 
 def read_shard(load: Load, lowercase: bool) -> tuple[Bitext, tuple[pa.StringArray, Counts], pa.StringArray, Summary]:
