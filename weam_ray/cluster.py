@@ -85,6 +85,8 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    # reserving shares for operators lets a plan of a single one have half of the cores
+    context.op_resource_reservation_enabled = False
     try:
         yield
     finally:

@@ -1,8 +1,8 @@
 """The E-step, the M-step and the decoding of FastAlign, compiled, float64, both directions in one pass.
 
-Forward means that source words i = 1..n generate target words j = 1..m, reverse the opposite. A word pair has a
-record of four numbers of 8 bytes: t(f|e), t(e|f), and the two expected counts as integers; one look-up serves both
-directions, the next iteration, and the decoding.
+Forward means that source words i = 1..n generate target words j = 1..m, reverse the opposite. A word pair has two
+numbers of 8 bytes, t(f|e) and t(e|f), side by side, and two expected counts as integers: one look-up serves both
+directions.
 
 Expected counts are 64-bit fixed-point numbers of 2^-32, so that their addition is exact: neither the order of the
 sentences nor their distribution over shards changes a bit of the result.
@@ -39,21 +39,22 @@ def largest(source_offsets, target_offsets):
 
 
 @njit(cache=True, nogil=True)
-def gather(places, records, forward, reverse):
-    """t(f|e) and t(e|f) of each cell. A loop of its own, so that the memory fetches many records at once."""
+def gather(places, values, forward, reverse):
+    """t(f|e) and t(e|f) of each cell. A loop of its own, so that the memory fetches many of them at once."""
     for cell in range(len(places)):
         place = places[cell]
-        forward[cell] = records[place, 0]
-        reverse[cell] = records[place, 1]
+        forward[cell] = values[place, 0]
+        reverse[cell] = values[place, 1]
 
 
 @njit(cache=True, nogil=True)
 def scatter(places, counts, forward, reverse):
-    """Add `rounded` posteriors to the counts."""
+    """Add `rounded` posteriors to the counts (pairs, 2); most are zero after the first iterations."""
     for cell in range(len(places)):
-        place = places[cell]
-        counts[place, 2] += forward[cell] - ROUNDED_ZERO
-        counts[place, 3] += reverse[cell] - ROUNDED_ZERO
+        if forward[cell] != ROUNDED_ZERO or reverse[cell] != ROUNDED_ZERO:
+            place = places[cell]
+            counts[place, 0] += forward[cell] - ROUNDED_ZERO
+            counts[place, 1] += reverse[cell] - ROUNDED_ZERO
 
 
 @njit(cache=True, nogil=True)
@@ -125,7 +126,7 @@ def expectation(
     target_offsets,
     cell_offsets,
     cells,
-    records,
+    values,
     counts,
     forward_null,
     reverse_null,
@@ -138,7 +139,8 @@ def expectation(
     """The E-step over some sentences, in their order: neighbours share words, and so find them in the cache.
 
     Args:
-        cells: the record of each cell. records: (pairs, 4) float64; counts: the same memory as int64.
+        cells: the pair of each cell. values: t(f|e) and t(e|f), (pairs, 2); none where all are the same still.
+        counts: int64 (pairs, 2) to add to.
         forward_null: t(f|null) of each target word; reverse_null: t(e|null) of each source word.
         priors: a `prior.Priors` for these tensions.
         forward_null_counts, reverse_null_counts: int64 counts to add to.
@@ -162,7 +164,11 @@ def expectation(
         m = len(own_target)
         forward_prior, reverse_prior = prior_of(m, n, tensions, null_probability, priors, scratch)
         places = cells[cell_offsets[s] : cell_offsets[s + 1]]
-        gather(places, records, forward, reverse)
+        if len(values) > 0:
+            gather(places, values, forward, reverse)
+        else:
+            forward[: n * m] = UNSEEN
+            reverse[: n * m] = UNSEEN
         for j in range(m):
             forward_total[j] = forward_null[own_target[j]] * null_probability
         for i in range(n):
@@ -264,7 +270,7 @@ def decode(
     target_offsets,
     cell_offsets,
     cells,
-    records,
+    values,
     forward_null,
     reverse_null,
     tensions,
@@ -274,8 +280,7 @@ def decode(
 ):
     """The best links of both directions of every sentence pair, and how sure they are.
 
-    Arguments are as of `expectation`; `records` needs its first two columns only. The null word wins ties, then the
-    first word. Scores are log Poisson(m; 0.05 + n length_ratio) + log likelihood.
+    Arguments are as of `expectation`. The null word wins ties, then the first word. Scores are log Poisson(m; 0.05 + n length_ratio) + log likelihood.
 
     Returns:
         best source position of each target word, best target position of each source word (int16, -1 for null);
@@ -302,7 +307,7 @@ def decode(
         n = source_offsets[s + 1] - source_begin
         m = target_offsets[s + 1] - target_begin
         forward_prior, reverse_prior = prior_of(m, n, tensions, null_probability, priors, scratch)
-        gather(cells[cell_offsets[s] : cell_offsets[s + 1]], records, forward, reverse)
+        gather(cells[cell_offsets[s] : cell_offsets[s + 1]], values, forward, reverse)
         for j in range(m):
             highest[j] = forward_null[target[target_begin + j]] * null_probability
             forward_total[j] = highest[j]

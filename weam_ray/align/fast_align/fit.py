@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from weam_ray.align.fast_align import em
 from weam_ray.align.fast_align.bitext import Bitext, Side, find_forms
 from weam_ray.align.fast_align.model import IterationReport, Lexicon, Parameters, Part
-from weam_ray.align.fast_align.pairs import add_counts, merge_rows
+from weam_ray.align.fast_align.pairs import add_counts, merge_rows, take_rows
 from weam_ray.align.fast_align.prior import Priors, optimize_tension
 from weam_ray.align.fast_align.tasks import Tasks
 from weam_ray.arrays import freeze
@@ -159,6 +159,7 @@ def fit(
             values = [
                 list(of_shard) for of_shard in zip(*(own if len(shards) > 1 else [own] for own in updated), strict=True)
             ]
+            counts = [None] * num_ranges
         for entry in describe(iteration, tasks.get(statistics), tasks.get(tensions), lengths, frequencies):
             reports.append(entry)
             report(entry)
@@ -269,10 +270,9 @@ def expect(
 ) -> tuple[Any, ...]:
     """The E-step of a shard: statistics, the counts of the null word, and the counts (pairs, 2) of every range."""
     bitext, cuts = shard.bitext, shard.cuts
-    records = np.zeros((int(cuts[-1]), 4))
-    for r, of_range in enumerate(values):
-        records[cuts[r] : cuts[r + 1], :2] = em.UNSEEN if of_range is None else of_range
-    counts = records.view(np.int64)
+    of_pairs = np.empty((0, 2)) if values[0] is None else values[0] if len(values) == 1 else np.concatenate(values)
+    freeze(of_pairs)
+    counts = np.zeros((int(cuts[-1]), 2), np.int64)
     forward_null_counts = np.zeros(len(shard.target_numbers), np.int64)
     reverse_null_counts = np.zeros(len(shard.source_numbers), np.int64)
     statistics = em.expectation(
@@ -282,7 +282,7 @@ def expect(
         bitext.target.offsets,
         shard.cell_offsets,
         shard.cells,
-        records,
+        of_pairs,
         counts,
         factors.forward_null[shard.target_numbers],
         factors.reverse_null[shard.source_numbers],
@@ -293,8 +293,7 @@ def expect(
         reverse_null_counts,
     )
     null_counts = shard.target_numbers, forward_null_counts, shard.source_numbers, reverse_null_counts
-    by_range = [counts[begin:end, 2:].copy() for begin, end in pairwise(cuts)]
-    return (statistics, null_counts, *by_range)
+    return (statistics, null_counts, *(counts[begin:end] for begin, end in pairwise(cuts)))
 
 
 def merge_counts(of_range: Range, target_forms: pa.StringArray, *places_and_counts: Any) -> tuple[Any, ...]:
@@ -354,7 +353,8 @@ def maximize(
 ) -> tuple[Any, ...] | NDArray[np.float64]:
     """The M-step of a range: t(f|e) and t(e|f) of each shard's pairs, (pairs, 2)."""
     table = range_table(counts, of_range, factors, alpha)
-    by_shard = tuple(table[of_shard] for of_shard in places)
+    freeze(*places)
+    by_shard = tuple(take_rows(table, of_shard) for of_shard in places)
     return by_shard if len(by_shard) > 1 else by_shard[0]
 
 

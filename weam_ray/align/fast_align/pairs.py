@@ -200,3 +200,14 @@ def add_counts(places, given, counts):
         place = places[pair]
         counts[place, 0] += given[pair, 0]
         counts[place, 1] += given[pair, 1]
+
+
+@njit(cache=True, nogil=True)
+def take_rows(table, places):
+    """The rows of a table (pairs, 2) at some places."""
+    taken = np.empty((len(places), 2))
+    for pair in range(len(places)):
+        place = places[pair]
+        taken[pair, 0] = table[place, 0]
+        taken[pair, 1] = table[place, 1]
+    return taken
