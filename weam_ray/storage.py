@@ -114,14 +114,18 @@ class Folder:
     def is_local(self) -> bool:
         return isinstance(self.filesystem, pafs.LocalFileSystem)
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write a file whole, and the folder where there is none: a reader sees the old file or the new one."""
+    def write(self, name: str, *pieces: bytes | pa.Buffer) -> None:
+        """Write a file whole, of pieces that follow each other, and its folder where there is none.
+
+        A reader sees the old file or the new one.
+        """
         # an object store shows a file when it is complete; a local disk needs a second name for that
         partial = f"{name}.partial" if self.is_local else name
         if self.is_local:
             os.makedirs(self.path, exist_ok=True)
         with self.filesystem.open_output_stream(self.file(partial)) as stream:
-            stream.write(data)
+            for piece in pieces:
+                stream.write(piece)
         if self.is_local:
             os.replace(self.file(partial), self.file(name))
 
@@ -149,11 +153,25 @@ class Attempt:
     folder: Folder
     name: str
 
-    def write(self, part: str, label: str, data: bytes, rows: int = 0, suffix: str = "", **info: Any) -> StageFile:
-        """Write one file, under a name that no other attempt uses; `label` is what the file is called in its part."""
+    def write(
+        self,
+        part: str,
+        label: str,
+        data: bytes | list[pa.Buffer],
+        rows: int = 0,
+        suffix: str = "",
+        **info: Any,
+    ) -> StageFile:
+        """Write one file, of some bytes or of pieces, under a name that no other attempt uses; `label` is what the
+        file is called in its part.
+        """
         name = f"{self.name}-{part}-{label}{suffix}"
-        self.folder.write(name, data)
-        return StageFile(part, label, name, len(data), hashlib.sha256(data).hexdigest(), rows, info)
+        pieces = [data] if isinstance(data, bytes) else data
+        self.folder.write(name, *pieces)
+        told = hashlib.sha256()
+        for piece in pieces:
+            told.update(piece)
+        return StageFile(part, label, name, sum(map(len, pieces)), told.hexdigest(), rows, info)
 
     def write_parquet(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
         sink = pa.BufferOutputStream()

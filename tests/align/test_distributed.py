@@ -48,14 +48,14 @@ class Load:
 
 
 def bits(lexicon, parts):
-    told = hashlib.sha256(lexicon.to_bytes())
+    told = hashlib.sha256(b"".join(lexicon.pieces()))
     for part in parts:
         told.update(part)
     return told.hexdigest()
 
 
 def keep(number, part):
-    return part.to_bytes()
+    return b"".join(part.pieces())
 
 
 settings = AlignSection(lowercase=False)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.align.texts import Pairs, assert_same_alignments, fit
+from tests.align.texts import Pairs, assert_same_alignments, fit, stored_bytes
 from tests.align.texts import align as align_pairs
 from tests.conftest import tiny_overrides, write_moses
 from tests.encode.tables import unflat
@@ -98,11 +98,11 @@ class TestAligner:
         """The model is that of the training rows, and not that of all rows."""
         decoder = aligners()["fast_align"].decoder(plain.config, plain.aligner, "en-xx")
         assert isinstance(decoder, FastAlignDecoder)
-        stored = decoder.stored.load().lexicon.to_bytes()
+        stored = stored_bytes(decoder.stored.load().lexicon)
         train, held_out = (pairs_of(plain.corpus, part) for part in PARTS)
         assert (len(train), len(held_out)) == (96, 24)
-        assert stored == fit(train).lexicon.to_bytes()
-        assert stored != fit(train + held_out).lexicon.to_bytes()
+        assert stored == stored_bytes(fit(train).lexicon)
+        assert stored != stored_bytes(fit(train + held_out).lexicon)
 
     def test_counts(self, data: Built) -> None:
         rows = sum(file.rows for file in data.corpus.files("train"))

@@ -20,8 +20,8 @@ from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, St
 MODEL_VERSION = 2
 ALIGN_VERSION = 2
 
-ROWS_AT_ONCE = 2_000
-CELLS_AT_ONCE = 2_000_000  # source words x target words, summed over pairs
+ROWS_AT_ONCE = 4_000
+CELLS_AT_ONCE = 4_000_000  # source words x target words, summed over pairs
 
 
 def aligner_spec(config: Config, corpus: str, hashes: SourceHashes) -> StageSpec:

@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 from numpy.testing import assert_array_equal
 
-from tests.align.texts import Pairs, align, assert_same_alignments, assert_same_models, fit, verses
+from tests.align.texts import Pairs, align, assert_same_alignments, assert_same_models, fit, stored_bytes, verses
 from weam_ray.align.fast_align import fit as fit_module
 from weam_ray.align.fast_align.model import Lexicon, Model, Part, map_safetensors
 from weam_ray.errors import UserError
@@ -28,9 +28,9 @@ def model(text: Pairs) -> Model:
 def stored(model: Model, folder: Path) -> Model:
     """The model written to files and mapped again."""
     lexicon, *parts = (model.lexicon, *model.parts)
-    (folder / "words").write_bytes(lexicon.to_bytes())
+    (folder / "words").write_bytes(stored_bytes(lexicon))
     for number, part in enumerate(parts):
-        (folder / f"part{number}").write_bytes(part.to_bytes())
+        (folder / f"part{number}").write_bytes(stored_bytes(part))
     mapped = tuple(Part.of(*map_safetensors(folder / f"part{number}")) for number in range(len(parts)))
     return Model(Lexicon.of(*map_safetensors(folder / "words")), mapped)
 
@@ -56,10 +56,10 @@ class TestFiles:
         lexicon = model.lexicon
         longer = pa.array(["before", *lexicon.source.to_pylist()])
         sliced = Lexicon(longer[1:], lexicon.target, lexicon.forward_null, lexicon.reverse_null, lexicon.parameters)
-        assert sliced.to_bytes() == lexicon.to_bytes()
+        assert stored_bytes(sliced) == stored_bytes(lexicon)
 
     def test_the_library_reads_them(self, model: Model, tmp_path: Path) -> None:
-        (tmp_path / "part").write_bytes(model.parts[0].to_bytes())
+        (tmp_path / "part").write_bytes(stored_bytes(model.parts[0]))
         arrays, values = map_safetensors(tmp_path / "part")
         expected = safetensors.numpy.load_file(tmp_path / "part")
         assert values == {"first_row": 0}
@@ -70,7 +70,7 @@ class TestFiles:
 
     def test_part_without_rows(self, tmp_path: Path) -> None:
         empty = Part(7, np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros((0, 2)))
-        (tmp_path / "part").write_bytes(empty.to_bytes())
+        (tmp_path / "part").write_bytes(stored_bytes(empty))
         loaded = Part.of(*map_safetensors(tmp_path / "part"))
         assert (loaded.first_row, loaded.row_offsets.tolist(), loaded.table.shape) == (7, [0], (0, 2))
 
@@ -78,11 +78,11 @@ class TestFiles:
         """At most 16 bytes a word pair and direction, all told."""
         num_pairs = sum(len(part.columns) for part in model.parts)
         assert num_pairs > 10_000
-        assert sum(len(part.to_bytes()) for part in model.parts) / num_pairs <= 32
+        assert sum(len(stored_bytes(part)) for part in model.parts) / num_pairs <= 32
 
     @pytest.mark.parametrize("kept", [0, 5, 8, 40, 300, -1])
     def test_cut_short(self, model: Model, tmp_path: Path, kept: int) -> None:
-        for data in (model.lexicon.to_bytes(), model.parts[0].to_bytes()):
+        for data in (stored_bytes(model.lexicon), stored_bytes(model.parts[0])):
             (tmp_path / "cut").write_bytes(data[:kept])
             with pytest.raises(UserError, match="cut: not a whole part of a FastAlign model"):
                 map_safetensors(tmp_path / "cut")
@@ -99,7 +99,7 @@ class TestFiles:
                 map_safetensors(tmp_path / name)
 
     def test_other_format_is_refused(self, model: Model, tmp_path: Path) -> None:
-        data = model.lexicon.to_bytes()
+        data = stored_bytes(model.lexicon)
         length = int.from_bytes(data[:8], "little")
         values = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["model"])
         assert values["format_version"] == 2

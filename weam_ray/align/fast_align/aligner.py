@@ -101,7 +101,7 @@ def fit_pair(config: Config, corpus: Stage, pair: str, slots: float, attempt: At
 
     def keep_part(number: int, part: Part) -> StageFile:
         info: dict[str, Any] = {"language_pair": pair, "num_pairs": len(part.columns)}
-        return attempt.write(MODEL, f"{pair}.{number:05d}", part.to_bytes(), suffix=".safetensors", **info)
+        return attempt.write(MODEL, f"{pair}.{number:05d}", part.pieces(), suffix=".safetensors", **info)
 
     progress = FitProgress(pair, rows, config.align.iterations)
     if config.align.num_shards is None and rows <= MOST_ROWS_OF_TASK:
@@ -116,7 +116,7 @@ def fit_pair(config: Config, corpus: Stage, pair: str, slots: float, attempt: At
         number = config.align.num_shards or max(int(slots), -(-rows // MOST_ROWS_OF_SHARD))
         shards = shard_texts(corpus, pair, min(number, rows), segmentation)
         lexicon, parts = fit(shards, config.align, segmentation, RayTasks(cpus), keep_part, progress)
-    words = attempt.write(MODEL, f"{pair}.{WORDS}", lexicon.to_bytes(), suffix=".safetensors", language_pair=pair)
+    words = attempt.write(MODEL, f"{pair}.{WORDS}", lexicon.pieces(), suffix=".safetensors", language_pair=pair)
     info = {
         "iterations": [asdict(report) for report in lexicon.parameters.reports],
         "tension": list(lexicon.parameters.tensions),

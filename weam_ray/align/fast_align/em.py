@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
+from weam_ray.align.fast_align.prefetch import prefetch_row
 from weam_ray.align.fast_align.prior import prior_of
 
 COUNT_SCALE = float(2**32)
@@ -48,13 +49,19 @@ def gather(places, values, forward, reverse):
 
 
 @njit(cache=True, nogil=True)
-def scatter(places, counts, forward, reverse):
-    """Add `rounded` posteriors to the counts (pairs, 2); most are zero after the first iterations."""
+def announce(places, counts):
+    """Have the counts of each cell fetched while the posteriors are computed: a third of the E-step's time."""
     for cell in range(len(places)):
-        if forward[cell] != ROUNDED_ZERO or reverse[cell] != ROUNDED_ZERO:
-            place = places[cell]
-            counts[place, 0] += forward[cell] - ROUNDED_ZERO
-            counts[place, 1] += reverse[cell] - ROUNDED_ZERO
+        prefetch_row(counts, places[cell])
+
+
+@njit(cache=True, nogil=True)
+def scatter(places, counts, forward, reverse):
+    """Add `rounded` posteriors to the counts (pairs, 2)."""
+    for cell in range(len(places)):
+        place = places[cell]
+        counts[place, 0] += forward[cell] - ROUNDED_ZERO
+        counts[place, 1] += reverse[cell] - ROUNDED_ZERO
 
 
 @njit(cache=True, nogil=True)
@@ -169,6 +176,7 @@ def expectation(
         else:
             forward[: n * m] = UNSEEN
             reverse[: n * m] = UNSEEN
+        announce(places, counts)
         for j in range(m):
             forward_total[j] = forward_null[own_target[j]] * null_probability
         for i in range(n):
@@ -280,7 +288,8 @@ def decode(
 ):
     """The best links of both directions of every sentence pair, and how sure they are.
 
-    Arguments are as of `expectation`. The null word wins ties, then the first word. Scores are log Poisson(m; 0.05 + n length_ratio) + log likelihood.
+    Arguments are as of `expectation`. The null word wins ties, then the first word.
+    Scores are log Poisson(m; 0.05 + n length_ratio) + log likelihood.
 
     Returns:
         best source position of each target word, best target position of each source word (int16, -1 for null);

@@ -353,8 +353,10 @@ def maximize(
 ) -> tuple[Any, ...] | NDArray[np.float64]:
     """The M-step of a range: t(f|e) and t(e|f) of each shard's pairs, (pairs, 2)."""
     table = range_table(counts, of_range, factors, alpha)
-    freeze(*places)
-    by_shard = tuple(take_rows(table, of_shard) for of_shard in places)
+    freeze(table, *places)
+    by_shard = tuple(np.empty((len(of_shard), 2)) for of_shard in places)
+    for of_shard, taken in zip(places, by_shard, strict=True):
+        take_rows(table, of_shard, taken)
     return by_shard if len(by_shard) > 1 else by_shard[0]
 
 

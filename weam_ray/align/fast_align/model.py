@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from weam_ray.align.alignments import Alignments
@@ -73,9 +72,10 @@ class Part:
     def __post_init__(self) -> None:
         freeze(self.row_offsets, self.columns, self.table)
 
-    def to_bytes(self) -> bytes:
+    def pieces(self) -> list[pa.Buffer]:
+        """The bytes of its file, one piece after another, without a copy of the arrays."""
         arrays: Arrays = {"row_offsets": self.row_offsets, "columns": self.columns, "table": self.table}
-        return to_safetensors(arrays, {"first_row": self.first_row})
+        return safetensors_pieces(arrays, {"first_row": self.first_row})
 
     @classmethod
     def of(cls, arrays: Arrays, values: dict[str, Any]) -> "Part":
@@ -92,17 +92,18 @@ class Lexicon:
     reverse_null: NDArray[np.float64]
     parameters: Parameters
 
-    def to_bytes(self) -> bytes:
+    def pieces(self) -> list[pa.Buffer]:
+        """The bytes of its file, one piece after another."""
         arrays: Arrays = {"forward_null": self.forward_null, "reverse_null": self.reverse_null}
         for side, forms in (("source", self.source), ("target", self.target)):
             data, begins = string_buffers(forms)
             arrays[f"{side}_bytes"] = np.ascontiguousarray(data[begins[0] : begins[-1]])
             arrays[f"{side}_begins"] = begins - begins[0]
-        return to_safetensors(arrays, {"format_version": FORMAT_VERSION, **asdict(self.parameters)})
+        return safetensors_pieces(arrays, {"format_version": FORMAT_VERSION, **asdict(self.parameters)})
 
     @classmethod
     def of(cls, arrays: Arrays, values: dict[str, Any]) -> "Lexicon":
-        """From what `to_bytes` wrote.
+        """From what `pieces` gave.
 
         Raises:
             UserError: written by another version of the format.
@@ -173,20 +174,39 @@ def known_priors(tensions: tuple[float, float], null_probability: float) -> Prio
     return priors
 
 
-def to_safetensors(arrays: Arrays, values: dict[str, Any]) -> bytes:
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return safetensors.numpy.save(contiguous, {"model": json.dumps(values)})
+KINDS = {"F64": np.float64, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
+
+
+def safetensors_pieces(arrays: Arrays, values: dict[str, Any]) -> list[pa.Buffer]:
+    """A safetensors file: the length of a header in JSON, the header, and the arrays one after another.
+
+    The library's own writer copies the arrays three times.
+    """
+    names = {np.dtype(kind): name for name, kind in KINDS.items()}
+    header: dict[str, Any] = {"__metadata__": {"model": json.dumps(values)}}
+    end = 0
+    ordered = sorted(arrays.items(), key=lambda entry: -entry[1].itemsize)  # so that each array lies aligned
+    for name, array in ordered:
+        header[name] = {
+            "dtype": names[array.dtype],
+            "shape": array.shape,
+            "data_offsets": [end, end + array.nbytes],
+        }
+        end += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    head = len(text).to_bytes(8, "little") + text
+    return [pa.py_buffer(head), *(pa.py_buffer(np.ascontiguousarray(array)) for _, array in ordered)]
 
 
 def map_safetensors(path: Path) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays of a file of `to_safetensors`, mapped into memory, and its values.
+    """The arrays of a file of `safetensors_pieces`, mapped into memory, and its values.
 
-    The library's own reader copies; the format is a length, a header in JSON, and the arrays one after another.
+    The library's own reader copies.
 
     Raises:
         UserError: not such a file, or cut short.
     """
-    kinds = {"F64": np.float64, "I64": np.int64, "I32": np.int32, "U8": np.uint8}
     try:
         with path.open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -196,7 +216,7 @@ def map_safetensors(path: Path) -> tuple[Arrays, dict[str, Any]]:
         arrays: Arrays = {}
         for name, entry in header.items():
             begin, end = entry["data_offsets"]
-            kind = np.dtype(kinds[entry["dtype"]])
+            kind = np.dtype(KINDS[entry["dtype"]])
             flat = np.frombuffer(mapped, kind, (end - begin) // kind.itemsize, 8 + size + begin)
             arrays[name] = flat.reshape(entry["shape"])
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:

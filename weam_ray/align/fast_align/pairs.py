@@ -203,11 +203,9 @@ def add_counts(places, given, counts):
 
 
 @njit(cache=True, nogil=True)
-def take_rows(table, places):
-    """The rows of a table (pairs, 2) at some places."""
-    taken = np.empty((len(places), 2))
+def take_rows(table, places, taken):
+    """Copy the rows of a table (pairs, 2) at some places."""
     for pair in range(len(places)):
         place = places[pair]
         taken[pair, 0] = table[place, 0]
         taken[pair, 1] = table[place, 1]
-    return taken
