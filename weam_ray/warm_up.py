@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -16,7 +17,7 @@ from weam_ray.align.fast_align.model import Model
 from weam_ray.align.fast_align.tasks import Threads
 from weam_ray.align.pharaoh import format_pharaoh, parse_pharaoh
 from weam_ray.align.symmetrize import METHODS, one_to_one, symmetrize
-from weam_ray.cluster import RayTasks, map_items, num_slots
+from weam_ray.cluster import map_items, num_slots
 from weam_ray.config import AlignSection
 from weam_ray.corpus.words import segment
 from weam_ray.encode.projection import project
@@ -39,10 +40,12 @@ def compile_kernels() -> None:
 
 def warm_workers(num_cpus: float) -> None:
     """Have the cluster start as many workers as run at once, with everything imported and every kernel loaded."""
-    tasks = RayTasks(num_cpus)
-    loading = [tasks.submit(compile_kernels) for _ in range(max(1, int(num_slots(num_cpus))))]
-    map_items([{}], dict, "loading", num_cpus)  # has Ray Data start what it needs, meanwhile
-    tasks.get(loading)
+
+    def load(item: dict[str, Any]) -> dict[str, Any]:
+        compile_kernels()
+        return item
+
+    map_items([{}] * max(1, int(num_slots(num_cpus))), load, "loading", num_cpus)
 
 
 def compile_operator() -> None:

@@ -15,16 +15,6 @@ class Tasks(Protocol):
         """The value of a result, or of a list of results."""
 
 
-class Pick:
-    """One of several results of a step."""
-
-    def __init__(self, future: "Future[Any]", number: int) -> None:
-        self.future, self.number = future, number
-
-    def result(self) -> Any:
-        return self.future.result()[self.number]
-
-
 class Threads:
     """Runs steps side by side in this process, started in the order in which they are submitted.
 
@@ -35,10 +25,24 @@ class Threads:
         self.pool = ThreadPoolExecutor(num_threads, thread_name_prefix="fit")
 
     def submit(self, step: Callable[..., Any], *arguments: Any, returns: int = 1) -> Any:
-        future = self.pool.submit(lambda: step(*map(self.get, arguments)))
-        return future if returns == 1 else [Pick(future, number) for number in range(returns)]
+        if returns == 1:
+            return self.pool.submit(lambda: step(*map(self.get, arguments)))
+        futures = [Future[Any]() for _ in range(returns)]  # each result is freed when nobody asks for it any more
+
+        def run() -> None:
+            try:
+                results = step(*map(self.get, arguments))
+            except BaseException as error:  # raised again where a result is asked for
+                for future in futures:
+                    future.set_exception(error)
+            else:
+                for future, result in zip(futures, results, strict=True):
+                    future.set_result(result)
+
+        self.pool.submit(run)
+        return futures
 
     def get(self, results: Any) -> Any:
         if isinstance(results, list):
             return [self.get(result) for result in results]
-        return results.result() if isinstance(results, Future | Pick) else results
+        return results.result() if isinstance(results, Future) else results
