@@ -19,19 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weam_ray.storage import (
-    DEAD_AFTER_SECONDS,
-    Attempt,
-    Counts,
-    Folder,
-    SourceHashes,
-    Stage,
-    StageOutput,
-    StageSpec,
-    StageStore,
-    lease,
-    live_leases,
-)
+from weam_ray.folder import Folder
+from weam_ray.lease import DEAD_AFTER_SECONDS, lease, live_leases
+from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageOutput, StageSpec, StageStore
 
 SPEC = StageSpec("demo", 1, {"size": 3}, {"corpus": "abc"})
 TABLE = pa.table({"number": pa.array([1, 2, 3], pa.int32()), "text": ["a", "b", "c"]})
@@ -257,7 +247,8 @@ def test_lease_is_given_back(folder: Folder) -> None:
 BUILDER_PROCESS = """
 import sys, time
 from pathlib import Path
-from weam_ray.storage import Counts, Folder, StageOutput, StageSpec, StageStore
+from weam_ray.folder import Folder
+from weam_ray.storage import Counts, StageOutput, StageSpec, StageStore
 
 def builder(attempt):
     files = [attempt.write("train", "0", b"of the other process", rows=1)]

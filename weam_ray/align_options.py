@@ -14,7 +14,7 @@ from weam_ray.errors import UserError
 
 # a corpus whose words are given is taken as it is, but for pairs that no aligner can use
 GIVEN_WORDS = {"segmentation": "whitespace", "keep_identical": True, "max_words": 2_000}
-ROWS_PER_SHARD = 5_000
+ROWS_PER_SHARD = 8_000
 
 
 def align_parser(description: str) -> argparse.ArgumentParser:

@@ -166,7 +166,8 @@ def map_items(items: Sequence[Item], task: Callable[[Item], Item], label: str, n
             results.append(json.dumps(result))
         return {"result": results}
 
-    dataset = ray.data.range(len(items), override_num_blocks=len(items)).rename_columns({"id": "item"})
+    # one operator, and so one start of tasks; a range would be read by another
+    dataset = ray.data.from_items([{"item": number} for number in range(len(items))], override_num_blocks=len(items))
     mapped = dataset.map_batches(run, batch_size=1, num_cpus=num_cpus)
     results: dict[int, Item] = {}
     for row in progress(mapped.iter_rows(), label, total=len(items)):

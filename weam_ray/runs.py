@@ -12,8 +12,10 @@ from typing import Any
 from weam_ray.config import Config, environment_home, fingerprint, load_config
 from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
+from weam_ray.folder import Folder
+from weam_ray.lease import lease, live_leases
 from weam_ray.pipeline import StagePlan
-from weam_ray.storage import Folder, SourceHashes, StageStore, lease, live_leases
+from weam_ray.storage import SourceHashes, StageStore
 
 STATE = "state.json"
 CONFIG = "config.yaml"

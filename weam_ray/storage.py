@@ -8,29 +8,23 @@ import getpass
 import hashlib
 import json
 import os
-import socket
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from weam_ray.arrays import parquet_options
 from weam_ray.config import fingerprint
 from weam_ray.errors import UserError
-
-HEARTBEAT_SECONDS = 10.0
-DEAD_AFTER_SECONDS = 60.0
+from weam_ray.folder import Folder
+from weam_ray.lease import lease, live_attempts, sweep
 
 
 @dataclass(frozen=True)
@@ -84,66 +78,6 @@ class StageOutput:
     files: list[StageFile]
     counts: Counts
     info: dict[str, Any] = field(default_factory=dict)
-
-
-class Folder:
-    """A folder on an Arrow filesystem; picklable, so that tasks on other machines write into it."""
-
-    def __init__(self, filesystem: pafs.FileSystem, path: str) -> None:
-        self.filesystem = filesystem
-        self.path = path.rstrip("/")
-
-    @classmethod
-    def at(cls, address: str | Path) -> "Folder":
-        """The folder of a local path or of a URI such as `s3://bucket/stages`."""
-        text = str(address)
-        if "://" in text:
-            try:
-                return cls(*pafs.FileSystem.from_uri(text))
-            except (pa.ArrowInvalid, OSError) as error:
-                raise UserError(f"stages={text}: not a place that can be used: {error}") from None
-        return cls(pafs.LocalFileSystem(), str(Path(text).expanduser().resolve()))
-
-    def child(self, name: str) -> "Folder":
-        return Folder(self.filesystem, self.file(name))
-
-    def file(self, name: str) -> str:
-        return f"{self.path}/{name}"
-
-    @property
-    def is_local(self) -> bool:
-        return isinstance(self.filesystem, pafs.LocalFileSystem)
-
-    def write(self, name: str, *pieces: bytes | pa.Buffer) -> None:
-        """Write a file whole, of pieces that follow each other, and its folder where there is none.
-
-        A reader sees the old file or the new one.
-        """
-        # an object store shows a file when it is complete; a local disk needs a second name for that
-        partial = f"{name}.partial" if self.is_local else name
-        if self.is_local:
-            os.makedirs(self.path, exist_ok=True)
-        with self.filesystem.open_output_stream(self.file(partial)) as stream:
-            for piece in pieces:
-                stream.write(piece)
-        if self.is_local:
-            os.replace(self.file(partial), self.file(name))
-
-    def read(self, name: str) -> bytes:
-        with self.filesystem.open_input_file(self.file(name)) as stream:
-            return stream.read()
-
-    def sizes(self) -> dict[str, int]:
-        """Names and bytes of the files directly inside; empty when there is no such folder."""
-        selector = pafs.FileSelector(self.path, allow_not_found=True)
-        found = self.filesystem.get_file_info(selector)
-        return {info.base_name: info.size for info in found if info.type == pafs.FileType.File}
-
-    def delete(self, name: str) -> None:
-        try:
-            self.filesystem.delete_file(self.file(name))
-        except FileNotFoundError:
-            return
 
 
 @dataclass(frozen=True)
@@ -321,77 +255,6 @@ class StageStore:
 def describe(counts: Counts) -> str:
     rejected = "".join(f", {number:,} {reason}" for reason, number in counts.rejected.items() if number)
     return f"{counts.rows_in:,} rows in, {counts.rows_out:,} out" + (f"; rejected{rejected[1:]}" if rejected else "")
-
-
-@contextmanager
-def lease(folder: Folder, attempt: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold a stage while it is built: wait for an earlier live attempt, then keep a heartbeat until the end."""
-    name = f"lease-{attempt}.json"
-    entry = {"attempt": attempt, "host": socket.gethostname(), "pid": os.getpid(), "started": time.time()}
-    stop = threading.Event()
-
-    def beat() -> None:
-        folder.write(name, json.dumps({**entry, "heartbeat": time.time()}).encode())
-
-    def keep_beating() -> None:
-        while not stop.wait(HEARTBEAT_SECONDS):
-            with suppress(OSError):  # a disk that is busy or full for a moment; the next beat comes
-                beat()
-
-    beat()
-    thread = threading.Thread(target=keep_beating, name=f"lease {attempt}", daemon=True)
-    thread.start()
-    try:
-        waiting = False
-        while True:
-            ahead = [other for other in live_leases(folder) if order(other) < order(entry)]
-            if not ahead:
-                break
-            if not waiting:
-                first = min(ahead, key=order)
-                say(f"{Path(folder.path).name}: waiting for process {first['pid']} on {first['host']}, which builds it")
-                waiting = True
-            stop.wait(0.5)
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        folder.delete(name)
-        if folder.is_local:
-            with suppress(OSError):  # not empty: the stage is there, or another attempt
-                os.rmdir(folder.path)
-
-
-def order(entry: dict[str, Any]) -> tuple[float, str]:
-    return entry["started"], entry["attempt"]
-
-
-def live_leases(folder: Folder) -> list[dict[str, Any]]:
-    """Leases whose owner lives: a fresh heartbeat and, on this host, a running process."""
-    leases = []
-    for name in folder.sizes():
-        if not name.startswith("lease-"):
-            continue
-        try:
-            entry = json.loads(folder.read(name))
-        except (FileNotFoundError, json.JSONDecodeError):
-            continue  # given back, or being written, at this moment
-        alive_here = entry["host"] != socket.gethostname() or psutil.pid_exists(entry["pid"])
-        if alive_here and time.time() - entry["heartbeat"] < DEAD_AFTER_SECONDS:
-            leases.append(entry)
-    return leases
-
-
-def live_attempts(folder: Folder) -> set[str]:
-    return {entry["attempt"] for entry in live_leases(folder)}
-
-
-def sweep(folder: Folder, keep: set[str]) -> None:
-    """Delete what dead attempts left: their files, and a manifest whose files are not all there."""
-    for name in folder.sizes():
-        attempt = name.removeprefix("lease-").split("-")[0].split(".")[0]
-        if attempt not in keep:
-            folder.delete(name)
 
 
 class SourceHashes:

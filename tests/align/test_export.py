@@ -13,7 +13,8 @@ from weam_ray.align.export import links_spec, rows_between, shards
 from weam_ray.align.pharaoh import format_pharaoh
 from weam_ray.config import Config, make_config
 from weam_ray.corpus.tables import ALIGNED
-from weam_ray.storage import Attempt, Folder, Stage, StageFile
+from weam_ray.folder import Folder
+from weam_ray.storage import Attempt, Stage, StageFile
 
 
 def write(attempt: Attempt, part: str, label: str, rows: list[int], **info: object) -> StageFile:

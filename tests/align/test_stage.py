@@ -22,8 +22,9 @@ from weam_ray.config import Config, load_config
 from weam_ray.corpus.stage import corpus_stage
 from weam_ray.corpus.tables import ALIGNED, PAIRS
 from weam_ray.corpus.words import segment, word_spans
+from weam_ray.folder import Folder
 from weam_ray.pipeline import StagePlan
-from weam_ray.storage import Folder, SourceHashes, Stage, StageStore
+from weam_ray.storage import SourceHashes, Stage, StageStore
 
 PARTS = ("train", "held_out")
 

@@ -11,7 +11,8 @@ import pytest
 from tests.corpus.pairs import without_ray
 from weam_ray.config import Config
 from weam_ray.corpus import stage
-from weam_ray.storage import Attempt, Folder, Stage, StageOutput
+from weam_ray.folder import Folder
+from weam_ray.storage import Attempt, Stage, StageOutput
 
 Sides = tuple[bytes, bytes]
 

@@ -20,7 +20,8 @@ from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, reject_reasons
 from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, rank_hash, text_hash
 from weam_ray.corpus.readers import TsvSource
 from weam_ray.errors import UserError
-from weam_ray.storage import Attempt, Counts, Folder, Stage, StageFile
+from weam_ray.folder import Folder
+from weam_ray.storage import Attempt, Counts, Stage, StageFile
 
 Lines = Sequence[tuple[str, str]]
 

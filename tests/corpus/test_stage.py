@@ -14,7 +14,8 @@ from weam_ray.config import Config, load_config
 from weam_ray.corpus.stage import PARTS, VERSION, corpus_spec, corpus_stage
 from weam_ray.corpus.tables import PAIRS, REJECTED
 from weam_ray.errors import UserError
-from weam_ray.storage import Folder, SourceHashes, Stage, StageSpec, StageStore
+from weam_ray.folder import Folder
+from weam_ray.storage import SourceHashes, Stage, StageSpec, StageStore
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 

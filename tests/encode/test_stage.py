@@ -16,8 +16,9 @@ from weam_ray.config import Config, load_config
 from weam_ray.corpus.stage import VERSION as CORPUS_VERSION
 from weam_ray.corpus.tables import ENCODED
 from weam_ray.encode.stage import ENCODE_VERSION, NO_TOKENS, TOKENIZER_VERSION, tokenizer_spec, tokenizer_stage
+from weam_ray.folder import Folder
 from weam_ray.pipeline import Data, StagePlan, run_stages
-from weam_ray.storage import Folder, SourceHashes, Stage, StageStore
+from weam_ray.storage import SourceHashes, Stage, StageStore
 
 pytestmark = pytest.mark.ray
 

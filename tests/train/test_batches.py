@@ -12,7 +12,8 @@ from weam_ray.config import ObjectiveSection, SeedSection, TrainingSection
 from weam_ray.corpus.tables import ENCODED
 from weam_ray.encode.collate import Batch, Collator, Vocabulary
 from weam_ray.encode.tokenizer import PairTemplate
-from weam_ray.storage import Attempt, Counts, Folder, Stage, StageOutput, StageSpec, StageStore
+from weam_ray.folder import Folder
+from weam_ray.storage import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
 from weam_ray.train.batches import PREFETCHED_STEPS, Batches, TrainingRows
 from weam_ray.train.plan import BatchPlan
 

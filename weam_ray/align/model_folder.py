@@ -10,7 +10,8 @@ from typing import Any
 from weam_ray.align.aligners import table
 from weam_ray.config import Config, fingerprint
 from weam_ray.errors import UserError
-from weam_ray.storage import Folder, Stage
+from weam_ray.folder import Folder
+from weam_ray.storage import Stage
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1

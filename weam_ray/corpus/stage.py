@@ -17,16 +17,7 @@ from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choos
 from weam_ray.corpus.readers import Source
 from weam_ray.corpus.tables import PAIRS, REJECTED
 from weam_ray.errors import UserError
-from weam_ray.storage import (
-    Attempt,
-    Counts,
-    SourceHashes,
-    Stage,
-    StageFile,
-    StageOutput,
-    StageSpec,
-    StageStore,
-)
+from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
 
 VERSION = 2
 PARTS = ("train", "held_out", "rejected")

@@ -28,6 +28,7 @@ SETTINGS = ("lowercase", "iterations", "tension", "optimize_tension", "null_prob
 MOST_ROWS_OF_SHARD = 32_000
 FEWEST_ROWS_OF_SHARD = 2_000
 MOST_ROWS_OF_TASK = 200_000  # of a language pair that threads of one task fit, in some 3 GB
+SHARDS_OF_THREAD = 2  # a thread that is held up by others does fewer of them
 MODEL = "model"
 WORDS = "words"
 
@@ -106,7 +107,7 @@ def fit_pair(config: Config, corpus: Stage, pair: str, slots: float, attempt: At
     progress = FitProgress(pair, rows, config.align.iterations)
     if config.align.num_shards is None and rows <= MOST_ROWS_OF_TASK:
         threads = max(1, min(int(slots), int(slots_of_node(cpus)), rows // FEWEST_ROWS_OF_SHARD))
-        shards = shard_texts(corpus, pair, threads, segmentation)
+        shards = shard_texts(corpus, pair, SHARDS_OF_THREAD * threads, segmentation)
         for entry in stream(fit_here, cpus * threads, threads, shards, config.align, segmentation, keep_part):
             if isinstance(entry, IterationReport):
                 progress(entry)
