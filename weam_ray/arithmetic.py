@@ -3,6 +3,7 @@
 from typing import Any
 
 from weam_ray.config import Config
+from weam_ray.objectives.settings import values
 
 GIB = 2**30
 FLOAT, HALF = 4, 2
@@ -48,9 +49,10 @@ def memory_lines(config: Config, num_parameters: int, vocab_size: int) -> list[s
     weights = num_parameters * (HALF if half else FLOAT) / (workers if stage == 3 else 1)
     gradients = num_parameters * (HALF if half else FLOAT) / (workers if stage >= 2 else 1)
     moments = num_parameters * (3 if half else 2) * FLOAT / (workers if stage >= 1 else 1)
-    masked = training.micro_batch_size * training.max_length * config.objective.mask_probability
-    twice = 2 if config.objective.name == "weam" and config.objective.lambda_ > 0 else 1
-    rows = round(masked * twice)
+    objective = config.objective
+    masked = training.micro_batch_size * training.max_length * max(values(objective.mask_probability))
+    heads = {"mlm": 1, "tlm": 1, "weam": 2 if any(values(objective.lambda_)) else 1}  # calls of the head
+    rows = round(masked * sum(heads.get(name, 0) for name in objective.members))
     logits = 2 * rows * vocab_size * FLOAT  # the logits and their gradient
     total = weights + gradients + moments + logits
     return [

@@ -19,7 +19,7 @@ from ruamel.yaml.error import YAMLError
 
 from weam_ray.corpus.readers import Source
 from weam_ray.errors import UserError
-from weam_ray.objectives.table import NAMES
+from weam_ray.objectives.settings import ObjectiveSection
 from weam_ray.sections import Section
 
 FORMATS = tuple(get_args(kind.model_fields["format"].annotation)[0] for kind in get_args(get_args(Source)[0]))
@@ -97,26 +97,6 @@ class EncodeSection(Section):
 
     symmetrization: Literal["intersect", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and"] = "intersect"
     subword_mapping: Literal["parallel", "first"] = "parallel"
-
-
-class ObjectiveSection(Section):
-    """What is predicted (Yang et al. 2021, Figure 1; our choices where the figure is silent)."""
-
-    name: str = Field(default="weam", min_length=1)
-    lambda_: float = Field(
-        default=1.0, ge=0, allow_inf_nan=False, alias="lambda", description="weight of cross-lingual prediction"
-    )
-    normalize: bool = Field(default=False, description="divide the loss by 1 + lambda")
-    mask_probability: float = Field(default=0.15, gt=0, lt=1)
-    masking: Literal["subword", "whole_word", "aligned"] = "subword"
-    sentence_order: Literal["random", "fixed"] = "random"
-
-    @field_validator("name")
-    @classmethod
-    def known(cls, name: str) -> str:
-        if name not in NAMES:
-            raise ValueError(f"{name!r} is none of {', '.join(NAMES)}")
-        return name
 
 
 class OptimizerSection(Section):
@@ -246,6 +226,17 @@ class Config(Section):
     tracking: TrackingSection = TrackingSection()
     cluster: ClusterSection = ClusterSection()
     output: OutputSection = OutputSection()
+
+    @model_validator(mode="after")
+    def anchors_are_there(self) -> "Config":
+        language = self.objective.anchor_language
+        languages = {code for source in self.corpus.sources for code in (source.source_lang, source.target_lang)}
+        if "word_aligned" in self.objective.members and language not in languages:
+            raise ValueError(
+                f"objective.anchor_language {language!r} is in no source; the languages are "
+                f"{', '.join(sorted(languages))}"
+            )
+        return self
 
     def tree(self) -> dict[str, Any]:
         """The tree as plain values, under the names that users write."""

@@ -7,8 +7,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from weam_ray.config import ObjectiveSection, SeedSection
-from weam_ray.encode.collate import Batch, Collator, EncodedRow, RowKey, Vocabulary
-from weam_ray.encode.tokenizer import PairTemplate
+from weam_ray.encode.batch import Batch, Vocabulary
+from weam_ray.encode.collate import PairCollator
+from weam_ray.encode.rows import EncodedRow, RowKey
+from weam_ray.encode.tokenizer import PairTemplate, SentenceTemplate
 
 PAD, MASK, CLS, SEP = 0, 4, 2, 3
 FIRST_ORDINARY, NUM_TOKENS = 5, 60
@@ -18,12 +20,14 @@ BERT = Vocabulary(
     PAD,
     MASK,
     np.arange(FIRST_ORDINARY, NUM_TOKENS),
+    SentenceTemplate(np.array([CLS]), np.array([SEP])),
 )
 ROBERTA = Vocabulary(
     PairTemplate(np.array([CLS]), np.array([SEP, SEP]), np.array([SEP]), (0,) * 5),
     1,
     MASK,
     np.arange(FIRST_ORDINARY, NUM_TOKENS),
+    SentenceTemplate(np.array([CLS]), np.array([SEP])),
 )
 
 Row = tuple[RowKey, EncodedRow]
@@ -48,8 +52,8 @@ def make_row(
 
 def make_collator(
     vocabulary: Vocabulary = BERT, max_length: int = 64, masking_seed: int = 2, **objective: Any
-) -> Collator:
-    return Collator(vocabulary, ObjectiveSection(**objective), SeedSection(masking=masking_seed), max_length)
+) -> PairCollator:
+    return PairCollator(vocabulary, ObjectiveSection(**objective), SeedSection(masking=masking_seed), max_length)
 
 
 def words_of(size: int) -> st.SearchStrategy[list[int]]:
@@ -87,7 +91,7 @@ def originals(batch: Batch) -> np.ndarray:
     return ids.reshape(batch.input_ids.shape)
 
 
-def is_swapped(collator: Collator, key: RowKey) -> bool:
+def is_swapped(collator: PairCollator, key: RowKey) -> bool:
     """Whether the coin of a row puts the target first: seen on a row whose sides differ."""
     probe = collator.concatenate(key, make_row([FIRST_ORDINARY], [FIRST_ORDINARY + 1]))
     return bool(probe.ids[probe.first[0]] == FIRST_ORDINARY + 1)

@@ -26,13 +26,15 @@ from tests.encode.rows import (
 )
 from weam_ray.config import ObjectiveSection, SeedSection
 from weam_ray.corpus.tables import ENCODED
-from weam_ray.encode.collate import Collator, EncodedShard, RowKey, Vocabulary, truncated_lengths
+from weam_ray.encode.batch import Vocabulary
+from weam_ray.encode.collate import PairCollator, truncated_lengths
+from weam_ray.encode.rows import EncodedShard, RowKey
 
 
 class TestAnyBatch:
     @settings(deadline=None)
     @given(st.lists(encoded_rows(), min_size=1, max_size=4), collators)
-    def test_exchange_is_an_involution_between_the_sentences(self, rows: list[Row], collator: Collator) -> None:
+    def test_exchange_is_an_involution_between_the_sentences(self, rows: list[Row], collator: PairCollator) -> None:
         batch = collator(rows)
         size, length = batch.input_ids.shape
         identity = np.tile(np.arange(length), (size, 1))
@@ -51,7 +53,7 @@ class TestAnyBatch:
 
     @settings(deadline=None)
     @given(st.lists(encoded_rows(), min_size=1, max_size=4), collators)
-    def test_links_join_the_linked_tokens(self, rows: list[Row], collator: Collator) -> None:
+    def test_links_join_the_linked_tokens(self, rows: list[Row], collator: PairCollator) -> None:
         """A swap joins the two tokens that a link names: its own positions, shifted into the frame."""
         batch = collator(rows)
         for number, (key, row) in enumerate(rows):
@@ -65,7 +67,7 @@ class TestAnyBatch:
 
     @settings(deadline=None)
     @given(st.lists(encoded_rows(), min_size=1, max_size=4), collators)
-    def test_shapes_lengths_and_counts(self, rows: list[Row], collator: Collator) -> None:
+    def test_shapes_lengths_and_counts(self, rows: list[Row], collator: PairCollator) -> None:
         batch = collator(rows)
         size, length = batch.input_ids.shape
         assert size == len(rows)
@@ -85,7 +87,7 @@ class TestAnyBatch:
 
     @settings(deadline=None)
     @given(st.lists(encoded_rows(), min_size=1, max_size=4), collators)
-    def test_masks(self, rows: list[Row], collator: Collator) -> None:
+    def test_masks(self, rows: list[Row], collator: PairCollator) -> None:
         """Only ordinary tokens of the sentences are masked, each once; the labels are what stood there."""
         batch = collator(rows)
         assert (np.diff(batch.masked) > 0).all()
@@ -103,7 +105,9 @@ class TestAnyBatch:
 
     @settings(deadline=None)
     @given(st.lists(encoded_rows(), min_size=2, max_size=5), collators, st.data())
-    def test_a_row_knows_nothing_of_its_batch(self, rows: list[Row], collator: Collator, data: st.DataObject) -> None:
+    def test_a_row_knows_nothing_of_its_batch(
+        self, rows: list[Row], collator: PairCollator, data: st.DataObject
+    ) -> None:
         """Masks, order and links of a row are the same alone, in any batch, at any place."""
         order = data.draw(st.permutations(range(len(rows))))
         batch = collator([rows[k] for k in order])
@@ -176,7 +180,7 @@ class TestSentenceOrder:
         coins = [[is_swapped(collator, RowKey(epoch, row)) for row in range(1000)] for epoch in range(2)]
         assert 420 < sum(coins[0]) < 580
         assert 420 < sum(one != other for one, other in zip(*coins, strict=True)) < 580
-        other = Collator(BERT, ObjectiveSection(), SeedSection(data=99), 64)
+        other = PairCollator(BERT, ObjectiveSection(), SeedSection(data=99), 64)
         assert 420 < sum(is_swapped(other, RowKey(0, row)) != coins[0][row] for row in range(1000)) < 580
 
     def test_coin_does_not_hang_on_the_masking_seed(self) -> None:

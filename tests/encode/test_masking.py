@@ -6,7 +6,10 @@ from numpy.testing import assert_array_equal
 
 from tests.encode.rows import BERT, FIRST_ORDINARY, MASK, NUM_TOKENS, Row, make_collator, make_row
 from weam_ray.config import SeedSection
-from weam_ray.encode.collate import Batch, Collator, RowKey, word_units
+from weam_ray.encode.batch import Batch
+from weam_ray.encode.collate import PairCollator
+from weam_ray.encode.masking import word_units
+from weam_ray.encode.rows import RowKey
 
 
 def long_rows(count: int, length: int = 20, num_links: int = 8) -> list[Row]:
@@ -59,13 +62,13 @@ class TestMasking:
         row = self.ROWS[0][1]
         collator = make_collator(mask_probability=0.5, sentence_order="fixed")
 
-        def masked(collator: Collator, epoch: int, number: int) -> list[int]:
+        def masked(collator: PairCollator, epoch: int, number: int) -> list[int]:
             return collator([(RowKey(epoch, number), row)]).masked.tolist()
 
         assert masked(collator, 0, 0) == masked(collator, 0, 0)
         others = [masked(collator, 1, 0), masked(collator, 0, 1), masked(make_collator(masking_seed=3), 0, 0)]
         assert all(masked(collator, 0, 0) != other for other in others)
-        data_seed = Collator(BERT, collator.objective, SeedSection(data=50), 64)
+        data_seed = PairCollator(BERT, collator.objective, SeedSection(data=50), 64)
         assert masked(data_seed, 0, 0) == masked(collator, 0, 0)
 
     def test_masks_are_the_same_for_every_objective(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from weam_ray.config import load_config
-from weam_ray.encode.collate import EncodedRow
+from weam_ray.encode.rows import EncodedRow
 from weam_ray.evaluate.held_out import HeldOut
 from weam_ray.evaluate.prediction import prediction_scores, unigram_entropy
 

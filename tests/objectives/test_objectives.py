@@ -1,5 +1,6 @@
 """The objectives against the paper's figure, hand computations, and one another."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +23,7 @@ from transformers import (
 
 from weam_ray.config import ObjectiveSection
 from weam_ray.objectives.base import MaskedModel, TensorBatch
-from weam_ray.objectives.table import NAMES, build_objective
+from weam_ray.objectives.table import OBJECTIVES, build_objective
 
 VOCABULARY = 30
 SIZES = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 32}
@@ -60,6 +61,9 @@ def random_batch(seed: int, rows: int = 3, length: int = 12, linked: bool = True
         torch.tensor(flat),
         torch.tensor(masked),
         torch.tensor(generator.integers(5, VOCABULARY, len(masked))),
+        torch.tensor([[0, length + 1], [2, length + 3]]),
+        torch.arange(length),
+        {"masked": torch.tensor(12.0), "aligned": torch.tensor(2.0), "anchors": torch.tensor(float(length))},
     )
 
 
@@ -92,23 +96,25 @@ def figure_batch() -> TensorBatch:
     for left, right in ((4, 7), (3, 8), (5, 10)):  # today-今天, raining-下雨, ?-?
         exchange[left], exchange[right] = right, left
     row = torch.zeros(1, length, dtype=torch.long)
-    return TensorBatch(row, row + 1, row, exchange, torch.tensor([1, 3, 7]), torch.tensor([0, 1, 2]))
+    empty, totals = torch.zeros(0, dtype=torch.long), {"masked": torch.tensor(3.0)}
+    masked, labels = torch.tensor([1, 3, 7]), torch.tensor([0, 1, 2])
+    return TensorBatch(row, row + 1, row, exchange, masked, labels, empty.reshape(0, 2), empty, totals)
 
 
 def test_worked_example_of_the_figure() -> None:
     """R2 -> Is, R4 -> raining, R8 -> 今天; after the exchange R2 -> Is, R9 -> raining, R5 -> 今天."""
     model = RecordingModel(13)
-    total, parts = build_objective(model, settings())(figure_batch(), torch.tensor(3.0))
+    total, parts = build_objective(model, settings())(figure_batch())
     assert model.calls == [[1, 3, 7, 8, 4]]  # one call of the head: the masked positions, then partners that differ
     own = cross_entropy(torch.eye(13)[[1, 3, 7]], torch.tensor([0, 1, 2]), reduction="sum")
     exchanged = cross_entropy(torch.eye(13)[[1, 8, 4]], torch.tensor([0, 1, 2]), reduction="sum")
-    torch.testing.assert_close(parts, torch.stack([own, exchanged]))
+    torch.testing.assert_close(parts, torch.stack([own, exchanged]) / 3)
     torch.testing.assert_close(total, (own + exchanged) / 3)
 
 
 def test_tlm_predicts_each_token_from_its_own_state() -> None:
     model = RecordingModel(13)
-    total, parts = build_objective(model, settings("tlm"))(figure_batch(), torch.tensor(3.0))
+    total, parts = build_objective(model, settings("tlm"))(figure_batch())
     assert model.calls == [[1, 3, 7]]
     torch.testing.assert_close(total, cross_entropy(torch.eye(13)[[1, 3, 7]], torch.tensor([0, 1, 2])))
     assert parts.shape == (1,)
@@ -122,7 +128,7 @@ def test_lambda_zero_is_tlm_bit_for_bit_over_20_steps() -> None:
         losses = []
         for step in range(20):
             torch.manual_seed(step)
-            loss, _ = objective(random_batch(step), torch.tensor(12.0))
+            loss, _ = objective(random_batch(step))
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
@@ -136,13 +142,13 @@ def test_lambda_zero_is_tlm_bit_for_bit_over_20_steps() -> None:
 @pytest.mark.parametrize("weight", [0.5, 1.0, 3.0])
 @pytest.mark.parametrize("seed", range(4))
 def test_gradient_is_that_of_tlm_plus_lambda_times_that_of_cross_lingual_prediction(weight: float, seed: int) -> None:
-    batch, count = random_batch(seed), torch.tensor(12.0, dtype=torch.float64)
+    batch = random_batch(seed)
     model = bert(dtype=torch.float64)
-    loss, _ = build_objective(model, settings("weam", **{"lambda": weight}))(batch, count)
+    loss, _ = build_objective(model, settings("weam", **{"lambda": weight}))(batch)
     loss.backward()
     found = gradients(model)
     model.zero_grad()
-    build_objective(model, settings("tlm"))(batch, count)[0].backward()
+    build_objective(model, settings("tlm"))(batch)[0].backward()
     expected = gradients(model)
     model.zero_grad()
 
@@ -156,7 +162,7 @@ def test_gradient_is_that_of_tlm_plus_lambda_times_that_of_cross_lingual_predict
         for position in range(length):
             exchanged[row, position] = states[row, int(batch.exchange[row * length + position]) - row * length]
     logits = model.cls(exchanged).flatten(0, 1)[batch.masked]
-    (cross_entropy(logits, batch.labels, reduction="sum") / count).backward()
+    (cross_entropy(logits, batch.labels, reduction="sum") / 12).backward()
     torch.testing.assert_close(found, expected + weight * gradients(model), rtol=1e-6, atol=1e-12)
 
 
@@ -164,7 +170,7 @@ def test_both_partners_receive_gradient() -> None:
     """A masked word and its partner are both states that the loss reaches."""
     model = RecordingModel(13)
     model.states = model.states.clone().requires_grad_()
-    build_objective(model, settings())(figure_batch(), torch.tensor(3.0))[0].backward()
+    build_objective(model, settings())(figure_batch())[0].backward()
     reached = model.states.grad[0].abs().sum(dim=1).nonzero().flatten().tolist()
     assert reached == [1, 3, 4, 7, 8]
 
@@ -173,24 +179,28 @@ def test_without_links_both_predictions_are_equal() -> None:
     model = bert()
     objective = build_objective(model, settings("weam", **{"lambda": 2.0}))
     batch = random_batch(1, linked=False)
-    total, parts = objective(batch, torch.tensor(12.0))
+    total, parts = objective(batch)
     torch.testing.assert_close(parts[0], parts[1])
-    tlm, _ = build_objective(model, settings("tlm"))(batch, torch.tensor(12.0))
+    tlm, _ = build_objective(model, settings("tlm"))(batch)
     torch.testing.assert_close(total, 3 * tlm)
 
 
 def test_normalize_divides_by_one_plus_lambda() -> None:
     model, batch = bert(), random_batch(2)
-    plain, _ = build_objective(model, settings("weam", **{"lambda": 3.0}))(batch, torch.tensor(12.0))
-    scaled, _ = build_objective(model, settings("weam", **{"lambda": 3.0}, normalize=True))(batch, torch.tensor(12.0))
+    plain, _ = build_objective(model, settings("weam", **{"lambda": 3.0}))(batch)
+    scaled, _ = build_objective(model, settings("weam", **{"lambda": 3.0}, normalize=True))(batch)
     torch.testing.assert_close(scaled * 4, plain)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_a_batch_without_masks_has_loss_zero(name: str) -> None:
     batch = random_batch(0)
-    empty = TensorBatch(*list(vars(batch).values())[:4], batch.masked[:0], batch.labels[:0])
-    loss, _ = build_objective(bert(), settings(name))(empty, torch.tensor(1.0))
+    empty = replace(
+        batch,
+        **{name: getattr(batch, name)[:0] for name in ("masked", "labels", "aligned", "anchors")},
+        totals=dict.fromkeys(batch.totals, torch.tensor(1.0)),
+    )
+    loss, _ = build_objective(bert(), settings(name))(empty)
     loss.backward()
     assert loss.item() == 0
 

@@ -10,15 +10,20 @@ from numpy.testing import assert_array_equal
 
 from weam_ray.config import ObjectiveSection, SeedSection, TrainingSection
 from weam_ray.corpus.tables import ENCODED
-from weam_ray.encode.collate import Batch, Collator, Vocabulary
-from weam_ray.encode.tokenizer import PairTemplate
+from weam_ray.encode.batch import Batch, Vocabulary
+from weam_ray.encode.collate import PairCollator
+from weam_ray.encode.tokenizer import PairTemplate, SentenceTemplate
 from weam_ray.folder import Folder
 from weam_ray.storage import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
 from weam_ray.train.batches import PREFETCHED_STEPS, Batches, TrainingRows
 from weam_ray.train.plan import BatchPlan
 
 VOCABULARY = Vocabulary(
-    PairTemplate(np.array([2]), np.array([3]), np.array([3]), (0, 0, 0, 1, 1)), 0, 4, np.arange(5, 200)
+    PairTemplate(np.array([2]), np.array([3]), np.array([3]), (0, 0, 0, 1, 1)),
+    0,
+    4,
+    np.arange(5, 200),
+    SentenceTemplate(np.array([2]), np.array([3])),
 )
 SHARD_ROWS = {"000-00000": (30, "en-de"), "000-00001": (17, "en-de"), "001-00000": (13, "en-fr")}
 
@@ -68,8 +73,8 @@ def make_batches(
 ) -> Batches:
     rows = TrainingRows(encoded)
     training = TrainingSection(batch_size=batch_size, micro_batch_size=1)
-    collator = Collator(VOCABULARY, ObjectiveSection(), SeedSection(), 32)
-    return Batches(rows, rows.plan(training, seed=5), collator, micro_batch_size, rank, world_size)
+    collators = [PairCollator(VOCABULARY, ObjectiveSection(), SeedSection(), 32)]
+    return Batches(rows, rows.plan(training, seed=5), collators, micro_batch_size, rank, world_size)
 
 
 def assert_same_batch(actual: Batch, expected: Batch) -> None:
@@ -109,7 +114,7 @@ class TestStep:
         batches = make_batches(encoded)
         for step in range(8):
             found = []
-            for _, batch in batches.step(step):
+            for _, (batch,) in batches.step(step):
                 ids = batch.input_ids.copy().ravel()
                 ids[batch.masked] = batch.labels
                 named = ids.reshape(batch.input_ids.shape)
@@ -125,28 +130,28 @@ class TestStep:
         for step in (0, 3, 40):
             together = {}
             for rank, batches in enumerate(ranks):
-                for number, batch in batches.step(step):
+                for number, (batch,) in batches.step(step):
                     assert number % world_size == rank
                     assert number not in together
                     together[number] = batch
             expected = dict(alone.step(step))
             assert sorted(together) == sorted(expected) == list(range(12 // size))
-            for number, batch in expected.items():
+            for number, (batch,) in expected.items():
                 assert_same_batch(together[number], batch)
 
     def test_micro_batches_change_no_row(self, encoded: Stage) -> None:
         """Cut into twelve or into one: the same tokens masked in the same rows."""
         ones, whole = make_batches(encoded, 1), make_batches(encoded, 12)
         for step in range(3):
-            (_, batch), *rest = whole.step(step)
+            (_, (batch,)), *rest = whole.step(step)
             assert rest == []
-            for number, one in ones.step(step):
+            for number, (one,) in ones.step(step):
                 length = one.input_ids.shape[1]
                 assert_array_equal(batch.input_ids[number, :length], one.input_ids[0])
                 assert_array_equal(batch.exchange[number, :length], one.exchange[0])
 
     def test_more_rows_than_the_corpus(self, encoded: Stage) -> None:
-        ((_, batch),) = make_batches(encoded, 150, batch_size=150).step(0)
+        ((_, (batch,)),) = make_batches(encoded, 150, batch_size=150).step(0)
         assert len(batch.input_ids) == 150
 
 
@@ -156,7 +161,7 @@ class TestSteps:
         found = list(batches.steps(3, 3 + 3 * PREFETCHED_STEPS))
         assert len(found) == 3 * PREFETCHED_STEPS
         for step, entry in enumerate(found, start=3):
-            for (number, batch), (expected_number, expected) in zip(entry, batches.step(step), strict=True):
+            for (number, (batch,)), (expected_number, (expected,)) in zip(entry, batches.step(step), strict=True):
                 assert number == expected_number
                 assert_same_batch(batch, expected)
         assert workers() == []
@@ -230,5 +235,5 @@ def test_stage_in_another_folder_order(encoded: Stage, tmp_path: Path) -> None:
     for entry, name in zip(encoded.manifest["files"], [*reversed(files), "held"], strict=True):
         (tmp_path / name).write_bytes(encoded.folder.read(entry["name"]))
         other.manifest["files"].append({**entry, "name": name})
-    for (_, one), (_, two) in zip(make_batches(encoded).step(7), make_batches(other).step(7), strict=True):
+    for (_, (one,)), (_, (two,)) in zip(make_batches(encoded).step(7), make_batches(other).step(7), strict=True):
         assert_same_batch(two, one)

@@ -12,7 +12,7 @@ from weam_ray.train.monitor import Follower, merged, monitored
 
 
 def record(step: int, loss: float = 1.0, seconds: float = 0.5) -> StepRecord:
-    return StepRecord(step, loss, {"multilingual_loss": loss}, 1e-3, 2.0, 100, 15, seconds, 0.01, 0.02, 0, 0)
+    return StepRecord(step, loss, {"multilingual_loss": loss}, 1e-3, 2.0, 100, 15, 0, seconds, 0.01, 0.02, 0, 0)
 
 
 def write(folder: Path, done: int, steps: range, seconds: float = 0.5) -> None:

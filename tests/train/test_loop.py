@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from weam_ray.config import Config, OptimizerSection, load_config
-from weam_ray.encode.collate import Collator, EncodedRow, RowKey, Vocabulary
+from weam_ray.encode.forms import collators
+from weam_ray.encode.rows import EncodedRow, RowKey
 from weam_ray.encoder import build_encoder
 from weam_ray.errors import UserError
 from weam_ray.objectives.table import build_objective
@@ -43,13 +44,14 @@ def steps(wordpiece: Any) -> Callable[[Config], Steps]:
 
     def make(config: Config) -> Steps:
         training = config.training
-        collator = Collator(Vocabulary.of(wordpiece), config.objective, config.seeds, training.max_length)
+        collate = collators(config, wordpiece)
         pool = rows(wordpiece, training.batch_size)
         size = training.micro_batch_size
         result = []
         for step in range(training.max_steps):
             keyed = [(RowKey(step, number), row) for number, row in enumerate(pool)]
-            result.append([(k, collator(keyed[k * size : (k + 1) * size])) for k in range(len(pool) // size)])
+            cuts = [keyed[k * size : (k + 1) * size] for k in range(len(pool) // size)]
+            result.append([(k, tuple(own(cut, step + 1) for own in collate)) for k, cut in enumerate(cuts)])
         return result
 
     return make
@@ -73,7 +75,7 @@ def test_records_and_checkpoints(wordpiece: Any, steps: Callable[[Config], Steps
     records, checkpoints = run(config, engine_of(config, wordpiece), batches)
     assert [record.step for record in records] == [1, 2, 3, 4, 5, 6]
     assert checkpoints == [4, 6]
-    for record, ((_, batch),) in zip(records, batches, strict=True):
+    for record, ((_, (batch,)),) in zip(records, batches, strict=True):
         assert record.masked == len(batch.masked)
         assert record.tokens == batch.attention_mask.sum()
         assert record.padding_share == pytest.approx(1 - batch.attention_mask.mean())

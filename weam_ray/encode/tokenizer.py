@@ -111,6 +111,27 @@ class PairTemplate:
         return len(self.prefix) + len(self.middle) + len(self.suffix)
 
 
+@dataclass(frozen=True)
+class SentenceTemplate:
+    """The special tokens around a sentence that stands alone; all its token types are 0 in every known family."""
+
+    prefix: NDArray[np.int64]
+    suffix: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> "SentenceTemplate":
+        """Read off what the tokenizer itself puts around a sentence."""
+        word = next(text for text in ("a", "e", "1", ".") if ordinary(tokenizer, text))
+        encoded = tokenizer(word, return_special_tokens_mask=True)
+        ids = np.array(encoded["input_ids"])
+        text = np.flatnonzero(np.array(encoded["special_tokens_mask"]) == 0)
+        return cls(ids[: text[0]], ids[text[-1] + 1 :])
+
+    @property
+    def num_special(self) -> int:
+        return len(self.prefix) + len(self.suffix)
+
+
 def ordinary(tokenizer: Any, text: str) -> bool:
     """Whether a text gives tokens, none of them special."""
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]

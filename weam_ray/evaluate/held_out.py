@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weam_ray.config import Config
-from weam_ray.encode.collate import EncodedRow, EncodedShard
+from weam_ray.encode.rows import EncodedRow, EncodedShard
 from weam_ray.evaluate.prediction import prediction_scores
 from weam_ray.evaluate.retrieval import retrieval_scores
 from weam_ray.evaluate.states import check_layer, sentence_vectors

@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from weam_ray.config import ObjectiveSection, SeedSection
-from weam_ray.encode.collate import Collator, EncodedRow, RowKey, Vocabulary
+from weam_ray.encode.batch import Vocabulary
+from weam_ray.encode.collate import PairCollator
+from weam_ray.encode.rows import EncodedRow, RowKey
 from weam_ray.objectives.base import MaskedModel, TensorBatch, token_losses
 
 # fixed, so that runs with other masking settings or seeds are measured on the same masks
@@ -32,7 +34,7 @@ def prediction_scores(
     `multilingual_loss` predicts each masked token from its own state, `cross_lingual_loss` from the state that the
     exchange puts there; the `linked` figures are over masked tokens that have a partner.
     """
-    collator = Collator(Vocabulary.of(tokenizer), MASKING, SEEDS, max_length)
+    collator = PairCollator(Vocabulary.of(tokenizer), MASKING, SEEDS, max_length)
     masked_model = MaskedModel(model)
     model.eval()
     order = np.argsort([len(row.source_ids) + len(row.target_ids) for row in rows], kind="stable")
@@ -40,7 +42,7 @@ def prediction_scores(
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         collated = collator([(RowKey(0, int(number)), rows[number]) for number in chosen])
-        batch = TensorBatch.of(collated, next(model.parameters()).device)
+        batch = TensorBatch.of(collated, device=next(model.parameters()).device)
         partners = batch.exchange[batch.masked]
         logits = masked_model.logits(batch, torch.cat([batch.masked, partners]))
         both = torch.cat([batch.labels, batch.labels])

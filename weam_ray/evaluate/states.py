@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from weam_ray.encode.tokenizer import ordinary
+from weam_ray.encode.tokenizer import SentenceTemplate
 from weam_ray.errors import UserError
 
 
@@ -37,11 +37,9 @@ def sentence_vectors(
         sentences: token ids without special tokens; cut to `max_length` with them.
         layer: 0 is the embeddings, -1 the last layer.
     """
-    word = next(text for text in ("a", "e", "1", ".") if ordinary(tokenizer, text))
-    framed = tokenizer(word, return_special_tokens_mask=True)
-    text = np.flatnonzero(np.array(framed["special_tokens_mask"]) == 0)
-    prefix, suffix = framed["input_ids"][: text[0]], framed["input_ids"][text[-1] + 1 :]
-    room = max_length - len(prefix) - len(suffix)
+    template = SentenceTemplate.of(tokenizer)
+    prefix, suffix = template.prefix.tolist(), template.suffix.tolist()
+    room = max_length - template.num_special
     pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
     encoder, device = model.base_model, next(model.parameters()).device
     model.eval()

@@ -1,27 +1,36 @@
 """The frame of the objectives: one encoder pass, one call of the head over the rows that are needed.
 
-An objective is a module around the encoder. Its `forward(batch, denominator)` returns the loss to minimise and the
-sums over the masked positions of the named `parts`, for the record of the step.
+An objective is a module around the encoder. Its `forward(batch, step)` returns the loss to minimise, and what this
+micro-batch adds to each of the named `parts`, for the record of the step. Both are means over the global batch: sums
+divided by the batch's `totals`, so that those of all micro-batches and workers add up.
 """
 
 import inspect
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from weam_ray.encode.collate import Batch
+from weam_ray.encode.batch import Batch
 from weam_ray.encoder import FAMILIES
 
 log = logging.getLogger(__name__)
 
+ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class TensorBatch:
-    """A `Batch` as tensors; shapes as there, `exchange` flattened to (B * T,) indices of the flattened positions."""
+    """A `Batch` as tensors; shapes as there, `exchange` flattened to (B * T,) indices of the flattened positions.
+
+    `totals` are the `counts` of the global batch, (), 1 where there is nothing to count.
+    """
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
@@ -29,13 +38,33 @@ class TensorBatch:
     exchange: torch.Tensor
     masked: torch.Tensor
     labels: torch.Tensor
+    aligned: torch.Tensor
+    anchors: torch.Tensor
+    totals: dict[str, torch.Tensor]
 
     @classmethod
-    def of(cls, batch: Batch, device: torch.device | str = "cpu") -> "TensorBatch":
+    def of(
+        cls, batch: Batch, totals: Mapping[str, float] | None = None, device: torch.device | str = "cpu"
+    ) -> "TensorBatch":
+        """With the totals of the global batch; without, it is the whole of it."""
         rows, length = batch.input_ids.shape
-        arrays = (batch.input_ids, batch.attention_mask, batch.token_type_ids)
         flat = (batch.exchange + torch.arange(rows).numpy()[:, None] * length).ravel()
-        return cls(*(torch.from_numpy(array).to(device) for array in (*arrays, flat, batch.masked, batch.labels)))
+        counts = batch.counts() if totals is None else totals
+
+        def tensor(array: NDArray[np.int64]) -> torch.Tensor:
+            return torch.from_numpy(array).to(device)
+
+        return cls(
+            input_ids=tensor(batch.input_ids),
+            attention_mask=tensor(batch.attention_mask),
+            token_type_ids=tensor(batch.token_type_ids),
+            exchange=tensor(flat),
+            masked=tensor(batch.masked),
+            labels=tensor(batch.labels),
+            aligned=tensor(batch.aligned),
+            anchors=tensor(batch.anchors),
+            totals={name: torch.tensor(max(1.0, count), device=device) for name, count in counts.items()},
+        )
 
 
 class MaskedModel(nn.Module):
@@ -58,18 +87,33 @@ class MaskedModel(nn.Module):
                 ", ".join(FAMILIES),
             )
 
-    def logits(self, batch: TensorBatch, rows: torch.Tensor) -> torch.Tensor:
-        """(R, vocabulary) logits of the states at `rows`, (R,) indices of the flattened positions."""
-        inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+    def inputs(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL) -> dict[str, torch.Tensor]:
+        """What the encoder takes of some sequences of a batch."""
+        inputs = {"input_ids": batch.input_ids[rows], "attention_mask": batch.attention_mask[rows]}
         if self.takes_types:
-            inputs["token_type_ids"] = batch.token_type_ids
+            inputs["token_type_ids"] = batch.token_type_ids[rows]
+        return inputs
+
+    def states(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL) -> torch.Tensor:
+        """(R * T, hidden) last states of some sequences of a batch, flattened."""
+        encoder = self.model.base_model if self.family is None else self.family.encoder(self.model)
+        return encoder(**self.inputs(batch, rows)).last_hidden_state.flatten(0, 1)
+
+    def logits(self, batch: TensorBatch, positions: torch.Tensor) -> torch.Tensor:
+        """(P, vocabulary) logits of the states at some flattened positions, (P,)."""
         if self.family is None:
-            return self.model(**inputs).logits.flatten(0, 1)[rows]
-        states = self.family.encoder(self.model)(**inputs).last_hidden_state
-        return self.family.head(self.model, states.flatten(0, 1)[rows])
+            return self.model(**self.inputs(batch)).logits.flatten(0, 1)[positions]
+        return self.family.head(self.model, self.states(batch)[positions])
 
 
 def token_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """(R,) cross entropy of each row, in float32 or wider."""
     logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
     return cross_entropy(logits, labels, reduction="none")
+
+
+def masked_prediction(masked_model: MaskedModel, batch: TensorBatch) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean loss of each masked token's prediction from its own state; and the same as a part, (1,)."""
+    multilingual = token_losses(masked_model.logits(batch, batch.masked), batch.labels).sum()
+    total = batch.totals["masked"]
+    return multilingual / total, multilingual.detach()[None] / total

@@ -1,8 +1,8 @@
 """WEAM: the Word-Exchange Aligning Model (Yang et al. 2021, Figure 1).
 
 Multilingual prediction is TLM's. For cross-lingual prediction the states of aligned words are exchanged, and each
-masked token is predicted from the state that now stands at its place. The sum `L_mp + lambda L_cp`, the shared head
-and `normalize` are our choices.
+masked token is predicted from the state that now stands at its place. The sum `L_mp + lambda L_cp`, the shared head,
+`normalize` and a lambda that changes by step are our choices.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from weam_ray.config import ObjectiveSection
-from weam_ray.objectives.base import MaskedModel, TensorBatch, token_losses
+from weam_ray.objectives.base import MaskedModel, TensorBatch, masked_prediction, token_losses
+from weam_ray.objectives.settings import ObjectiveSection, value_at, values
 
 
 class WEAM(nn.Module):
@@ -21,20 +21,20 @@ class WEAM(nn.Module):
         super().__init__()
         self.masked_model = MaskedModel(model)
         self.weight = settings.lambda_
-        self.parts = ("multilingual_loss", "cross_lingual_loss")[: 1 if self.weight == 0 else 2]
-        self.scale = 1.0 / (1.0 + settings.lambda_) if settings.normalize else 1.0
+        self.normalize = settings.normalize
+        self.parts = ("multilingual_loss", "cross_lingual_loss")[: 2 if any(values(settings.lambda_)) else 1]
 
-    def forward(self, batch: TensorBatch, denominator: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of a micro-batch, and the sums of `parts`, (1,) or (2,), detached.
+    def forward(self, batch: TensorBatch, step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of a micro-batch at a step, and its `parts`, (1,) or (2,).
 
-        `denominator` is the number of masked positions of the global batch.
         The head runs once, over the M masked positions and then the P partners that are other positions: a masked
-        token without a partner has the same logits in both predictions. With lambda = 0 this is TLM, bit for bit.
+        token without a partner has the same logits in both predictions. At a step whose lambda is 0 this is TLM, bit
+        for bit, and the cross-lingual part is not computed (NaN).
         """
-        if self.weight == 0:
-            logits = self.masked_model.logits(batch, batch.masked)
-            multilingual = token_losses(logits, batch.labels).sum()
-            return multilingual / denominator, multilingual.detach()[None]
+        weight = value_at(self.weight, step)
+        if weight == 0:
+            loss, parts = masked_prediction(self.masked_model, batch)
+            return loss, torch.cat([parts, parts.new_full((len(self.parts) - 1,), torch.nan)])
         partners = batch.exchange[batch.masked]
         moved = partners != batch.masked
         logits = self.masked_model.logits(batch, torch.cat([batch.masked, partners[moved]]))
@@ -42,5 +42,7 @@ class WEAM(nn.Module):
         own, exchanged = losses[: len(batch.masked)], losses[len(batch.masked) :]
         multilingual = own.sum()
         cross_lingual = own[~moved].sum() + exchanged.sum()
-        total = (multilingual + self.weight * cross_lingual) * self.scale / denominator
-        return total, torch.stack([multilingual.detach(), cross_lingual.detach()])
+        total = batch.totals["masked"]
+        scale = 1.0 / (1.0 + weight) if self.normalize else 1.0
+        loss = (multilingual + weight * cross_lingual) * scale / total
+        return loss, torch.stack([multilingual.detach(), cross_lingual.detach()]) / total

@@ -17,19 +17,15 @@ def run_plot(steps: list[dict[str, Any]], result: dict[str, Any], title: str, fi
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), constrained_layout=True)
     figure.suptitle(title)
-    numbers = np.array([entry["step"] for entry in steps])
-    for key, label in (
-        ("multilingual_loss", "multilingual prediction"),
-        ("cross_lingual_loss", "cross-lingual prediction"),
-    ):
-        if steps and key in steps[-1]:
-            values = np.array([entry[key] for entry in steps])
-            (line,) = left.plot(numbers, values, alpha=0.25, linewidth=0.8)
-            left.plot(numbers, smoothed(values), color=line.get_color(), label=label)
+    for key in dict.fromkeys(key for entry in steps for key in entry if key.endswith("_loss")):
+        own = [entry for entry in steps if key in entry]
+        numbers, values = np.array([entry["step"] for entry in own]), np.array([entry[key] for entry in own])
+        (line,) = left.plot(numbers, values, alpha=0.25, linewidth=0.8)
+        left.plot(numbers, smoothed(values), color=line.get_color(), label=part_label(key))
     entropy = result["loss"]["after"].get("unigram_entropy")
     if entropy is not None:
         left.axhline(entropy, color="grey", linestyle="--", linewidth=1, label="unigram entropy, held out")
-    left.set(xlabel="optimizer step", ylabel="loss, nats a masked token", title="Training losses")
+    left.set(xlabel="optimizer step", ylabel="loss (predictions: nats a masked token)", title="Training losses")
     left.legend()
 
     before, after = result["retrieval"]["before"], result["retrieval"]["after"]
@@ -46,6 +42,11 @@ def run_plot(steps: list[dict[str, Any]], result: dict[str, Any], title: str, fi
     figure.savefig(file, dpi=110)
     plt.close(figure)
     return file
+
+
+def part_label(key: str) -> str:
+    """`mlm/multilingual_loss` as `mlm: multilingual`."""
+    return key.removesuffix("_loss").replace("_", " ").replace("/", ": ")
 
 
 def smoothed(values: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The plain PyTorch engine: one worker, no DeepSpeed; what the others are measured and tested against."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -30,8 +31,8 @@ class BareEngine:
             parameter_groups(objective, settings.weight_decay), betas=(beta1, beta2), eps=settings.epsilon
         )
 
-    def forward(self, batch: TensorBatch, denominator: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.objective(batch, denominator)
+    def forward(self, batches: Sequence[TensorBatch], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.objective(*batches, step=step)
 
     def backward(self, loss: torch.Tensor) -> None:
         loss.backward()

@@ -2,11 +2,14 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from weam_ray.config import TrainingSection
-from weam_ray.encode.collate import Batch, Collator, EncodedShard, RowKey
+from weam_ray.encode.batch import Batch
+from weam_ray.encode.forms import Collate
+from weam_ray.encode.rows import EncodedShard, RowKey
 from weam_ray.storage import Stage
+from weam_ray.train.loop import MicroBatches
 from weam_ray.train.plan import BatchPlan, PlannedRow, ShardRows
 
 PREFETCHED_STEPS = 4
@@ -39,39 +42,39 @@ class TrainingRows:
 class Batches:
     """The micro-batches of rank `rank` of `world_size`, for each step in turn.
 
-    The global batch of a step is cut into micro-batches 0, 1, ...; rank r takes r, r + world_size, ...
+    The global batch of a step is cut into micro-batches 0, 1, ...; rank r takes r, r + world_size, ... Each is collated
+    in the form of every member of the objective.
     """
 
     def __init__(
         self,
         rows: TrainingRows,
         plan: BatchPlan,
-        collator: Collator,
+        collators: Sequence[Collate],
         micro_batch_size: int,
         rank: int,
         world_size: int,
     ) -> None:
-        self.rows, self.plan, self.collator = rows, plan, collator
+        self.rows, self.plan, self.collators = rows, plan, collators
         self.micro_batch_size, self.rank, self.world_size = micro_batch_size, rank, world_size
 
-    def step(self, step: int) -> list[tuple[int, Batch]]:
+    def step(self, step: int) -> MicroBatches:
         """This rank's micro-batches of a step, each with its number in the global batch."""
         planned = self.plan.batch(step)
         numbers = range(self.rank, len(planned) // self.micro_batch_size, self.world_size)
         size = self.micro_batch_size
-        return [(number, self.collate(planned[number * size : (number + 1) * size])) for number in numbers]
+        return [(number, self.collate(planned[number * size : (number + 1) * size], step + 1)) for number in numbers]
 
-    def collate(self, planned: list[PlannedRow]) -> Batch:
-        return self.collator(
-            [(RowKey(row.epoch, row.row), self.rows.shard(row.shard).row(row.index)) for row in planned]
-        )
+    def collate(self, planned: list[PlannedRow], step: int) -> tuple[Batch, ...]:
+        rows = [(RowKey(row.epoch, row.row), self.rows.shard(row.shard).row(row.index)) for row in planned]
+        return tuple(collate(rows, step) for collate in self.collators)
 
-    def steps(self, first: int, last: int) -> Iterator[list[tuple[int, Batch]]]:
+    def steps(self, first: int, last: int) -> Iterator[MicroBatches]:
         """Steps `first` .. `last` - 1, collated ahead of time in a thread."""
-        ready: queue.Queue[list[tuple[int, Batch]] | BaseException] = queue.Queue(PREFETCHED_STEPS)
+        ready: queue.Queue[MicroBatches | BaseException] = queue.Queue(PREFETCHED_STEPS)
         stop = threading.Event()
 
-        def put(entry: list[tuple[int, Batch]] | BaseException) -> None:
+        def put(entry: MicroBatches | BaseException) -> None:
             while not stop.is_set():
                 try:
                     return ready.put(entry, timeout=0.2)

@@ -1,5 +1,6 @@
 """The DeepSpeed engine: one worker's share of the training, at any ZeRO stage."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,8 @@ class DeepSpeedEngine:
         self.engine.train()
         self.device = torch.device(self.engine.device)
 
-    def forward(self, batch: TensorBatch, denominator: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.engine(batch, denominator)
+    def forward(self, batches: Sequence[TensorBatch], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.engine(*batches, step=step)
 
     def backward(self, loss: torch.Tensor) -> None:
         self.engine.backward(loss * self.scale)

@@ -95,7 +95,7 @@ def run_worker(job: TrainingJob) -> None:
     import ray.train
     import torch
 
-    from weam_ray.encode.collate import Collator, Vocabulary
+    from weam_ray.encode.forms import collators
     from weam_ray.encoder import build_encoder
     from weam_ray.objectives.table import build_objective
     from weam_ray.train.batches import Batches, TrainingRows
@@ -141,8 +141,7 @@ def run_worker(job: TrainingJob) -> None:
 
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
-    collator = Collator(Vocabulary.of(tokenizer), config.objective, config.seeds, config.training.max_length)
-    batches = Batches(rows, plan, collator, config.training.micro_batch_size, rank, world_size)
+    batches = Batches(rows, plan, collators(config, tokenizer), config.training.micro_batch_size, rank, world_size)
     try:
         train(engine, config, batches.steps(done, config.training.max_steps), done, record, save)
     finally:

@@ -28,6 +28,7 @@ class StepLog:
             "learning_rate": record.learning_rate,
             "tokens": record.tokens,
             "masked_tokens": record.masked,
+            "aligned_words": record.aligned,
             "gradient_norm": record.gradient_norm,
         }
         timings = {

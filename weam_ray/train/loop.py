@@ -3,17 +3,20 @@
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
 from weam_ray.config import Config
-from weam_ray.encode.collate import Batch
+from weam_ray.encode.batch import Batch
 from weam_ray.errors import UserError
 from weam_ray.objectives.base import TensorBatch
 from weam_ray.train.schedule import learning_rate
+
+# a worker's micro-batches of a step: each with its number in the global batch, in the form of each member
+MicroBatches = list[tuple[int, tuple[Batch, ...]]]
 
 
 class Engine(Protocol):
@@ -22,8 +25,8 @@ class Engine(Protocol):
     parts: tuple[str, ...]
     device: torch.device
 
-    def forward(self, batch: TensorBatch, denominator: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The objective's loss and sums of one micro-batch."""
+    def forward(self, batches: Sequence[TensorBatch], step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The objective's loss and parts of one micro-batch, given in the form of each member of the objective."""
         ...
 
     def backward(self, loss: torch.Tensor) -> None:
@@ -43,8 +46,9 @@ class Engine(Protocol):
 class StepRecord:
     """One optimizer step: what it was (equal on every repetition), and how long it took.
 
-    Losses are means over the masked positions of the global batch, in nats; `tokens` are those of the global batch
-    but for padding; `waited` are the seconds that the step waited for data.
+    Losses are means over the global batch, of predictions in nats; a part that a step does not compute is left out.
+    `tokens` are those of the global batch but for padding, `masked` and `aligned` the masked tokens and the word
+    pairs; `waited` are the seconds that the step waited for data.
     """
 
     step: int
@@ -54,6 +58,7 @@ class StepRecord:
     gradient_norm: float
     tokens: int
     masked: int
+    aligned: int
     seconds: float
     waited: float
     padding_share: float
@@ -64,7 +69,7 @@ class StepRecord:
 def train(
     engine: Engine,
     config: Config,
-    steps: Iterable[list[tuple[int, Batch]]],
+    steps: Iterable[MicroBatches],
     first_step: int,
     record: Callable[[StepRecord], None],
     checkpoint: Callable[[int], None],
@@ -80,16 +85,15 @@ def train(
     started = time.perf_counter()
     for step, micro_batches in enumerate(steps, start=first_step + 1):
         waited = time.perf_counter() - started
-        counts = engine.sum(torch.tensor([float(count) for count in totals(micro_batches)], dtype=torch.float64))
-        masked = max(1.0, counts[0].item())
-        denominator = torch.tensor(masked, device=engine.device)
+        totals, sizes = global_counts(engine, micro_batches)
         sums = torch.zeros(1 + len(engine.parts), dtype=torch.float64)
-        for number, batch in micro_batches:
+        for number, batches in micro_batches:
             seed_dropout(config.seeds.model, step, number)
-            loss, parts = engine.forward(TensorBatch.of(batch, engine.device), denominator)
+            tensors = [TensorBatch.of(*entry, engine.device) for entry in zip(batches, totals, strict=True)]
+            loss, parts = engine.forward(tensors, step)
             engine.backward(loss)
             sums[0] += loss.detach().double().cpu()
-            sums[1:] += parts.double().cpu() / masked
+            sums[1:] += parts.double().cpu()
         sums = engine.sum(sums)
         if not math.isfinite(sums[0].item()):
             raise UserError(
@@ -103,16 +107,21 @@ def train(
             StepRecord(
                 step=step,
                 loss=sums[0].item(),
-                parts=dict(zip(engine.parts, sums[1:].tolist(), strict=True)),
+                parts={
+                    name: value
+                    for name, value in zip(engine.parts, sums[1:].tolist(), strict=True)
+                    if not math.isnan(value)
+                },
                 learning_rate=rate,
                 gradient_norm=norm,
-                tokens=int(counts[1]),
-                masked=int(counts[0]),
+                tokens=sizes["tokens"],
+                masked=int(sum(own["masked"] for own in totals)),
+                aligned=int(sum(own["aligned"] for own in totals)),
                 seconds=now - started,
                 waited=waited,
-                padding_share=1 - counts[1].item() / counts[2].item(),
-                lost_tokens=int(counts[3]),
-                lost_links=int(counts[4]),
+                padding_share=1 - sizes["tokens"] / sizes["positions"],
+                lost_tokens=sizes["lost_tokens"],
+                lost_links=sizes["lost_links"],
             )
         )
         started = now
@@ -121,16 +130,22 @@ def train(
             started = time.perf_counter()
 
 
-def totals(micro_batches: list[tuple[int, Batch]]) -> tuple[int, int, int, int, int]:
-    """Masked positions, tokens, positions, and what truncation took, over the micro-batches of a worker."""
-    batches = [batch for _, batch in micro_batches]
-    return (
-        sum(len(batch.masked) for batch in batches),
-        sum(batch.num_tokens for batch in batches),
-        sum(batch.input_ids.size for batch in batches),
-        sum(batch.lost_tokens for batch in batches),
-        sum(batch.lost_links for batch in batches),
-    )
+def global_counts(engine: Engine, micro_batches: MicroBatches) -> tuple[list[dict[str, float]], dict[str, int]]:
+    """Over all workers: the `Batch.counts` for each member of the objective, and the sizes of all batches together."""
+    members = list(zip(*(batches for _, batches in micro_batches), strict=True))
+    everything = [batch for batches in members for batch in batches]
+    counts = [[batch.counts() for batch in batches] for batches in members]
+    names = list(counts[0][0])
+    sizes = {
+        "tokens": sum(batch.num_tokens for batch in everything),
+        "positions": sum(batch.input_ids.size for batch in everything),
+        "lost_tokens": sum(batch.lost_tokens for batch in everything),
+        "lost_links": sum(batch.lost_links for batch in everything),
+    }
+    own = [float(sum(count[name] for count in of_member)) for of_member in counts for name in names]
+    summed = engine.sum(torch.tensor([*own, *map(float, sizes.values())], dtype=torch.float64)).tolist()
+    totals = [dict(zip(names, summed[k * len(names) : (k + 1) * len(names)], strict=True)) for k in range(len(members))]
+    return totals, dict(zip(sizes, map(int, summed[len(own) :]), strict=True))
 
 
 def seed_dropout(seed: int, step: int, micro_batch: int) -> None:

@@ -1,0 +1,24 @@
+"""The forms in which objectives take the rows of a batch, by the names that the table of objectives gives."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from weam_ray.config import Config
+from weam_ray.encode.batch import Batch, Vocabulary
+from weam_ray.encode.collate import PairCollator
+from weam_ray.encode.rows import EncodedRow, RowKey
+from weam_ray.encode.sentences import SentenceCollator, WordCollator
+from weam_ray.objectives.table import forms
+
+FORMS: dict[str, Any] = {"pairs": PairCollator, "sentences": SentenceCollator, "words": WordCollator}
+
+Collate = Callable[[Sequence[tuple[RowKey, EncodedRow]], int], Batch]
+
+
+def collators(config: Config, tokenizer: Any) -> list[Collate]:
+    """A collator for each member of the objective, in their order."""
+    vocabulary = Vocabulary.of(tokenizer)
+    return [
+        FORMS[form](vocabulary, config.objective, config.seeds, config.training.max_length)
+        for form in forms(config.objective)
+    ]

@@ -1,0 +1,60 @@
+"""Encoded rows, read from the shards of the stage `encode`."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """A row in a batch: which visit of the corpus (epoch), and its number in the encoded part."""
+
+    epoch: int
+    row: int
+
+
+@dataclass(frozen=True)
+class EncodedRow:
+    """One encoded pair: token ids, word of each token (-1 for none), one-to-one links (L, 2), languages."""
+
+    source_ids: NDArray[np.int32]
+    target_ids: NDArray[np.int32]
+    source_word_ids: NDArray[np.int16]
+    target_word_ids: NDArray[np.int16]
+    token_links: NDArray[np.int16]
+    languages: tuple[str, str] = ("", "")
+
+    def swapped(self) -> "EncodedRow":
+        return EncodedRow(
+            self.target_ids,
+            self.source_ids,
+            self.target_word_ids,
+            self.source_word_ids,
+            self.token_links[:, ::-1],
+            self.languages[::-1],
+        )
+
+
+class EncodedShard:
+    """Rows of an encoded table, all of one language pair, without copying its columns."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.num_tokens: NDArray[np.int32] = table["num_tokens"].to_numpy()
+        languages = (table["source_lang"], table["target_lang"])
+        self.languages = (languages[0][0].as_py(), languages[1][0].as_py()) if len(table) else ("", "")
+        self.columns = {}
+        for name in ("source_ids", "target_ids", "source_word_ids", "target_word_ids", "token_links"):
+            array = table[name].combine_chunks()
+            self.columns[name] = (array.values.to_numpy(zero_copy_only=True), array.offsets.to_numpy())
+
+    def __len__(self) -> int:
+        return len(self.num_tokens)
+
+    def row(self, number: int) -> EncodedRow:
+        parts = {}
+        for name, (values, offsets) in self.columns.items():
+            parts[name] = values[offsets[number] : offsets[number + 1]]
+        parts["token_links"] = parts["token_links"].reshape(-1, 2)
+        return EncodedRow(**parts, languages=self.languages)

@@ -1,0 +1,28 @@
+"""A mixture of objectives: the weighted sum of their losses on the same rows, each in the form that it takes."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from weam_ray.objectives.base import TensorBatch
+from weam_ray.objectives.settings import ObjectiveSection
+from weam_ray.objectives.table import OBJECTIVES
+
+
+class Mixture(nn.Module):
+    """Objectives around one encoder, one encoder pass each. A member of weight 0 is no member: it is not computed."""
+
+    def __init__(self, model: Any, settings: ObjectiveSection) -> None:
+        super().__init__()
+        self.weights = tuple(settings.members.values())
+        members = {name: OBJECTIVES[name].build(model, settings) for name in settings.members}
+        self.members = nn.ModuleList(members.values())
+        self.masked_model = next(iter(members.values())).masked_model
+        self.parts = tuple(f"{name}/{part}" for name, member in members.items() for part in member.parts)
+
+    def forward(self, *batches: TensorBatch, step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of a micro-batch, given in the form of each member, and the `parts` of all."""
+        results = [member(batch, step=step) for member, batch in zip(self.members, batches, strict=True)]
+        losses = [weight * loss for weight, (loss, _) in zip(self.weights, results, strict=True)]
+        return torch.stack(losses).sum(), torch.cat([parts for _, parts in results])

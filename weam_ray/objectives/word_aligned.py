@@ -1,0 +1,50 @@
+"""Word alignment of states (Cao, Kitaev & Klein 2020, section 3.2): translations are drawn together.
+
+The sentences are encoded apart. The squared distance between the last states of aligned words is the mean over word
+pairs; the states of the anchor language are held where the initial encoder, frozen, has them: the mean over all its
+positions but padding, times `anchor_weight`. Means, and the positions that are held, are our choices.
+"""
+
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import nn
+
+from weam_ray.objectives.base import MaskedModel, TensorBatch
+from weam_ray.objectives.settings import ObjectiveSection
+
+
+class WordAligned(nn.Module):
+    """Last subwords of aligned words come to the same state, and those of the anchor language stay."""
+
+    def __init__(self, model: Any, settings: ObjectiveSection) -> None:
+        super().__init__()
+        self.masked_model = MaskedModel(model)
+        self.initial = MaskedModel(deepcopy(model).requires_grad_(False))
+        self.weight = settings.anchor_weight
+        self.parts = ("alignment_loss", "anchor_loss")
+
+    def train(self, mode: bool = True) -> "WordAligned":
+        """The frozen encoder stays without dropout."""
+        super().train(mode)
+        self.initial.eval()
+        return self
+
+    def forward(self, batch: TensorBatch, step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of a micro-batch, and its `parts`, (2,)."""
+        states = self.masked_model.states(batch)
+        source, target = states[batch.aligned[:, 0]], states[batch.aligned[:, 1]]
+        alignment = (source - target).square().sum() / batch.totals["aligned"]
+        moved = states[batch.anchors] - self.anchor_states(batch)
+        anchor = moved.square().sum() / batch.totals["anchors"]
+        return alignment + self.weight * anchor, torch.stack([alignment.detach(), anchor.detach()])
+
+    @torch.no_grad()
+    def anchor_states(self, batch: TensorBatch) -> torch.Tensor:
+        """(E, hidden) what the initial encoder has at the anchors; only their sequences are encoded."""
+        length = batch.input_ids.shape[1]
+        rows, place = torch.unique(batch.anchors // length, return_inverse=True)
+        if not len(rows):
+            return torch.zeros(0, self.initial.model.config.hidden_size, device=batch.anchors.device)
+        return self.initial.states(batch, rows)[place * length + batch.anchors % length]
