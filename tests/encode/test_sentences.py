@@ -47,7 +47,7 @@ class TestSentenceCollator:
     @settings(deadline=None)
     @given(encoded_rows(), maskings)
     def test_the_tokens_that_tlm_masks(self, row: Row, masking: str) -> None:
-        """The same seeds choose the same tokens and put the same in their places, so a control differs in no other way."""
+        """The same seeds choose the same tokens and put the same in their places: only the frame differs."""
         settings_ = {"masking": masking, "mask_probability": 0.5, "sentence_order": "fixed"}
         pair = make_collator(**settings_)([row])
         alone = sentences(**settings_)([row])
