@@ -35,7 +35,7 @@ class TestSource:
         assert (source.path, source.source_lang, source.target_lang) == ("text", "en", "de")
         corpus = config.corpus
         assert (corpus.segmentation, corpus.keep_identical, corpus.max_words) == ("whitespace", True, 2_000)
-        assert (corpus.held_out, corpus.rows_per_shard) == (0, 5_000)
+        assert (corpus.held_out, corpus.rows_per_shard) == (0, 8_000)
         assert (config.align.lowercase, config.align.aligner) == (False, "fast_align")
         assert config.encode.symmetrization == "grow-diag-final-and"
 

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 
 from weam_ray.cluster import quiet_environment
-from weam_ray.errors import UserError
+from weam_ray.errors import Stopped, UserError
 
-USER_ERROR, INTERRUPTED = 2, 130
+USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -34,6 +34,9 @@ def run(job: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = 
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(TERMINATED)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -10,3 +10,7 @@ class UserError(ValueError):
 
 class EncoderUnavailable(UserError):
     """An encoder of the hub that cannot be had here; a preview goes on without it."""
+
+
+class Stopped(Exception):
+    """The job was asked to end early, and did, in good order; its text says how to go on."""

@@ -15,13 +15,14 @@ from weam_ray.cluster import check_capacity, check_shared, ray_cluster
 from weam_ray.config import Config
 from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.encoder import SCRATCH
-from weam_ray.errors import UserError
+from weam_ray.errors import Stopped, UserError
 from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.report.plots import run_plot
 from weam_ray.report.tables import print_result
 from weam_ray.runs import CONFIG, FINISHED, Home, RunFolder, run_fingerprint
 from weam_ray.tracking import Tracker, flat_parameters
 from weam_ray.train.launch import TrainingJob, launch, resources
+from weam_ray.train.log import LOSSES, read_steps
 from weam_ray.train.monitor import merged, monitored
 
 
@@ -79,12 +80,17 @@ class Pretraining:
             with self.phase("training"):
                 bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
                 with monitored(folder.path, tracker.log_steps, bar):
-                    launch(TrainingJob(config, data, folder.path, folder.fingerprint))
+                    ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint))
+            if not ended:
+                raise Stopped(
+                    f"Stopped after step {len(read_steps(folder.path / LOSSES))}; its checkpoint is in {folder.path}, "
+                    "and the same command goes on from there."
+                )
             with self.phase("measurement"):
                 scores = measure(config, data, folder.path / "model")
             result = self.conclude(scores)
             self.log_result(tracker, result)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Stopped):
             tracker.end("KILLED")
             raise
         except BaseException:

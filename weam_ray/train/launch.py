@@ -1,10 +1,14 @@
 """Training on Ray Train: workers, checkpoints, restarts, the exported model."""
 
-import json
+import errno
 import os
 import shutil
+import signal
 import sys
-import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +16,10 @@ from typing import Any
 from weam_ray.config import Config
 from weam_ray.errors import UserError
 from weam_ray.pipeline import Data
+from weam_ray.train import checkpoint
 
-STATE = "state.json"
-MISTAKE = "stopped.txt"
+MISTAKE, STOP = "mistake.txt", "stop"
+MISTAKE_BYTES = 4096
 TRAIN_NAME = "train"
 STORAGE = "checkpoints"
 
@@ -28,6 +33,11 @@ class TrainingJob:
     folder: Path
     fingerprint: str
 
+    @property
+    def storage(self) -> Path:
+        """Where the checkpoints are; every worker sees it."""
+        return self.folder / STORAGE / TRAIN_NAME
+
 
 def resources(config: Config) -> dict[str, float]:
     """What one training worker reserves."""
@@ -35,8 +45,11 @@ def resources(config: Config) -> dict[str, float]:
     return {**needed, "GPU": 1} if config.training.use_gpu else needed
 
 
-def launch(job: TrainingJob) -> None:
+def launch(job: TrainingJob) -> bool:
     """Train on `training.num_workers` workers, from the last checkpoint where there is one; leaves `model/`.
+
+    Returns:
+        whether the training came to its end; not, where SIGTERM asked for a checkpoint and an early end.
 
     Raises:
         UserError: the run stopped for a reason that the user can mend.
@@ -46,7 +59,10 @@ def launch(job: TrainingJob) -> None:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     training = job.config.training
-    (job.folder / MISTAKE).unlink(missing_ok=True)
+    (job.folder / STOP).unlink(missing_ok=True)
+    (job.folder / MISTAKE).write_text(" " * MISTAKE_BYTES, encoding="utf-8")  # a full disk must have room for it
+    for note in checkpoint.latest(job.storage)[1]:
+        print(note)
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"job": job},
@@ -60,16 +76,39 @@ def launch(job: TrainingJob) -> None:
             name=TRAIN_NAME,
             storage_path=str(job.folder / STORAGE),
             failure_config=ray.train.FailureConfig(max_failures=training.max_failures, controller_failure_limit=2),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=2),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=checkpoint.KEPT),
         ),
     )
     try:
-        trainer.fit()
+        with stopped_by_sigterm(job):
+            trainer.fit()
     except ray.train.TrainingFailedError as error:
+        if checkpoint.disk_is_full(RuntimeError(root_cause(error)), job.folder):
+            raise UserError(checkpoint.full_disk(job.storage)) from None
         raise RuntimeError(f"Training failed: {root_cause(error)}") from error
-    mistake = job.folder / MISTAKE
-    if mistake.is_file():
-        raise UserError(mistake.read_text(encoding="utf-8"))
+    mistake = (job.folder / MISTAKE).read_text(encoding="utf-8").strip()
+    if mistake:
+        raise UserError(mistake)
+    (job.folder / MISTAKE).unlink()
+    return not (job.folder / STOP).exists() or (job.folder / "model").is_dir()
+
+
+@contextmanager
+def stopped_by_sigterm(job: TrainingJob) -> Iterator[None]:
+    """While the block runs, SIGTERM asks the workers for a checkpoint and an early end."""
+
+    def ask(*_: Any) -> None:
+        print("SIGTERM: a checkpoint, then the end", file=sys.stderr, flush=True)
+        (job.folder / STOP).touch()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are for the main thread
+        return
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def root_cause(error: BaseException) -> str:
@@ -88,12 +127,14 @@ def train_worker(settings: dict[str, Any]) -> None:
         run_worker(job)
     except UserError as error:
         if ray.train.get_context().get_world_rank() == 0:
-            (job.folder / MISTAKE).write_text(str(error), encoding="utf-8")
+            with (job.folder / MISTAKE).open("r+", encoding="utf-8") as file:
+                file.write(str(error))
 
 
 def run_worker(job: TrainingJob) -> None:
     import ray.train
     import torch
+    from ray.train import CheckpointUploadMode
 
     from weam_ray.encode.forms import collators
     from weam_ray.encoder import build_encoder
@@ -111,63 +152,91 @@ def run_worker(job: TrainingJob) -> None:
     torch.set_num_threads(config.training.threads_per_worker)
     tokenizer = job.data.load_tokenizer()
     model = build_encoder(config.encoder, tokenizer, config.seeds.model)
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
     engine = DeepSpeedEngine(build_objective(model, config.objective), config)
 
     done = 0
-    checkpoint = ray.train.get_checkpoint()
-    if checkpoint is not None:
-        with checkpoint.as_directory() as folder:
-            done = read_state(Path(folder), job, world_size)["step"]
-            engine.load(folder)
+    start, attempt = agree(job.storage, rank)
+    if start is not None:
+        state = checkpoint.read_state(start)
+        state.check(config)
+        done = state.step
+        engine.load(start)
     log = StepLog(job.folder, done) if rank == 0 else None
 
+    unwritten: list[OSError] = []  # what a full disk did to the log
+
     def record(entry: StepRecord) -> None:
-        if log is not None:
-            log.write(entry)
+        try:
+            if log is not None and not unwritten:
+                log.write(entry)
+        except OSError as error:
+            unwritten.append(error)
+
+    def stop() -> bool:
+        return bool(unwritten) or (job.folder / STOP).exists()
 
     def save(step: int) -> None:
-        with tempfile.TemporaryDirectory(prefix="checkpoint-") as folder:
-            engine.save(folder)
-            torch.distributed.barrier()
-            if rank == 0:
-                state = {
-                    "step": step,
-                    "num_workers": world_size,
-                    "zero_stage": config.training.zero_stage,
-                    "fingerprint": job.fingerprint,
-                }
-                (Path(folder) / STATE).write_text(json.dumps(state, indent=1), encoding="utf-8")
-            ray.train.report({"step": step}, checkpoint=ray.train.Checkpoint.from_directory(folder))
+        folder = job.storage / f"{checkpoint.PREFIX}{step:08d}-{attempt}"
+
+        def together(work: Callable[[], Any]) -> None:
+            """Work of every worker, which ends for all when the disk is full for one."""
+            full = False
+            try:
+                work()
+            except (OSError, RuntimeError) as error:
+                if not checkpoint.disk_is_full(error, job.storage):
+                    raise
+                full = True
+            if engine.sum(torch.tensor([float(full)])).item():
+                if rank == 0:
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise UserError(checkpoint.full_disk(job.storage))
+
+        def prepare() -> None:
+            if unwritten:
+                raise unwritten[0]
+            folder.mkdir(parents=True, exist_ok=True)
+            if not checkpoint.has_room(folder, num_parameters):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+        together(prepare)
+        together(lambda: engine.save(folder))
+        together(lambda: checkpoint.commit(folder, step, config, job.fingerprint) if rank == 0 else None)
+        ray.train.report(
+            {"step": step},
+            checkpoint=ray.train.Checkpoint(str(folder)),
+            checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,  # it is there
+        )
 
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
     batches = Batches(rows, plan, collators(config, tokenizer), config.training.micro_batch_size, rank, world_size)
     try:
-        train(engine, config, batches.steps(done, config.training.max_steps), done, record, save)
+        steps = batches.steps(done, config.training.max_steps)
+        last = train(engine, config, steps, done, record, save, stop)
     finally:
         if log is not None:
             log.close()
+    if last < config.training.max_steps:
+        return
     weights = engine.full_weights()
     if weights is not None:
         export(weights, model.config, tokenizer, job.folder / "model")
     torch.distributed.barrier()
 
 
-def read_state(folder: Path, job: TrainingJob, world_size: int) -> dict[str, Any]:
-    """The readable part of a checkpoint.
+def agree(storage: Path, rank: int) -> tuple[Path | None, str]:
+    """The checkpoint to go on from, and a name for this attempt; the first worker chooses for all."""
+    import torch
 
-    Raises:
-        UserError: it was made by another number of workers or at another ZeRO stage.
-    """
-    state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    stage = job.config.training.zero_stage
-    if (state["num_workers"], state["zero_stage"]) != (world_size, stage):
-        raise UserError(
-            f"The checkpoint of step {state['step']} was made by {state['num_workers']} workers at ZeRO stage "
-            f"{state['zero_stage']}; its optimizer state cannot go on with {world_size} workers at stage {stage}. "
-            "Use the same numbers, or --fresh."
-        )
-    return state
+    chosen: list[Any] = [None, None]
+    if rank == 0:
+        start, _ = checkpoint.latest(storage)
+        checkpoint.sweep(storage)
+        chosen = [start, uuid.uuid4().hex[:8]]
+    torch.distributed.broadcast_object_list(chosen)
+    return chosen[0], chosen[1]
 
 
 def export(weights: dict[str, Any], model_config: Any, tokenizer: Any, folder: Path) -> None:

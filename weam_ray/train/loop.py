@@ -73,10 +73,15 @@ def train(
     first_step: int,
     record: Callable[[StepRecord], None],
     checkpoint: Callable[[int], None],
-) -> None:
+    stop: Callable[[], bool] = lambda: False,
+) -> int:
     """Train from `first_step` (from 0) to `training.max_steps`; `steps` yields this worker's micro-batches of each.
 
-    `checkpoint` is called with the number of steps done, every `checkpoint_steps` and at the end.
+    `checkpoint` is called with the number of steps done, every `checkpoint_steps` and at the end. When `stop` says so
+    to any worker, all end after the step, with a checkpoint.
+
+    Returns:
+        the number of steps done.
 
     Raises:
         UserError: a loss that is not finite; the weights are those of the step before.
@@ -85,7 +90,7 @@ def train(
     started = time.perf_counter()
     for step, micro_batches in enumerate(steps, start=first_step + 1):
         waited = time.perf_counter() - started
-        totals, sizes = global_counts(engine, micro_batches)
+        totals, sizes = global_counts(engine, micro_batches, stop())
         sums = torch.zeros(1 + len(engine.parts), dtype=torch.float64)
         for number, batches in micro_batches:
             seed_dropout(config.seeds.model, step, number)
@@ -125,13 +130,21 @@ def train(
             )
         )
         started = now
-        if step % settings.checkpoint_steps == 0 or step == settings.max_steps:
+        if step % settings.checkpoint_steps == 0 or step == settings.max_steps or sizes["stop"]:
             checkpoint(step)
             started = time.perf_counter()
+        if sizes["stop"]:
+            return step
+    return settings.max_steps
 
 
-def global_counts(engine: Engine, micro_batches: MicroBatches) -> tuple[list[dict[str, float]], dict[str, int]]:
-    """Over all workers: the `Batch.counts` for each member of the objective, and the sizes of all batches together."""
+def global_counts(
+    engine: Engine, micro_batches: MicroBatches, stop: bool
+) -> tuple[list[dict[str, float]], dict[str, int]]:
+    """Over all workers: the `Batch.counts` for each member of the objective, and the sizes of all batches together.
+
+    `stop` among the sizes is the number of workers that are to end.
+    """
     members = list(zip(*(batches for _, batches in micro_batches), strict=True))
     everything = [batch for batches in members for batch in batches]
     counts = [[batch.counts() for batch in batches] for batches in members]
@@ -141,6 +154,7 @@ def global_counts(engine: Engine, micro_batches: MicroBatches) -> tuple[list[dic
         "positions": sum(batch.input_ids.size for batch in everything),
         "lost_tokens": sum(batch.lost_tokens for batch in everything),
         "lost_links": sum(batch.lost_links for batch in everything),
+        "stop": int(stop),
     }
     own = [float(sum(count[name] for count in of_member)) for of_member in counts for name in names]
     summed = engine.sum(torch.tensor([*own, *map(float, sizes.values())], dtype=torch.float64)).tolist()

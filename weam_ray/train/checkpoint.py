@@ -1,0 +1,121 @@
+"""Checkpoints: where they are, whether they are whole, and what a person can read of them.
+
+A checkpoint is a folder that all workers write into; `state.json` comes last and lists every file with its size, so a
+folder that was cut short in any way is known, and the one before is used. Names are never used twice.
+"""
+
+import errno
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from weam_ray.config import Config
+from weam_ray.errors import UserError
+
+STATE = "state.json"
+PREFIX = "checkpoint_"
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class CheckpointState:
+    """Steps done, what made it, and the bytes of each of its files."""
+
+    step: int
+    num_workers: int
+    zero_stage: int
+    fingerprint: str
+    files: dict[str, int]
+
+    def check(self, config: Config) -> None:
+        """See that these workers can go on from it.
+
+        Raises:
+            UserError: it was made by another number of workers or at another ZeRO stage.
+        """
+        workers, stage = config.training.num_workers, config.training.zero_stage
+        if (self.num_workers, self.zero_stage) != (workers, stage):
+            raise UserError(
+                f"The checkpoint of step {self.step} was made by {self.num_workers} workers at ZeRO stage "
+                f"{self.zero_stage}; its optimizer state cannot go on with {workers} workers at stage {stage}. "
+                "Use the same numbers, or --fresh."
+            )
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The files of a checkpoint, but for its state."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != STATE]
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
+def commit(folder: Path, step: int, config: Config, fingerprint: str) -> None:
+    """Declare a folder whole; every worker has written its files."""
+    training = config.training
+    state = CheckpointState(step, training.num_workers, training.zero_stage, fingerprint, sizes(folder))
+    (folder / STATE).write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a checkpoint, in a few words; None for a whole one."""
+    try:
+        state = CheckpointState(**json.loads((folder / STATE).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return f"it has no {STATE}, so it was not finished"
+    except (json.JSONDecodeError, TypeError):
+        return f"its {STATE} is damaged"
+    there = sizes(folder)
+    for name, size in state.files.items():
+        if there.get(name) != size:
+            return f"{name} has {there.get(name, 0):,} of {size:,} bytes"
+    return None
+
+
+def read_state(folder: Path) -> CheckpointState:
+    return CheckpointState(**json.loads((folder / STATE).read_text(encoding="utf-8")))
+
+
+def folders(storage: Path) -> list[Path]:
+    """The checkpoints in a folder, whole or not, by name; Ray keeps a file of its own beside them."""
+    return sorted(path for path in storage.glob(f"{PREFIX}*") if path.is_dir())
+
+
+def latest(storage: Path) -> tuple[Path | None, list[str]]:
+    """The whole checkpoint of the most steps in a folder of checkpoints, and a sentence for each one passed over."""
+    whole, notes = [], []
+    for folder in folders(storage):
+        problem = damage(folder)
+        if problem is None:
+            whole.append((read_state(folder).step, folder.stat().st_mtime_ns, folder))
+        else:
+            notes.append(f"The checkpoint {folder} is passed over: {problem}.")
+    return (max(whole)[2] if whole else None), notes
+
+
+def sweep(storage: Path) -> None:
+    """Delete what was never finished, and all but the last `KEPT` whole ones: workers that were killed leave them."""
+    whole = [folder for folder in folders(storage) if damage(folder) is None]
+    surplus = sorted(whole, key=lambda folder: read_state(folder).step)[:-KEPT]
+    unfinished = [folder for folder in folders(storage) if not (folder / STATE).is_file()]
+    for folder in (*surplus, *unfinished):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def has_room(storage: Path, num_parameters: int) -> bool:
+    """Whether weights and both moments of Adam, in float32, find room: known before anyone begins to write."""
+    return shutil.disk_usage(storage).free > 12 * num_parameters
+
+
+def full_disk(storage: Path) -> str:
+    """What a user is told."""
+    return (
+        f"The disk of {storage} is full, so the run stops. The checkpoints that were there are as they were; make room, "
+        "and the same command goes on from the last of them."
+    )
+
+
+def disk_is_full(error: Exception, folder: Path) -> bool:
+    """Whether writing failed because the disk is full; torch says it in its own words, so the disk is asked."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "No space left" in str(error) or shutil.disk_usage(folder).free < 2**20
