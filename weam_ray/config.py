@@ -258,6 +258,8 @@ class Config(Section):
             del tree[key]
         del tree["corpus"]["sources"]
         del tree["training"]["max_failures"]
+        for key in self.objective.idle:
+            del tree["objective"][key]
         for key in ("model", "num_shards", "memory_limit"):
             del tree["align"][key]
         if self.encoder.name != "scratch":

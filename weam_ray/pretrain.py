@@ -114,7 +114,9 @@ class Pretraining:
             "folder": str(folder.path),
         }
         skipped = ("home", "stages", "output", "tracking", "cluster", "name")
-        parameters = flat_parameters({key: part for key, part in config.tree().items() if key not in skipped})
+        tree = {key: part for key, part in config.tree().items() if key not in skipped}
+        tree["objective"] = {key: value for key, value in tree["objective"].items() if key not in config.objective.idle}
+        parameters = flat_parameters(tree)
         known = folder.state.mlflow_run_id
         folder.state.mlflow_run_id = tracker.open(folder.path.name, known, parameters, tags)
         if folder.state.mlflow_run_id != known:

@@ -90,3 +90,15 @@ class TestMembers:
 
     def test_every_objective_has_a_form(self) -> None:
         assert {entry.form for entry in OBJECTIVES.values()} == {"pairs", "sentences", "words"}
+
+    def test_keys_that_change_nothing_are_not_part_of_the_run(self) -> None:
+        def settings(*overrides: str) -> dict:
+            return load_config("bundled", overrides).result_settings()
+
+        assert settings("objective=tlm", "objective.lambda=0.5") == settings("objective=tlm")
+        assert settings("objective.lambda=0.5") != settings()
+        assert settings("objective.anchor_weight=0.5") == settings()
+        assert settings("objective=word_aligned", "objective.anchor_weight=0.5") != settings("objective=word_aligned")
+        mixed = ["objective.name=mixture", "objective.mixture={mlm: 0.5, weam: 1.0}"]
+        assert settings(*mixed)["objective"]["mixture"] == {"mlm": 0.5, "weam": 1.0}
+        assert settings(*mixed, "objective.lambda=0.5") != settings(*mixed)

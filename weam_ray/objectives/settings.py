@@ -98,6 +98,13 @@ class ObjectiveSection(Section):
         return self
 
     @property
+    def idle(self) -> set[str]:
+        """Keys, as users write them, that change nothing for the objectives that take part."""
+        keys = {"weam": {"lambda", "normalize"}, "word_aligned": {"anchor_language", "anchor_weight"}}
+        idle = {key for name, own in keys.items() if name not in self.members for key in own}
+        return idle if self.mixture else {*idle, "mixture"}
+
+    @property
     def members(self) -> dict[str, float]:
         """The objectives that take part, in the order of the table, with their weights."""
         if self.mixture is None:

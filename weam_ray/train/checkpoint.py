@@ -109,8 +109,8 @@ def has_room(storage: Path, num_parameters: int) -> bool:
 def full_disk(storage: Path) -> str:
     """What a user is told."""
     return (
-        f"The disk of {storage} is full, so the run stops. The checkpoints that were there are as they were; make room, "
-        "and the same command goes on from the last of them."
+        f"The disk of {storage} is full, so the run stops. The checkpoints that were there are as they were; make "
+        "room, and the same command goes on from the last of them."
     )
 
 

@@ -1,13 +1,12 @@
 """Training on Ray Train: workers, checkpoints, restarts, the exported model."""
 
-import errno
 import os
 import shutil
 import signal
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +133,6 @@ def train_worker(settings: dict[str, Any]) -> None:
 def run_worker(job: TrainingJob) -> None:
     import ray.train
     import torch
-    from ray.train import CheckpointUploadMode
 
     from weam_ray.encode.forms import collators
     from weam_ray.encoder import build_encoder
@@ -143,6 +141,7 @@ def run_worker(job: TrainingJob) -> None:
     from weam_ray.train.deepspeed_engine import DeepSpeedEngine
     from weam_ray.train.log import StepLog
     from weam_ray.train.loop import StepRecord, train
+    from weam_ray.train.saving import Saver
 
     config = job.config
     # DeepSpeed compiles an operator with the ninja that stands beside this Python
@@ -176,39 +175,11 @@ def run_worker(job: TrainingJob) -> None:
     def stop() -> bool:
         return bool(unwritten) or (job.folder / STOP).exists()
 
-    def save(step: int) -> None:
-        folder = job.storage / f"{checkpoint.PREFIX}{step:08d}-{attempt}"
+    def check() -> None:
+        if unwritten:
+            raise unwritten[0]
 
-        def together(work: Callable[[], Any]) -> None:
-            """Work of every worker, which ends for all when the disk is full for one."""
-            full = False
-            try:
-                work()
-            except (OSError, RuntimeError) as error:
-                if not checkpoint.disk_is_full(error, job.storage):
-                    raise
-                full = True
-            if engine.sum(torch.tensor([float(full)])).item():
-                if rank == 0:
-                    shutil.rmtree(folder, ignore_errors=True)
-                raise UserError(checkpoint.full_disk(job.storage))
-
-        def prepare() -> None:
-            if unwritten:
-                raise unwritten[0]
-            folder.mkdir(parents=True, exist_ok=True)
-            if not checkpoint.has_room(folder, num_parameters):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-        together(prepare)
-        together(lambda: engine.save(folder))
-        together(lambda: checkpoint.commit(folder, step, config, job.fingerprint) if rank == 0 else None)
-        ray.train.report(
-            {"step": step},
-            checkpoint=ray.train.Checkpoint(str(folder)),
-            checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,  # it is there
-        )
-
+    save = Saver(engine, job.storage, attempt, config, job.fingerprint, num_parameters, check)
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
     batches = Batches(rows, plan, collators(config, tokenizer), config.training.micro_batch_size, rank, world_size)
