@@ -89,11 +89,16 @@ def test_the_main_job(ray_session: None, place: Path, capsys: pytest.CaptureFixt
         run(place, f"output.dir={folder}", "objective.lambda=0.5")
 
 
+# 30 steps with dropout and clipping, in micro-batches of half the batch
+HALVES = ("training.micro_batch_size=4", "training.max_steps=30", "training.checkpoint_steps=15")
+
+
 def test_two_workers_of_zero_2_are_one_worker_that_accumulates(ray_session: None, place: Path) -> None:
-    half = "training.micro_batch_size=4"
-    one = run(place, half)
-    two = run(place, half, "training.num_workers=2", "training.zero_stage=2")
+    one = run(place, *HALVES)
+    two = run(place, *HALVES, "training.num_workers=2", "training.zero_stage=2")
     assert one != two
+    assert len(losses(two)) == 30
+    assert max(entry["gradient_norm"] for entry in read_steps(two / "losses.jsonl")) > 1  # so that clipping acts
     assert losses(two) == pytest.approx(losses(one), rel=1e-5)
     first, second = (AutoModelForMaskedLM.from_pretrained(folder / "model").state_dict() for folder in (one, two))
     for name, weights in first.items():
@@ -103,13 +108,31 @@ def test_two_workers_of_zero_2_are_one_worker_that_accumulates(ray_session: None
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", [0, 1, 3])
 def test_every_zero_stage_trains_alike(ray_session: None, place: Path, stage: int) -> None:
-    half = "training.micro_batch_size=4"
-    found = run(place, half, "training.num_workers=2", f"training.zero_stage={stage}")
-    assert losses(found) == pytest.approx(losses(run(place, half)), rel=1e-5)
+    found = run(place, *HALVES, "training.num_workers=2", f"training.zero_stage={stage}")
+    reference_run = run(place, *HALVES)
+    assert losses(found) == pytest.approx(losses(reference_run), rel=1e-5)
     exported = AutoModelForMaskedLM.from_pretrained(found / "model").state_dict()
-    reference = AutoModelForMaskedLM.from_pretrained(run(place, half) / "model").state_dict()
+    reference = AutoModelForMaskedLM.from_pretrained(reference_run / "model").state_dict()
     for name, weights in reference.items():
         torch.testing.assert_close(exported[name], weights, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("objective=mlm",),
+        ("objective=word_aligned",),
+        ("objective.name=mixture", "objective.mixture={mlm: 0.5, weam: 1.0}"),
+    ],
+)
+@pytest.mark.parametrize("stage", [2, 3])
+def test_every_objective_on_two_workers(ray_session: None, place: Path, overrides: tuple[str, ...], stage: int) -> None:
+    """Means over the global batch, whatever it is that a worker's own rows have more of."""
+    one = run(place, *HALVES, *overrides)
+    two = run(place, *HALVES, *overrides, "training.num_workers=2", f"training.zero_stage={stage}")
+    assert losses(two) == pytest.approx(losses(one), rel=1e-5)
+    assert losses(two)[-1] != losses(two)[0]
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(ray_session: None, place: Path) -> None:
