@@ -76,7 +76,7 @@ def read_state(folder: Path) -> CheckpointState:
 
 
 def folders(storage: Path) -> list[Path]:
-    """The checkpoints in a folder, whole or not, by name; Ray keeps a file of its own beside them."""
+    """The checkpoints in a folder, whole or not, by name."""
     return sorted(path for path in storage.glob(f"{PREFIX}*") if path.is_dir())
 
 
@@ -93,7 +93,7 @@ def latest(storage: Path) -> tuple[Path | None, list[str]]:
 
 
 def sweep(storage: Path) -> None:
-    """Delete what was never finished, and all but the last `KEPT` whole ones: workers that were killed leave them."""
+    """Delete what was never finished, and all but the last `KEPT` whole ones."""
     whole = [folder for folder in folders(storage) if damage(folder) is None]
     surplus = sorted(whole, key=lambda folder: read_state(folder).step)[:-KEPT]
     unfinished = [folder for folder in folders(storage) if not (folder / STATE).is_file()]

@@ -75,7 +75,6 @@ def launch(job: TrainingJob) -> bool:
             name=TRAIN_NAME,
             storage_path=str(job.folder / STORAGE),
             failure_config=ray.train.FailureConfig(max_failures=training.max_failures, controller_failure_limit=2),
-            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=checkpoint.KEPT),
         ),
     )
     try:

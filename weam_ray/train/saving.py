@@ -1,4 +1,7 @@
-"""Writing checkpoints, all workers together, straight to where they stay; Ray Train is told where they are."""
+"""Writing checkpoints, all workers together, straight to where they stay.
+
+Ray Train keeps none of them: its own record lags behind a kill, and it fails where a folder that it knows is gone.
+"""
 
 import errno
 import os
@@ -33,26 +36,22 @@ class Saver:
     check: Callable[[], None]
 
     def __call__(self, step: int) -> None:
-        """Write a checkpoint and report it.
+        """Write a checkpoint, delete those that are not kept, and report the step.
 
         Raises:
             UserError: the disk is full; no part of this checkpoint is left.
         """
         import ray.train
-        from ray.train import CheckpointUploadMode
 
         folder = self.storage / f"{checkpoint.PREFIX}{step:08d}-{self.attempt}"
         self.together(folder, lambda: self.prepare(folder))
         self.together(folder, lambda: self.engine.save(folder))
         if torch.distributed.get_rank() == 0:
             self.together(folder, lambda: checkpoint.commit(folder, step, self.config, self.fingerprint))
+            checkpoint.sweep(self.storage)
         else:
             self.together(folder, lambda: None)
-        ray.train.report(
-            {"step": step},
-            checkpoint=ray.train.Checkpoint(str(folder)),
-            checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,  # it is there
-        )
+        ray.train.report({"step": step})
 
     def prepare(self, folder: Path) -> None:
         """Know of a full disk before anyone begins to write."""
