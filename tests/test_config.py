@@ -26,12 +26,24 @@ def test_bundled_is_shipped() -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED_NAMES)
-def test_shipped_configuration_loads(name: str, tmp_path: Path) -> None:
+def test_shipped_configuration_loads(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEAM_RAY_DATA_ROOT", str(tmp_path / "data"))
     config = load_config(name)
     assert config.name == name
     file = tmp_path / "copy.yaml"
     file.write_text(config.to_yaml(), encoding="utf-8")
     assert load_config(str(file)) == config
+
+
+def test_data_root_is_put_into_the_paths_of_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WEAM_RAY_DATA_ROOT", raising=False)
+    with pytest.raises(UserError, match=r"corpus\.sources\.0\.source: .*set data_root.*WEAM_RAY_DATA_ROOT"):
+        load_config("lab")
+    given = load_config("lab", [f"data_root={tmp_path}"]).corpus.sources[0]
+    assert given.source == f"{tmp_path}/bible/en.txt.gz"  # type: ignore[union-attr]
+    monkeypatch.setenv("WEAM_RAY_DATA_ROOT", str(tmp_path))
+    assert load_config("lab").corpus.sources[0] == given
+    assert load_config("lab").result_settings() == load_config("lab", [f"data_root={tmp_path}"]).result_settings()
 
 
 # Texts that YAML 1.1 or 1.2 could take for something else, among any others.

@@ -24,6 +24,7 @@ from weam_ray.sections import Section
 
 FORMATS = tuple(get_args(kind.model_fields["format"].annotation)[0] for kind in get_args(get_args(Source)[0]))
 SHIPPED = Path(__file__).parent / "configs"
+DATA_ROOT = "{data_root}"
 
 
 class CorpusSection(Section):
@@ -210,6 +211,9 @@ class Config(Section):
 
     name: str = Field(default="custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     home: str | None = None
+    data_root: str | None = Field(
+        default=None, description="what `{data_root}` stands for in the paths of sources; null: WEAM_RAY_DATA_ROOT"
+    )
     stages: str | None = Field(
         default=None, description="where stages are kept: a path or URI; null: stages/ under the home"
     )
@@ -226,6 +230,24 @@ class Config(Section):
     tracking: TrackingSection = TrackingSection()
     cluster: ClusterSection = ClusterSection()
     output: OutputSection = OutputSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def under_data_root(cls, tree: Any) -> Any:
+        """Put the data root into the paths of sources, so that the resolved tree shows what is read."""
+        sources = tree.get("corpus", {}).get("sources") if isinstance(tree, dict) else None
+        root = (tree.get("data_root") or os.environ.get("WEAM_RAY_DATA_ROOT")) if sources else None
+        for number, source in enumerate(sources if isinstance(sources, list) else []):
+            for key, value in source.items() if isinstance(source, dict) else ():
+                if not isinstance(value, str) or DATA_ROOT not in value:
+                    continue
+                if not root:
+                    raise ValueError(
+                        f"corpus.sources.{number}.{key}: {value!r} needs to know where the data are; set data_root, or "
+                        "the environment variable WEAM_RAY_DATA_ROOT"
+                    )
+                source[key] = value.replace(DATA_ROOT, str(Path(root).expanduser().absolute()))
+        return tree
 
     @model_validator(mode="after")
     def anchors_are_there(self) -> "Config":
@@ -254,7 +276,7 @@ class Config(Section):
     def result_settings(self) -> dict[str, Any]:
         """What can change a result: the tree without places, services and source paths (files count by content)."""
         tree = self.tree()
-        for key in ("name", "home", "stages", "tracking", "cluster", "output"):
+        for key in ("name", "home", "data_root", "stages", "tracking", "cluster", "output"):
             del tree[key]
         del tree["corpus"]["sources"]
         del tree["training"]["max_failures"]

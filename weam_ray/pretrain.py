@@ -113,7 +113,7 @@ class Pretraining:
             "fingerprint": folder.fingerprint,
             "folder": str(folder.path),
         }
-        skipped = ("home", "stages", "output", "tracking", "cluster", "name")
+        skipped = ("home", "data_root", "stages", "output", "tracking", "cluster", "name")
         tree = {key: part for key, part in config.tree().items() if key not in skipped}
         tree["objective"] = {key: value for key, value in tree["objective"].items() if key not in config.objective.idle}
         parameters = flat_parameters(tree)
@@ -140,8 +140,7 @@ class Pretraining:
             "name": config.name,
             "fingerprint": folder.fingerprint,
             "steps": len(steps),
-            "retrieval": {when: scores[when]["retrieval"] for when in ("before", "after")},
-            "loss": {when: scores[when]["loss"] for when in ("before", "after")},
+            **{part: {when: scores[when][part] for when in ("before", "after")} for part in scores["after"]},
             "tokens_per_second": sum(entry["tokens"] for entry in steps) / seconds,
             "padding_share": sum(entry["padding_share"] for entry in steps) / len(steps),
             "data_wait_share": sum(entry["waited"] for entry in steps) / seconds,
@@ -197,6 +196,11 @@ def flat_scores(result: dict[str, Any]) -> dict[str, float]:
             values = [scores[key] for scores in retrieval.values() if key in scores]
             flat[f"retrieval_{when}/mean/{key}"] = sum(values) / len(values)
         flat |= {f"held_out_{when}/{key}": value for key, value in result["loss"][when].items()}
+        flat |= {
+            f"sentences_{when}/{language}/{key}": scores[key]
+            for language, scores in result["sentences"][when].items()
+            for key in ("loss", "accuracy")
+        }
     return flat
 
 

@@ -94,4 +94,4 @@ def test_measure_names_languages_and_goals(wordpiece: Any) -> None:
     assert set(found["retrieval"]["ru-tl"]) == {"to_tl", "from_tl", "to_tl_uncentred"}
     both = HeldOut({("en", "de"): rows, ("de", "en"): rows}).measure(model, wordpiece, config)
     assert list(both["retrieval"]) == ["de", "de-en"]
-    assert HeldOut({}).measure(model, wordpiece, config) == {"retrieval": {}, "loss": {}}
+    assert HeldOut({}).measure(model, wordpiece, config) == {"retrieval": {}, "loss": {}, "sentences": {}}

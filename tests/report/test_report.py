@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 
 from weam_ray.report.plots import run_plot, smoothed
-from weam_ray.report.tables import loss_table, print_result, result_table
+from weam_ray.report.tables import loss_table, print_result, result_table, sentence_table
 
 
 def scores(value: float) -> dict[str, float]:
@@ -23,10 +23,15 @@ def result() -> dict[str, Any]:
             "after": {"de": scores(0.5), "ru": scores(0.3)},
         },
         "loss": {"before": {**loss, "cross_lingual_loss": 7.5}, "after": loss},
+        "sentences": {"before": {"de": alone(0.01)}, "after": {"de": alone(0.23)}},
         "tokens_per_second": 1000.0,
         "seconds": 12.0,
         "seconds_by_phase": {"stages": 2.0, "training": 10.0},
     }
+
+
+def alone(accuracy: float) -> dict[str, float]:
+    return {"accuracy": accuracy, "unigram_accuracy": 0.06, "loss": 5.0, "unigram_entropy": 5.8, "masked_tokens": 9.0}
 
 
 def shown(table: Any) -> str:
@@ -43,12 +48,12 @@ def test_tables_show_before_and_after_and_the_mean() -> None:
     losses = shown(loss_table(result()))
     assert "1,234 masked tokens" in losses
     assert "7.500" in losses
+    assert "1.0 > 23.0" in shown(sentence_table(result()))
 
 
 def test_without_held_out_pairs_it_says_so(capsys: Any) -> None:
-    empty = {**result(), "retrieval": {"before": {}, "after": {}}, "loss": {"before": {}, "after": {}}}
-    print_result(empty)
-    assert "No pairs were held out" in capsys.readouterr().out
+    print_result({**result(), **{part: {"before": {}, "after": {}} for part in ("retrieval", "loss", "sentences")}})
+    assert "Nothing was held out" in capsys.readouterr().out
 
 
 def test_the_picture_of_a_run(tmp_path: Path) -> None:

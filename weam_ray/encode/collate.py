@@ -17,7 +17,7 @@ ORDER_STREAM, MASK_STREAM = 0, 1
 
 @dataclass(frozen=True)
 class PairCollator:
-    """Batches of concatenated pairs, for TLM and WEAM.
+    """Batches of concatenated pairs, for TLM and WEAM; unpaired text in them stands alone.
 
     What is random depends on (seed, epoch, row) alone, never on a running generator.
     """
@@ -60,7 +60,12 @@ class PairCollator:
         )
 
     def concatenate(self, key: RowKey, row: EncodedRow) -> "Pair":
-        """`[CLS] x [SEP] y [SEP]` in the order that the row's own coin gives, cut to the longest length."""
+        """`[CLS] x [SEP] y [SEP]` in the order that the row's own coin gives, cut to the longest length.
+
+        Unpaired text stands alone, `[CLS] x [SEP]`.
+        """
+        if not row.is_pair:
+            return self.alone(row)
         if self.objective.sentence_order == "random":
             generator = np.random.default_rng([self.seeds.data, key.epoch, key.row, ORDER_STREAM])
             if generator.random() < 0.5:
@@ -90,6 +95,22 @@ class PairCollator:
             lost_links=len(row.token_links) - len(kept),
         )
 
+    def alone(self, row: EncodedRow) -> "Pair":
+        template = self.vocabulary.sentence
+        size = min(len(row.source_ids), self.max_length - template.num_special)
+        start = len(template.prefix)
+        ids = np.concatenate([template.prefix, row.source_ids[:size], template.suffix]).astype(np.int64)
+        return Pair(
+            ids=ids,
+            types=np.zeros_like(ids),
+            links=np.empty((0, 2), np.int64),
+            first=(start, start + size),
+            second=(start + size, start + size),
+            words=(row.source_word_ids[:size], row.target_word_ids),
+            lost_tokens=len(row.source_ids) - size,
+            lost_links=0,
+        )
+
     def mask(self, key: RowKey, pair: "Pair", probability: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions chosen for prediction, rising, and what stands there instead."""
         generator = np.random.default_rng([self.seeds.masking, key.epoch, key.row, MASK_STREAM])
@@ -103,7 +124,10 @@ class PairCollator:
 
 @dataclass(frozen=True)
 class Pair:
-    """A concatenated pair: ids and token types, links between positions (L, 2), the spans of both sentences."""
+    """A concatenated pair: ids and token types, links between positions (L, 2), the spans of both sentences.
+
+    Of unpaired text the second span is empty.
+    """
 
     ids: NDArray[np.int64]
     types: NDArray[np.int64]

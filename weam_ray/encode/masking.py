@@ -1,5 +1,7 @@
 """Which tokens are masked, and what stands in their places."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,8 +31,8 @@ def replace(generator: np.random.Generator, ids: NDArray[np.int64], vocabulary: 
     return np.where((fate >= MASKED_SHARE) & (fate < MASKED_SHARE + RANDOM_SHARE), random_ids, replaced)
 
 
-def word_units(words: tuple[NDArray[np.int16], NDArray[np.int16]]) -> NDArray[np.int64]:
-    """A number for each token of both sides, the same for tokens of one word; a token of no word is its own unit."""
+def word_units(words: Sequence[NDArray[np.int16]]) -> NDArray[np.int64]:
+    """A number for each token of all sides, the same for tokens of one word; a token of no word is its own unit."""
     units = []
     start = 0
     for side in words:

@@ -17,7 +17,10 @@ class RowKey:
 
 @dataclass(frozen=True)
 class EncodedRow:
-    """One encoded pair: token ids, word of each token (-1 for none), one-to-one links (L, 2), languages."""
+    """One encoded pair: token ids, word of each token (-1 for none), one-to-one links (L, 2), languages.
+
+    Unpaired text has an empty target.
+    """
 
     source_ids: NDArray[np.int32]
     target_ids: NDArray[np.int32]
@@ -25,6 +28,15 @@ class EncodedRow:
     target_word_ids: NDArray[np.int16]
     token_links: NDArray[np.int16]
     languages: tuple[str, str] = ("", "")
+
+    @property
+    def is_pair(self) -> bool:
+        return len(self.target_ids) > 0
+
+    def alone(self) -> "EncodedRow":
+        """The source as unpaired text."""
+        none = np.empty(0, np.int32), np.empty(0, np.int16), np.empty((0, 2), np.int16)
+        return EncodedRow(self.source_ids, none[0], self.source_word_ids, *none[1:], (self.languages[0], ""))
 
     def swapped(self) -> "EncodedRow":
         return EncodedRow(

@@ -16,7 +16,10 @@ from weam_ray.objectives.settings import value_at
 
 @dataclass(frozen=True)
 class SentenceCollator:
-    """`[CLS] x [SEP]` and `[CLS] y [SEP]` of every row, one after the other, masked: the pair's text, unpaired."""
+    """`[CLS] x [SEP]` and `[CLS] y [SEP]` of every row, one after the other, masked: the pair's text, unpaired.
+
+    A row of unpaired text gives one sequence.
+    """
 
     vocabulary: Vocabulary
     objective: ObjectiveSection
@@ -30,19 +33,21 @@ class SentenceCollator:
         sequences, lost = framed(rows, self.vocabulary, self.max_length)
         ids, attention_mask = pad(sequences, self.vocabulary.pad_id)
         masked, labels = [], []
-        for number, (key, row) in enumerate(rows):
+        first = 0
+        for key, row in rows:
             generator = np.random.default_rng([self.seeds.masking, key.epoch, key.row, MASK_STREAM])
-            sides = (2 * number, 2 * number + 1)
+            sides = range(first, first + 1 + row.is_pair)
+            first = sides.stop
             sizes = [len(sequences[side]) - template.num_special for side in sides]
-            candidates = np.concatenate(
-                [side * ids.shape[1] + begin + np.arange(size) for side, size in zip(sides, sizes, strict=True)]
-            )
+            starts = np.array(sides) * ids.shape[1] + begin
+            candidates = np.concatenate([start + np.arange(size) for start, size in zip(starts, sizes, strict=True)])
             units = None
             if self.objective.masking == "whole_word":
-                units = word_units((row.source_word_ids[: sizes[0]], row.target_word_ids[: sizes[1]]))
+                words = (row.source_word_ids, row.target_word_ids)
+                units = word_units([own[:size] for own, size in zip(words, sizes, strict=False)])
             elif self.objective.masking == "aligned":
                 linked = row.token_links[(row.token_links < sizes).all(axis=1)].astype(np.int64)
-                candidates = np.sort((linked + np.array(sides) * ids.shape[1] + begin).ravel())
+                candidates = np.sort((linked + starts).ravel())
             chosen = choose(generator, candidates, probability, units)
             masked.append(chosen)
             labels.append(ids.ravel()[chosen])
@@ -77,13 +82,15 @@ class WordCollator:
         ids, attention_mask = pad(sequences, self.vocabulary.pad_id)
         length = ids.shape[1]
         aligned, anchors, lost_links = [], [], 0
-        for number, (_, row) in enumerate(rows):
-            sides = np.array([2 * number, 2 * number + 1])
+        first = 0
+        for _, row in rows:
+            sides = np.arange(first, first + 1 + row.is_pair)
+            first += len(sides)
             ends = word_ends(row)
             kept = (ends < [len(sequences[side]) - template.num_special for side in sides]).all(axis=1)
             lost_links += int((~kept).sum())
-            aligned.append(sides * length + len(template.prefix) + ends[kept])
-            for side, language in zip(sides.tolist(), row.languages, strict=True):
+            aligned.append((sides * length + len(template.prefix) + ends[kept]).reshape(-1, 2))
+            for side, language in zip(sides.tolist(), row.languages, strict=False):
                 if language == self.objective.anchor_language:
                     anchors.append(side * length + np.arange(len(sequences[side])))
         return Batch(
@@ -103,10 +110,10 @@ class WordCollator:
 def framed(
     rows: Sequence[tuple[RowKey, EncodedRow]], vocabulary: Vocabulary, max_length: int
 ) -> tuple[list[NDArray[np.int64]], int]:
-    """Source and target of every row in their frames, cut at the end; and how many tokens were lost."""
+    """Every row's source, and its target where there is one, framed, cut at the end; and how many tokens were lost."""
     template = vocabulary.sentence
     room = max_length - template.num_special
-    sides = [ids for _, row in rows for ids in (row.source_ids, row.target_ids)]
+    sides = [ids for _, row in rows for ids in (row.source_ids, row.target_ids)[: 1 + row.is_pair]]
     sequences = [np.concatenate([template.prefix, ids[:room], template.suffix]).astype(np.int64) for ids in sides]
     return sequences, sum(max(0, len(ids) - room) for ids in sides)
 

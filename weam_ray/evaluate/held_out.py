@@ -1,4 +1,4 @@
-"""What a run measures on its held-out pairs: sentence retrieval and both predictions."""
+"""What a run measures on its held-out rows: sentence retrieval, both predictions, and sentences that stand alone."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,17 +6,18 @@ from typing import Any
 
 from weam_ray.config import Config
 from weam_ray.encode.rows import EncodedRow, EncodedShard
-from weam_ray.evaluate.prediction import prediction_scores
+from weam_ray.evaluate.prediction import prediction_scores, sentence_scores
 from weam_ray.evaluate.retrieval import retrieval_scores
 from weam_ray.evaluate.states import check_layer, sentence_vectors
 from weam_ray.storage import Stage
 
 ENGLISH = "en"
+NO_LANGUAGE = ""  # of the target of unpaired text
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The held-out rows of a run, by language pair (source, target)."""
+    """The held-out rows of a run, by language pair (source, target); the target of unpaired text is empty."""
 
     rows: dict[tuple[str, str], list[EncodedRow]]
 
@@ -32,23 +33,51 @@ class HeldOut:
             rows.setdefault(pair, []).extend(shard.row(number) for number in range(len(shard)))
         return cls(rows)
 
+    @property
+    def pairs(self) -> dict[tuple[str, str], list[EncodedRow]]:
+        return {pair: rows for pair, rows in self.rows.items() if pair[1] != NO_LANGUAGE}
+
+    def sentences(self) -> dict[str, list[EncodedRow]]:
+        """Every sentence of each language once, as unpaired text."""
+        found: dict[str, dict[bytes, EncodedRow]] = {}
+        for languages, rows in self.rows.items():
+            for row in rows:
+                for language, own in zip(languages, (row, row.swapped()), strict=True):
+                    if language != NO_LANGUAGE:
+                        found.setdefault(language, {}).setdefault(own.source_ids.tobytes(), own.alone())
+        return {language: list(own.values()) for language, own in sorted(found.items())}
+
     def pivot(self, setting: str | None) -> str:
         """The language that retrieval goes to: the setting, or the one in most language pairs, English on ties."""
-        counts = Counter(language for pair in self.rows for language in pair)
+        counts = Counter(language for pair in self.pairs for language in pair)
         return setting or min(counts, key=lambda language: (-counts[language], language != ENGLISH, language))
 
     def measure(self, model: Any, tokenizer: Any, config: Config) -> dict[str, Any]:
-        """`retrieval` by language, and `loss`: the figures of `prediction_scores` over all held-out pairs.
+        """`retrieval` by language; `loss`: `prediction_scores` of all held-out pairs; `sentences`: `sentence_scores`
+        by language.
+        """
+        if not self.rows:
+            return {"retrieval": {}, "loss": {}, "sentences": {}}
+        size = (config.training.max_length, config.evaluation.batch_size)
+        pairs = [row for rows in self.pairs.values() for row in rows]
+        return {
+            "retrieval": self.retrieval(model, tokenizer, config) if pairs else {},
+            "loss": prediction_scores(model, tokenizer, pairs, *size) if pairs else {},
+            "sentences": {
+                language: sentence_scores(model, tokenizer, rows, *size) for language, rows in self.sentences().items()
+            },
+        }
+
+    def retrieval(self, model: Any, tokenizer: Any, config: Config) -> dict[str, dict[str, float]]:
+        """`retrieval_scores` by language.
 
         A pair of languages without the pivot stands under `source-target`, its target language as the pivot.
         """
-        if not self.rows:
-            return {"retrieval": {}, "loss": {}}
         settings, max_length = config.evaluation, config.training.max_length
         check_layer(model, settings.layer)
         pivot = self.pivot(settings.pivot)
-        retrieval = {}
-        for (source, target), rows in self.rows.items():
+        retrieval: dict[str, dict[str, float]] = {}
+        for (source, target), rows in self.pairs.items():
             sides = [[row.source_ids for row in rows], [row.target_ids for row in rows]]
             vectors = [
                 sentence_vectors(model, tokenizer, side, settings.layer, max_length, settings.batch_size)
@@ -62,6 +91,4 @@ class HeldOut:
             if name in retrieval:  # both directions of a language pair are there
                 name = f"{source}-{target}"
             retrieval[name] = retrieval_scores(other, centre, "english" if goal == ENGLISH else goal)
-        everything = [row for rows in self.rows.values() for row in rows]
-        loss = prediction_scores(model, tokenizer, everything, max_length, settings.batch_size)
-        return {"retrieval": retrieval, "loss": loss}
+        return retrieval

@@ -1,4 +1,4 @@
-"""Both predictions on held-out pairs: losses, accuracy, and the entropy that they are to be compared with."""
+"""Predictions on held-out pairs and sentences: losses, accuracies, and what knowing frequencies alone would give."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +25,21 @@ def unigram_entropy(labels: NDArray[np.int64]) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
+def unigram_accuracy(labels: NDArray[np.int64]) -> float:
+    """The share of the most frequent token: no prediction without context is right more often."""
+    return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+
+
+def sentence_scores(
+    model: Any, tokenizer: Any, sentences: Sequence[EncodedRow], max_length: int, batch_size: int
+) -> dict[str, float]:
+    """Loss (nats a token) and accuracy of masked tokens in sentences that stand alone, and of frequencies alone."""
+    scores = prediction_scores(model, tokenizer, sentences, max_length, batch_size)
+    names = {"multilingual_loss": "loss", "multilingual_accuracy": "accuracy"}
+    keys = ("multilingual_loss", "unigram_entropy", "multilingual_accuracy", "unigram_accuracy", "masked_tokens")
+    return {names.get(key, key): scores[key] for key in keys}
+
+
 @torch.no_grad()
 def prediction_scores(
     model: Any, tokenizer: Any, rows: Sequence[EncodedRow], max_length: int, batch_size: int
@@ -32,7 +47,7 @@ def prediction_scores(
     """Losses (nats a token), accuracies and counts over the masked tokens of held-out pairs.
 
     `multilingual_loss` predicts each masked token from its own state, `cross_lingual_loss` from the state that the
-    exchange puts there; the `linked` figures are over masked tokens that have a partner.
+    exchange puts there; the `linked` figures are over masked tokens that have a partner, and left out where none has.
     """
     collator = PairCollator(Vocabulary.of(tokenizer), MASKING, SEEDS, max_length)
     masked_model = MaskedModel(model)
@@ -61,14 +76,19 @@ def prediction_scores(
         joined = torch.cat(values).double()
         return float((joined if where is None else joined[where]).mean())
 
-    return {
+    scores = {
         "multilingual_loss": mean(own_loss),
-        "cross_lingual_loss": mean(exchanged_loss),
         "unigram_entropy": unigram_entropy(label_ids.numpy()),
+        "multilingual_accuracy": mean(own_right),
+        "unigram_accuracy": unigram_accuracy(label_ids.numpy()),
+        "masked_tokens": float(len(label_ids)),
+    }
+    if not has_partner.any():
+        return scores  # without links there is only one prediction
+    return scores | {
+        "cross_lingual_loss": mean(exchanged_loss),
         "linked_cross_lingual_loss": mean(exchanged_loss, has_partner),
         "linked_unigram_entropy": unigram_entropy(label_ids[has_partner].numpy()),
-        "multilingual_accuracy": mean(own_right),
         "linked_cross_lingual_accuracy": mean(exchanged_right, has_partner),
-        "masked_tokens": float(len(label_ids)),
         "linked_share": float(has_partner.double().mean()),
     }

@@ -38,6 +38,23 @@ def loss_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def sentence_table(result: dict[str, Any]) -> Table:
+    """Masked tokens of sentences that stand alone, by language, beside what frequencies alone would give."""
+    before, after = result["sentences"]["before"], result["sentences"]["after"]
+    table = Table(title="Prediction of masked tokens in held-out sentences that stand alone, before > after")
+    for column in ("language", "accuracy, %", "most frequent token, %", "nats a token", "unigram entropy"):
+        table.add_column(column, justify="left" if column == "language" else "right")
+    for language, own in after.items():
+        table.add_row(
+            language,
+            f"{100 * before[language]['accuracy']:.1f} > {100 * own['accuracy']:.1f}",
+            f"{100 * own['unigram_accuracy']:.1f}",
+            f"{before[language]['loss']:.2f} > {own['loss']:.2f}",
+            f"{own['unigram_entropy']:.2f}",
+        )
+    return table
+
+
 def mean(scores: dict[str, dict[str, float]], languages: list[str], key: str) -> float:
     return sum(scores[language][key] for language in languages) / len(languages)
 
@@ -48,8 +65,10 @@ def print_result(result: dict[str, Any]) -> None:
     if result["retrieval"]["after"]:
         console.print(result_table(result))
         console.print(loss_table(result))
+    if result["sentences"]["after"]:
+        console.print(sentence_table(result))
     else:
-        console.print("No pairs were held out (corpus.held_out), so nothing was measured.")
+        console.print("Nothing was held out (corpus.held_out), so nothing was measured.")
     console.print(
         f"{result['steps']} steps, {result['tokens_per_second']:,.0f} tokens a second; "
         + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result["seconds_by_phase"].items())
