@@ -235,7 +235,8 @@ class Config(Section):
     @classmethod
     def under_data_root(cls, tree: Any) -> Any:
         """Put the data root into the paths of sources, so that the resolved tree shows what is read."""
-        sources = tree.get("corpus", {}).get("sources") if isinstance(tree, dict) else None
+        corpus = tree.get("corpus") if isinstance(tree, dict) else None
+        sources = corpus.get("sources") if isinstance(corpus, dict) else None
         root = (tree.get("data_root") or os.environ.get("WEAM_RAY_DATA_ROOT")) if sources else None
         for number, source in enumerate(sources if isinstance(sources, list) else []):
             for key, value in source.items() if isinstance(source, dict) else ():

@@ -28,22 +28,34 @@ TOKENIZER_FILES = (
 
 @dataclass(frozen=True)
 class Family:
-    """How a model family calls its encoder, and its masked-language-model head as a function of states."""
+    """How a model family calls its encoder, its masked-language-model head as a function of states, and the number
+    that its position embeddings give to the first token.
+    """
 
     encoder: Callable[[Any], Any]
     head: Callable[[Any, "torch.Tensor"], "torch.Tensor"]
+    first_position: Callable[[Any], int] = lambda model: 0
 
 
 def _distilbert_head(model: Any, states: "torch.Tensor") -> "torch.Tensor":
     return model.vocab_projector(model.vocab_layer_norm(model.activation(model.vocab_transform(states))))
 
 
+def _after_padding(model: Any) -> int:
+    return model.config.pad_token_id + 1
+
+
 FAMILIES = {
     "bert": Family(lambda model: model.bert, lambda model, states: model.cls(states)),
-    "roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states)),
-    "xlm-roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states)),
+    "roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states), _after_padding),
+    "xlm-roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states), _after_padding),
     "distilbert": Family(lambda model: model.distilbert, _distilbert_head),
 }
+
+
+def packs(model: Any) -> bool:
+    """Whether sentences may stand side by side in a row: a family that takes positions, and attention with a mask."""
+    return model.config.model_type in FAMILIES and model.config._attn_implementation in ("sdpa", "eager")
 
 
 def encoder_fingerprint(settings: EncoderSection, hashes: SourceHashes, only_tokenizer: bool = False) -> str:

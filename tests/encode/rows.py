@@ -64,13 +64,16 @@ def words_of(size: int) -> st.SearchStrategy[list[int]]:
 
 
 @st.composite
-def encoded_rows(draw: st.DrawFn) -> Row:
+def encoded_rows(draw: st.DrawFn, unpaired: bool = False) -> Row:
+    """Pairs; with `unpaired`, text without a translation among them."""
     tokens = st.lists(st.integers(FIRST_ORDINARY, NUM_TOKENS - 1), min_size=1, max_size=12)
     source, target = draw(tokens), draw(tokens)
     size = draw(st.integers(0, min(len(source), len(target))))
     left, right = draw(st.permutations(range(len(source)))), draw(st.permutations(range(len(target))))
     links = sorted(zip(left[:size], right[:size], strict=True))
     row = make_row(source, target, links, draw(words_of(len(source))), draw(words_of(len(target))))
+    if unpaired and draw(st.booleans()):
+        row = row.alone()
     return RowKey(draw(st.integers(0, 3)), draw(st.integers(0, 10**9))), row
 
 

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from tests.encode.rows import BERT, CLS, MASK, SEP, Row, encoded_rows, make_collator, make_row, originals
 from weam_ray.config import ObjectiveSection, SeedSection
+from weam_ray.encode.batch import Batch
 from weam_ray.encode.rows import EncodedRow, RowKey
 from weam_ray.encode.sentences import SentenceCollator, WordCollator, word_ends
 
+SIDE_BY_SIDE = replace(BERT, packs=True)
 maskings = st.sampled_from(["subword", "whole_word", "aligned"])
 
 
@@ -106,11 +108,11 @@ class TestWordCollator:
         assert batch.input_ids.tolist() == [
             [CLS, 11, 12, SEP, 0],
             [CLS, 21, 22, 23, SEP],
-            [CLS, 13, SEP, 0, 0],
             [CLS, 24, SEP, 0, 0],
+            [CLS, 13, SEP, 0, 0],
         ]
         assert batch.aligned.tolist() == [[2, 8], [11, 16]]
-        assert batch.anchors.tolist() == [0, 1, 2, 3, 15, 16, 17]
+        assert batch.anchors.tolist() == [0, 1, 2, 3, 10, 11, 12]
         assert (len(batch.masked), batch.lost_links, batch.counts()["aligned"]) == (0, 0, 2)
 
     def test_words_that_are_cut_off(self) -> None:
@@ -123,4 +125,45 @@ class TestWordCollator:
     def test_anchor_language(self, language: str) -> None:
         row = of_languages(make_row([11, 12], [21]), "en", "de")
         batch = words(anchor_language=language)([(RowKey(0, 0), row)])
-        assert batch.anchors.tolist() == {"en": [0, 1, 2, 3], "de": [4, 5, 6], "xx": []}[language]
+        assert batch.anchors.tolist() == {"en": [0, 1, 2, 3], "de": [0, 1, 2], "xx": []}[language]
+
+
+class TestSideBySide:
+    def test_by_hand(self) -> None:
+        first = of_languages(make_row([11, 12], [21, 22, 23], [(1, 2)]), "en", "de")
+        second = of_languages(make_row([13], [24], [(0, 0)]), "de", "en")
+        rows = [(RowKey(0, 0), first), (RowKey(0, 1), second), (RowKey(0, 2), of_languages(first.alone(), "en", ""))]
+        batch = WordCollator(SIDE_BY_SIDE, ObjectiveSection(name="word_aligned"), SeedSection(), 64)(rows)
+        assert batch.input_ids.tolist() == [
+            [CLS, 11, 12, SEP, CLS, 21, 22, 23, SEP],
+            [CLS, 24, SEP, CLS, 13, SEP, 0, 0, 0],
+            [CLS, 11, 12, SEP, 0, 0, 0, 0, 0],
+        ]
+        assert batch.attention_mask.tolist() == [
+            [1, 1, 1, 1, 2, 2, 2, 2, 2],
+            [1, 1, 1, 2, 2, 2, 0, 0, 0],
+            [1, 1, 1, 1, 0, 0, 0, 0, 0],
+        ]
+        assert batch.aligned.tolist() == [[2, 7], [10, 13]]
+        assert batch.anchors.tolist() == [0, 1, 2, 3, 9, 10, 11, 18, 19, 20, 21]
+        assert batch.num_tokens == 19
+
+    @settings(deadline=None)
+    @given(st.lists(encoded_rows(unpaired=True), min_size=1, max_size=4), maskings, st.integers(4, 16))
+    def test_the_same_sentences_and_masks_as_apart(self, rows: list[Row], masking: str, max_length: int) -> None:
+        objective = ObjectiveSection(name="mlm", masking=masking, mask_probability=0.5)
+        apart = SentenceCollator(BERT, objective, SeedSection(), max_length)(rows)
+        beside = SentenceCollator(SIDE_BY_SIDE, objective, SeedSection(), max_length)(rows)
+        assert sequences_of(beside) == sequences_of(apart)
+        assert beside.labels.tolist() == apart.labels.tolist()
+        assert len(beside.input_ids) == len(rows)
+        assert len(apart.input_ids) == sum(1 + row.is_pair for _, row in rows)
+        assert (beside.num_tokens, beside.lost_tokens) == (apart.num_tokens, apart.lost_tokens)
+
+
+def sequences_of(batch: Batch) -> list[list[int]]:
+    return [
+        ids[numbers == number].tolist()
+        for ids, numbers in zip(batch.input_ids, batch.attention_mask, strict=True)
+        for number in range(1, numbers.max() + 1)
+    ]

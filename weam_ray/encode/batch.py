@@ -12,10 +12,12 @@ from weam_ray.encode.tokenizer import PairTemplate, SentenceTemplate
 
 @dataclass(frozen=True)
 class Batch:
-    """A micro-batch of B sequences (pairs, or sentences alone), padded to T positions.
+    """A micro-batch of B rows (a pair, a sentence alone, or sentences side by side), padded to T positions.
 
     Attributes:
-        input_ids: (B, T) after masking. attention_mask, token_type_ids: (B, T).
+        input_ids: (B, T) after masking. token_type_ids: (B, T).
+        attention_mask: (B, T) 0 for padding, else the number, from 1, of the sequence in its row; positions attend to
+            those of their own number.
         exchange: (B, T) position whose state stands here after the exchange; itself where there is no partner.
         masked: (M,) indices into the flattened (B * T) positions, rising. labels: (M,) the tokens masked there.
         aligned: (A, 2) flattened positions of the last subwords of aligned words, source and target.
@@ -37,7 +39,7 @@ class Batch:
     @property
     def num_tokens(self) -> int:
         """Tokens but for padding, special tokens included."""
-        return int(self.attention_mask.sum())
+        return int(np.count_nonzero(self.attention_mask))
 
     def counts(self) -> dict[str, int]:
         """What the terms of a loss are means over."""
@@ -46,20 +48,24 @@ class Batch:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What batches need of a tokenizer: its frames, the ids for padding and masks, and the ordinary ids."""
+    """What batches need of a tokenizer: its frames, the ids for padding and masks, and the ordinary ids.
+
+    `packs` says whether the encoder can take sentences side by side in one row, each attending to itself.
+    """
 
     template: PairTemplate
     pad_id: int
     mask_id: int
     ordinary_ids: NDArray[np.int64]
     sentence: SentenceTemplate
+    packs: bool = False
 
     @classmethod
-    def of(cls, tokenizer: Any) -> "Vocabulary":
+    def of(cls, tokenizer: Any, packs: bool = False) -> "Vocabulary":
         ordinary = np.setdiff1d(np.arange(len(tokenizer)), np.array(tokenizer.all_special_ids))
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         frames = PairTemplate.of(tokenizer), SentenceTemplate.of(tokenizer)
-        return cls(frames[0], pad_id, tokenizer.mask_token_id, ordinary, frames[1])
+        return cls(frames[0], pad_id, tokenizer.mask_token_id, ordinary, frames[1], packs)
 
 
 def pad(sequences: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

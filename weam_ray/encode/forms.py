@@ -15,9 +15,9 @@ FORMS: dict[str, Any] = {"pairs": PairCollator, "sentences": SentenceCollator, "
 Collate = Callable[[Sequence[tuple[RowKey, EncodedRow]], int], Batch]
 
 
-def collators(config: Config, tokenizer: Any) -> list[Collate]:
-    """A collator for each member of the objective, in their order."""
-    vocabulary = Vocabulary.of(tokenizer)
+def collators(config: Config, tokenizer: Any, packs: bool = False) -> list[Collate]:
+    """A collator for each member of the objective, in their order; `packs` as in `Vocabulary`."""
+    vocabulary = Vocabulary.of(tokenizer, packs)
     return [
         FORMS[form](vocabulary, config.objective, config.seeds, config.training.max_length)
         for form in forms(config.objective)

@@ -29,7 +29,8 @@ ALL = slice(None)
 class TensorBatch:
     """A `Batch` as tensors; shapes as there, `exchange` flattened to (B * T,) indices of the flattened positions.
 
-    `totals` are the `counts` of the global batch, (), 1 where there is nothing to count.
+    `packed` says whether a row holds several sequences. `totals` are the `counts` of the global batch, (), 1 where
+    there is nothing to count.
     """
 
     input_ids: torch.Tensor
@@ -41,6 +42,7 @@ class TensorBatch:
     aligned: torch.Tensor
     anchors: torch.Tensor
     totals: dict[str, torch.Tensor]
+    packed: bool = False
 
     @classmethod
     def of(
@@ -64,6 +66,7 @@ class TensorBatch:
             aligned=tensor(batch.aligned),
             anchors=tensor(batch.anchors),
             totals={name: torch.tensor(max(1.0, count), device=device) for name, count in counts.items()},
+            packed=bool((batch.attention_mask > 1).any()),
         )
 
 
@@ -87,23 +90,44 @@ class MaskedModel(nn.Module):
                 ", ".join(FAMILIES),
             )
 
-    def inputs(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL) -> dict[str, torch.Tensor]:
-        """What the encoder takes of some sequences of a batch."""
-        inputs = {"input_ids": batch.input_ids[rows], "attention_mask": batch.attention_mask[rows]}
+    def inputs(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL, length: int | None = None) -> dict[str, Any]:
+        """What the encoder takes of the first `length` positions of some rows of a batch."""
+        numbers = batch.attention_mask[rows, :length]
+        inputs = {"input_ids": batch.input_ids[rows, :length], "attention_mask": numbers}
         if self.takes_types:
-            inputs["token_type_ids"] = batch.token_type_ids[rows]
+            inputs["token_type_ids"] = batch.token_type_ids[rows, :length]
+        if batch.packed:
+            assert self.family is not None, "sequences side by side need a known family"
+            inputs["attention_mask"] = self.block_diagonal(numbers)
+            inputs["position_ids"] = positions(numbers) + self.family.first_position(self.model)
         return inputs
 
-    def states(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL) -> torch.Tensor:
-        """(R * T, hidden) last states of some sequences of a batch, flattened."""
+    def block_diagonal(self, numbers: torch.Tensor) -> torch.Tensor:
+        """(R, 1, T, T) who attends to whom, from the (R, T) numbers of the sequences: padding attends to padding."""
+        same = numbers[:, None, :, None] == numbers[:, None, None, :]
+        if self.model.config._attn_implementation == "sdpa":
+            return same
+        dtype = self.model.get_input_embeddings().weight.dtype
+        return torch.zeros_like(same, dtype=dtype).masked_fill(~same, torch.finfo(dtype).min)
+
+    def states(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL, length: int | None = None) -> torch.Tensor:
+        """(R * T, hidden) last states of the first `length` positions of some rows of a batch, flattened."""
         encoder = self.model.base_model if self.family is None else self.family.encoder(self.model)
-        return encoder(**self.inputs(batch, rows)).last_hidden_state.flatten(0, 1)
+        return encoder(**self.inputs(batch, rows, length)).last_hidden_state.flatten(0, 1)
 
     def logits(self, batch: TensorBatch, positions: torch.Tensor) -> torch.Tensor:
         """(P, vocabulary) logits of the states at some flattened positions, (P,)."""
         if self.family is None:
             return self.model(**self.inputs(batch)).logits.flatten(0, 1)[positions]
         return self.family.head(self.model, self.states(batch)[positions])
+
+
+def positions(numbers: torch.Tensor) -> torch.Tensor:
+    """(R, T) the place of each position in its own sequence, from 0, given the numbers of the sequences."""
+    places = torch.arange(numbers.shape[1], device=numbers.device).expand_as(numbers)
+    begins = torch.ones_like(numbers, dtype=torch.bool)
+    begins[:, 1:] = numbers[:, 1:] != numbers[:, :-1]
+    return places - torch.where(begins, places, 0).cummax(dim=1).values
 
 
 def token_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

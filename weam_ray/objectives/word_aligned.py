@@ -42,9 +42,11 @@ class WordAligned(nn.Module):
 
     @torch.no_grad()
     def anchor_states(self, batch: TensorBatch) -> torch.Tensor:
-        """(E, hidden) what the initial encoder has at the anchors; only their sequences are encoded."""
+        """(E, hidden) what the initial encoder has at the anchors; their rows are encoded up to the last of them."""
         length = batch.input_ids.shape[1]
         rows, place = torch.unique(batch.anchors // length, return_inverse=True)
+        columns = batch.anchors % length
         if not len(rows):
             return torch.zeros(0, self.initial.model.config.hidden_size, device=batch.anchors.device)
-        return self.initial.states(batch, rows)[place * length + batch.anchors % length]
+        width = int(columns.max()) + 1
+        return self.initial.states(batch, rows, width)[place * width + columns]

@@ -134,7 +134,7 @@ def run_worker(job: TrainingJob) -> None:
     import torch
 
     from weam_ray.encode.forms import collators
-    from weam_ray.encoder import build_encoder
+    from weam_ray.encoder import build_encoder, packs
     from weam_ray.objectives.table import build_objective
     from weam_ray.train.batches import Batches, TrainingRows
     from weam_ray.train.deepspeed_engine import DeepSpeedEngine
@@ -181,7 +181,8 @@ def run_worker(job: TrainingJob) -> None:
     save = Saver(engine, job.storage, attempt, config, job.fingerprint, num_parameters, check)
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
-    batches = Batches(rows, plan, collators(config, tokenizer), config.training.micro_batch_size, rank, world_size)
+    collate = collators(config, tokenizer, packs(model))
+    batches = Batches(rows, plan, collate, config.training.micro_batch_size, rank, world_size)
     try:
         steps = batches.steps(done, config.training.max_steps)
         last = train(engine, config, steps, done, record, save, stop)
