@@ -90,6 +90,7 @@ class EncoderSection(Section):
     name: str = Field(min_length=1)
     revision: str | None = Field(default=None, description="branch, tag or commit on the hub")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="null: the encoder's own")
+    attention: Literal["sdpa", "eager"] = Field(default="sdpa", description="sdpa: torch's own fused attention")
     scratch: ScratchSection = ScratchSection()
 
 
@@ -125,6 +126,10 @@ class TrainingSection(Section):
     threads_per_worker: int = Field(ge=1, description="CPU cores of a worker; null: two cores shared by all")
     zero_stage: Literal[0, 1, 2, 3] = 0
     precision: Literal["fp32", "bf16"] = "fp32"
+    gradient_checkpointing: bool = Field(
+        default=False, description="keep the inputs of layers alone and compute the rest twice: less memory, more time"
+    )
+    compile: bool = Field(default=False, description="torch.compile of the encoder")
     use_gpu: bool = False
     max_failures: int = Field(default=2, ge=0, description="restarts of the workers before the run fails")
 
@@ -150,6 +155,15 @@ class TrainingSection(Section):
             raise ValueError(
                 f"batch_size {self.batch_size} must be a multiple of micro_batch_size x num_workers = "
                 f"{self.micro_batch_size} x {self.num_workers} = {per_pass}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def steps_do_not_round_away(self) -> "TrainingSection":
+        if self.precision == "bf16" and self.zero_stage == 0:
+            raise ValueError(
+                "precision bf16 needs zero_stage 1 or more: at stage 0 DeepSpeed keeps no float32 weights, and small "
+                "steps would round away"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""The memory of a worker that aligns: bounded, given back, and measured."""
+"""The memory of workers: of those that align, bounded and given back; of those that train, kept."""
 
 import ctypes
 import gc
@@ -8,7 +8,7 @@ import psutil
 import pyarrow as pa
 
 LARGE = 16 * 2**20  # bytes; an array of more is given back as soon as it is freed
-_M_MMAP_THRESHOLD = -3  # of glibc's mallopt
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -2, -3, -4  # of glibc's mallopt
 
 
 def give_back_memory() -> None:
@@ -23,6 +23,19 @@ def give_back_memory() -> None:
         library = ctypes.CDLL(None)
         library.mallopt(_M_MMAP_THRESHOLD, LARGE)
         library.malloc_trim(0)
+
+
+def keep_memory() -> None:
+    """From here on keep what is freed, for the next allocation.
+
+    A training step allocates the same large tensors again and again. The C library would return them to the system
+    each time, which then hands out cleared pages anew, at a cost of the order of the logits' own arithmetic.
+    """
+    with suppress(OSError, AttributeError):  # a C library of another kind
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_MAX, 0)
+        library.mallopt(_M_TRIM_THRESHOLD, -1)
+        library.mallopt(_M_TOP_PAD, LARGE)
 
 
 def private_memory() -> int:

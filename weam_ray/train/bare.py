@@ -28,7 +28,7 @@ class BareEngine:
         self.max_gradient_norm = settings.max_gradient_norm
         beta1, beta2 = settings.betas
         self.optimizer = torch.optim.AdamW(
-            parameter_groups(objective, settings.weight_decay), betas=(beta1, beta2), eps=settings.epsilon
+            parameter_groups(objective, settings.weight_decay), betas=(beta1, beta2), eps=settings.epsilon, fused=True
         )
 
     def forward(self, batches: Sequence[TensorBatch], step: int) -> tuple[torch.Tensor, torch.Tensor]:

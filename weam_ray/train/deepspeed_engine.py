@@ -17,6 +17,8 @@ TAG = "state"
 def deepspeed_config(config: Config) -> dict[str, Any]:
     """DeepSpeed's configuration of a run; the learning rate is set by the loop at every step."""
     training, optimizer = config.training, config.optimizer
+    # on a GPU DeepSpeed's fused Adam, on a CPU that of torch
+    kind = {} if training.use_gpu else {"torch_adam": True, "fused": True}
     return {
         "train_batch_size": training.batch_size,
         "train_micro_batch_size_per_gpu": training.micro_batch_size,
@@ -29,7 +31,7 @@ def deepspeed_config(config: Config) -> dict[str, Any]:
                 "betas": optimizer.betas,
                 "eps": optimizer.epsilon,
                 "weight_decay": optimizer.weight_decay,
-                "torch_adam": not training.use_gpu,  # on a GPU: DeepSpeed's fused Adam
+                **kind,
             },
         },
         "zero_optimization": {"stage": training.zero_stage},

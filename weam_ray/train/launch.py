@@ -14,6 +14,7 @@ from typing import Any
 
 from weam_ray.config import Config
 from weam_ray.errors import UserError
+from weam_ray.memory import keep_memory
 from weam_ray.pipeline import Data
 from weam_ray.train import checkpoint
 
@@ -134,12 +135,12 @@ def run_worker(job: TrainingJob) -> None:
     import torch
 
     from weam_ray.encode.forms import collators
-    from weam_ray.encoder import build_encoder, packs
-    from weam_ray.objectives.table import build_objective
+    from weam_ray.encoder import packs
     from weam_ray.train.batches import Batches, TrainingRows
     from weam_ray.train.deepspeed_engine import DeepSpeedEngine
     from weam_ray.train.log import StepLog
     from weam_ray.train.loop import StepRecord, train
+    from weam_ray.train.model import objective_of
     from weam_ray.train.saving import Saver
 
     config = job.config
@@ -148,10 +149,12 @@ def run_worker(job: TrainingJob) -> None:
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
     torch.set_num_threads(config.training.threads_per_worker)
+    keep_memory()
     tokenizer = job.data.load_tokenizer()
-    model = build_encoder(config.encoder, tokenizer, config.seeds.model)
+    objective = objective_of(config, tokenizer)
+    model = objective.masked_model.model
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    engine = DeepSpeedEngine(build_objective(model, config.objective), config)
+    engine = DeepSpeedEngine(objective, config)
 
     done = 0
     start, attempt = agree(job.storage, rank)

@@ -1,0 +1,248 @@
+"""How fast training is, beside others in the same run: the Hugging Face Trainer, a loop without Ray, and TLM.
+
+On the bundled corpus, with two encoders: `small` (4 x 256, 16,000 words) and `bert_base` (12 x 768, 119,547 words, the
+shape of multilingual BERT; weights and words make no difference to speed). Every case runs in a process of its own;
+what is compared alternates. Tokens are those but for padding. All figures go to `--json`, and to the console.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cases
+from cases import Case
+
+from weam_ray import cli
+from weam_ray.cluster import quiet_environment, ray_cluster
+from weam_ray.config import Config, load_config
+from weam_ray.errors import UserError
+from weam_ray.pipeline import StagePlan, run_stages
+from weam_ray.runs import Home
+from weam_ray.train.launch import TrainingJob, launch
+from weam_ray.train.log import LOSSES, TIMINGS, read_steps
+
+BERT_BASE = {"num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
+BERT_BASE_WORDS = 119_547
+SETTINGS = {
+    "bf16": ["training.precision=bf16", "training.zero_stage=1"],
+    "eager_attention": ["encoder.attention=eager"],
+    "gradient_checkpointing": ["training.gradient_checkpointing=true"],
+    "compile": ["training.compile=true"],
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where runs take place."""
+
+    folder: Path
+    threads: int
+
+    def alone(self, case: Callable[..., Any], *arguments: Any) -> Any:
+        """A case in a process of its own."""
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            return pool.submit(case, *arguments).result()
+
+    def config(self, *overrides: str) -> Config:
+        """TLM on the bundled pairs, at the settings that every case shares."""
+        return load_config(
+            "bundled",
+            [
+                f"home={self.folder}",
+                "tokenizer.vocab_size=16000",
+                "corpus.held_out=0",
+                "encoder={name: scratch, dropout: 0.1}",
+                "encoder.scratch={num_layers: 4, hidden_size: 256, num_heads: 4, intermediate_size: 1024}",
+                "objective={name: tlm, mask_probability: 0.15}",
+                "optimizer={learning_rate: 1.0e-4}",
+                f"training={{batch_size: 32, max_length: 128, threads_per_worker: {self.threads}}}",
+                *overrides,
+            ],
+        )
+
+    def case(self, steps: int, warm_up: int, *overrides: str) -> Case:
+        """A case with its data, whose stages are shared."""
+        config = self.config(f"training.max_steps={steps + warm_up}", "training.checkpoint_steps=100000", *overrides)
+        home = Home.of(config, self.folder)
+        return Case(config, run_stages(config, home.store, StagePlan.of(config, home.source_hashes())), warm_up)
+
+    def bert_base(self, case: Case) -> str:
+        """The folder of a model of multilingual BERT's shape, with the tokenizer of a case."""
+        import torch
+        from transformers import BertConfig, BertForMaskedLM
+
+        folder = self.folder / "bert-base"
+        torch.manual_seed(1)
+        BertForMaskedLM(BertConfig(vocab_size=BERT_BASE_WORDS, **BERT_BASE)).save_pretrained(folder)
+        case.data.load_tokenizer().save_pretrained(folder)
+        return str(folder)
+
+    def launched(self, case: Case) -> dict[str, Any]:
+        """Training as the job does it, on Ray Train and DeepSpeed: the log of the steps that count."""
+        folder = self.folder / f"run-{time.monotonic_ns()}"
+        folder.mkdir()
+        launch(TrainingJob(case.config, case.data, folder, "benchmark"))
+        losses, timings = (read_steps(folder / name)[case.warm_up :] for name in (LOSSES, TIMINGS))
+        return {
+            "seconds": [entry["seconds"] for entry in timings],
+            "waited": [entry["waited"] for entry in timings],
+            "tokens": [entry["tokens"] for entry in losses],
+            "padding": [entry["padding_share"] for entry in timings],
+        }
+
+
+def rate(found: dict[str, Any]) -> float:
+    """Tokens a second."""
+    return sum(found["tokens"]) / sum(found["seconds"])
+
+
+def against_trainer(bench: Bench, case: Case, repeat: int) -> dict[str, Any]:
+    """Our tokens a second over those of the Trainer, in neighbouring runs."""
+    ours, theirs = [], []
+    for number in range(repeat):
+        say(f"  run {number + 1} of {repeat}: this project")
+        ours.append(bench.launched(case))
+        say(f"  run {number + 1} of {repeat}: the Hugging Face Trainer")
+        theirs.append(bench.alone(cases.hugging_face, case, str(bench.folder / "trainer")))
+    ratios = [rate(own) / rate(other) for own, other in zip(ours, theirs, strict=True)]
+    return {
+        "ratio": round(statistics.median(ratios), 3),
+        "ratios": [round(ratio, 3) for ratio in ratios],
+        "tokens_per_second": round(statistics.median(map(rate, ours))),
+        "trainer_tokens_per_second": round(statistics.median(map(rate, theirs))),
+        "padding_share": round(statistics.mean(share for own in ours for share in own["padding"]), 5),
+        "data_wait_share": round(
+            sum(sum(own["waited"]) for own in ours) / sum(sum(own["seconds"]) for own in ours), 6
+        ),
+    }
+
+
+def against_tlm(bench: Bench, case: Case, peak: float) -> dict[str, Any]:
+    """A WEAM step over a TLM step on the same batches; what the operations predict; the share of the peak."""
+    found = bench.alone(cases.in_turn, case, case.having("objective={name: weam, mask_probability: 0.15}"))
+    tlm, weam = found["seconds"]
+    sizes, operations = found["sizes"], found["operations"]
+    return {
+        "ratio": round(sum(weam) / sum(tlm), 4),
+        "median_of_steps": round(statistics.median(b / a for a, b in zip(tlm, weam, strict=True)), 4),
+        "predicted_by_operations": round(operations[1] / operations[0], 4),
+        "partner_share": round(sizes["partners"] / sizes["masked"], 4),
+        "tlm_step_seconds": round(statistics.mean(tlm), 4),
+        "peak_share": round(operations[0] / sum(tlm) / peak, 4),
+        "weam_peak_share": round(operations[1] / sum(weam) / peak, 4),
+    }
+
+
+def ray_overhead(bench: Bench, case: Case, repeat: int) -> dict[str, Any]:
+    """What Ray Train and DeepSpeed add to a step of a loop without them, by ZeRO stage, as a share."""
+    shares: dict[int, list[float]] = {}
+    for number in range(repeat):
+        for stage in (0, 1, 2, 3) if number == 0 else (0,):
+            say(f"  run {number + 1} of {repeat}: without Ray, then with Ray and DeepSpeed at ZeRO stage {stage}")
+            plain = bench.alone(cases.bare, case)["seconds"]
+            own = bench.launched(case.having(f"training.zero_stage={stage}"))["seconds"]
+            # the same batches in both, so step by step; the middle one, since a pause of the machine hits a few
+            shares.setdefault(stage, []).append(statistics.median(b / a for a, b in zip(plain, own, strict=True)) - 1)
+    return {f"stage_{stage}": round(statistics.median(found), 4) for stage, found in shares.items()}
+
+
+def by_setting(bench: Bench, case: Case) -> dict[str, Any]:
+    """The seconds of a step with each of some settings, over those without."""
+    found = {}
+    for name, overrides in SETTINGS.items():
+        say(f"  {name}")
+        with_it = case.having(*overrides)
+        plain, own = (bench.launched(entry)["seconds"] for entry in (case, with_it))
+        found[name] = round(statistics.median(b / a for a, b in zip(plain, own, strict=True)), 4)
+    return found
+
+
+def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
+    started = time.monotonic()
+    say("data")
+    small = bench.case(options.steps, 4)
+    figures: dict[str, Any] = {"threads": bench.threads, "batch_pairs": small.config.training.batch_size}
+    peak = bench.alone(cases.peak, bench.threads)
+    figures["peak_gflops"] = round(peak / 1e9, 1)
+    say("losses on identical batches")
+    plain = small.having("encoder.dropout=0.0", "optimizer={schedule: constant, warmup_share: 0.0}")
+    losses = bench.alone(cases.identical_batches, plain, str(bench.folder / "trainer"))
+    figures["largest_loss_difference"] = max(
+        abs(own - other) / other for own, other in zip(losses["ours"], losses["trainer"], strict=True)
+    )
+    say("small: WEAM and TLM in turn")
+    figures["small_weam"] = against_tlm(bench, small, peak)
+    say("small: with and without Ray")
+    figures["ray_overhead"] = ray_overhead(bench, small, options.repeat)
+    say("small: against the Trainer")
+    figures["small_trainer"] = against_trainer(bench, small, options.repeat)
+    if options.settings:
+        say("small: settings")
+        figures["settings_step_ratio"] = by_setting(bench, small)
+    if not options.small:
+        say("bert-base")
+        base = bench.case(options.base_steps, 1, f"encoder.name={bench.bert_base(small)}")
+        figures["bert_base_weam"] = against_tlm(bench, base, peak)
+        figures["bert_base_trainer"] = against_trainer(bench, base, 1)
+    figures["seconds"] = round(time.monotonic() - started)
+    return summary(figures) | figures
+
+
+def summary(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures that are quoted; those of bert-base only where it was run."""
+    quoted = {
+        "tokens_per_second_vs_hf_trainer": figures["small_trainer"]["ratio"],
+        "weam_step_vs_tlm_step": figures["small_weam"]["ratio"],
+        "partner_share": figures["small_weam"]["partner_share"],
+        "padding_share": figures["small_trainer"]["padding_share"],
+        "ray_overhead_share": figures["ray_overhead"]["stage_0"],
+        "data_wait_share": figures["small_trainer"]["data_wait_share"],
+        "peak_share": figures["small_weam"]["peak_share"],
+    }
+    if "bert_base_weam" in figures:
+        quoted |= {
+            "tokens_per_second_vs_hf_trainer_mbert": figures["bert_base_trainer"]["ratio"],
+            "weam_step_vs_tlm_step_mbert": figures["bert_base_weam"]["ratio"],
+        }
+    return quoted
+
+
+def run(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="where the figures go")
+    parser.add_argument("--threads", type=int, default=0, metavar="N", help="of a training process; all cores unless set")
+    parser.add_argument("--steps", type=int, default=30, metavar="N", help="steps that count, of the small encoder")
+    parser.add_argument("--base-steps", type=int, default=5, metavar="N", help="likewise, of bert-base")
+    parser.add_argument("--repeat", type=int, default=2, metavar="N", help="runs of what is compared")
+    parser.add_argument("--small", action="store_true", help="leave bert-base out, which takes some 6 GB of memory")
+    parser.add_argument("--settings", action="store_true", help="bf16, attention, checkpointing, compilation as well")
+    options = parser.parse_args(arguments)
+    for name in ("steps", "base_steps", "repeat"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: a number of 1 or more is expected.")
+    if not options.json.absolute().parent.is_dir():
+        raise UserError(f"--json: there is no folder {str(options.json.absolute().parent)!r}.")
+    quiet_environment()
+    with tempfile.TemporaryDirectory(prefix="weam-ray-bench-") as name, ray_cluster("local") as cores:
+        threads = options.threads or int(cores)
+        figures = measure(Bench(Path(name), threads), options)
+    options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    print(json.dumps(figures, indent=1))
+    print(f"Results: {options.json}")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    cli.run(run)
