@@ -120,9 +120,7 @@ def against_trainer(bench: Bench, case: Case, repeat: int) -> dict[str, Any]:
         "tokens_per_second": round(statistics.median(map(rate, ours))),
         "trainer_tokens_per_second": round(statistics.median(map(rate, theirs))),
         "padding_share": round(statistics.mean(share for own in ours for share in own["padding"]), 5),
-        "data_wait_share": round(
-            sum(sum(own["waited"]) for own in ours) / sum(sum(own["seconds"]) for own in ours), 6
-        ),
+        "data_wait_share": round(sum(sum(own["waited"]) for own in ours) / sum(sum(own["seconds"]) for own in ours), 6),
     }
 
 
@@ -219,7 +217,9 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
 def run(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="where the figures go")
-    parser.add_argument("--threads", type=int, default=0, metavar="N", help="of a training process; all cores unless set")
+    parser.add_argument(
+        "--threads", type=int, default=0, metavar="N", help="of a training process; all cores unless set"
+    )
     parser.add_argument("--steps", type=int, default=30, metavar="N", help="steps that count, of the small encoder")
     parser.add_argument("--base-steps", type=int, default=5, metavar="N", help="likewise, of bert-base")
     parser.add_argument("--repeat", type=int, default=2, metavar="N", help="runs of what is compared")

@@ -88,6 +88,9 @@ class Alignment:
                     raise UserError(f"--output {folder}: {name} is there, and not from this job; name another folder.")
         if len(config.corpus.sources) > 1 and (wishes.gold or wishes.pictures):
             raise UserError("--gold and --picture are about one source; this configuration has several.")
+        for number, source in enumerate(config.corpus.sources):
+            if not source.is_paired:
+                raise UserError(f"corpus.sources.{number}: {source.label()} is unpaired text, with nothing to align.")
         home = Home.of(config, checkout)
         return cls(config, home, StagePlan.of_alignment(config, home.source_hashes()), folder, wishes)
 

@@ -267,11 +267,21 @@ class Config(Section):
     @model_validator(mode="after")
     def anchors_are_there(self) -> "Config":
         language = self.objective.anchor_language
-        languages = {code for source in self.corpus.sources for code in (source.source_lang, source.target_lang)}
+        languages = {code for source in self.corpus.sources for code in source.languages if code}
         if "word_aligned" in self.objective.members and language not in languages:
             raise ValueError(
                 f"objective.anchor_language {language!r} is in no source; the languages are "
                 f"{', '.join(sorted(languages))}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def pairs_are_there(self) -> "Config":
+        need = [name for name in self.objective.members if name != "mlm"]
+        if need and not any(source.is_paired for source in self.corpus.sources):
+            raise ValueError(
+                f"objective {need[0]} learns from pairs, but every source is unpaired text; give a source of pairs, or "
+                "objective=mlm"
             )
         return self
 

@@ -18,6 +18,7 @@ from weam_ray.align.pharaoh import read_pharaoh
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.cluster import map_items
 from weam_ray.config import Config
+from weam_ray.corpus.readers import TextSource
 from weam_ray.corpus.words import Words, segment
 from weam_ray.errors import UserError
 from weam_ray.storage import Attempt, SourceHashes, Stage, StageFile
@@ -62,6 +63,17 @@ class GivenLinks:
         return decode
 
 
+class Unpaired:
+    """What unpaired text has instead of an aligner: no links."""
+
+    def open(self, file: StageFile) -> Decode:
+        def decode(first: int, source: Words, target: Words) -> Alignments:
+            none = Links(np.empty((0, 2), np.int16), np.zeros(len(source.lengths) + 1, np.int64))
+            return certain(none, none)
+
+        return decode
+
+
 def label(file: StageFile) -> str:
     return f"{file.part}-{file.label}"
 
@@ -101,10 +113,10 @@ class Pharaoh:
         return {}
 
     def inputs(self, config: Config, hashes: SourceHashes) -> dict[str, str]:
-        return {f"links {number}": hashes.sha256(file) for number, file in enumerate(links_files(config))}
+        return {f"links {number}": hashes.sha256(file) for number, file in links_files(config).items()}
 
     def fit(self, config: Config, corpus: Stage, pairs: Sequence[str], attempt: Attempt) -> dict[str, Fitted]:
-        paths = [path.absolute() for path in links_files(config)]
+        paths = {number: path.absolute() for number, path in links_files(config).items()}
 
         def align(files: list[StageFile]) -> tuple[list[StageFile], dict[str, Any]]:
             written = []
@@ -134,14 +146,16 @@ def source_number(file: StageFile) -> int:
     return int(file.label.split("-")[0])
 
 
-def links_files(config: Config) -> list[Path]:
-    """The file of links of every source.
+def links_files(config: Config) -> dict[int, Path]:
+    """The file of links of every source of pairs, by the number of the source.
 
     Raises:
         UserError: a source names none, or one that is not there.
     """
-    files = []
+    files = {}
     for number, source in enumerate(config.corpus.sources):
+        if isinstance(source, TextSource):
+            continue
         if source.links is None:
             raise UserError(
                 f"align.aligner=pharaoh: corpus.sources.{number}.links is missing; name a file with a line of links "
@@ -150,7 +164,7 @@ def links_files(config: Config) -> list[Path]:
         file = Path(source.links).expanduser()
         if not file.is_file():
             raise UserError(f"corpus.sources.{number}.links: there is no file {str(file)!r}.")
-        files.append(file)
+        files[number] = file
     return files
 
 

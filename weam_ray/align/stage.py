@@ -9,10 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from weam_ray.align.aligners import Decode, table
+from weam_ray.align.given import Unpaired
 from weam_ray.align.model_folder import load_model
 from weam_ray.cluster import map_items
 from weam_ray.config import Config
-from weam_ray.corpus.tables import ALIGNED
+from weam_ray.corpus.tables import ALIGNED, UNPAIRED
 from weam_ray.corpus.words import Segmentation, Words, segment
 from weam_ray.memory import give_back_memory, private_memory
 from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
@@ -37,7 +38,9 @@ def align_spec(config: Config, corpus: str, aligner: str) -> StageSpec:
 
 
 def language_pairs(corpus: Stage) -> list[str]:
-    return list(dict.fromkeys(file.info["language_pair"] for file in corpus.files("train")))
+    """Those of the training part, unpaired text left out."""
+    files = (file for file in corpus.files("train") if UNPAIRED not in file.info)
+    return list(dict.fromkeys(file.info["language_pair"] for file in files))
 
 
 def aligner_stage(config: Config, store: StageStore, spec: StageSpec | None, corpus: Stage) -> Stage:
@@ -51,7 +54,7 @@ def aligner_stage(config: Config, store: StageStore, spec: StageSpec | None, cor
         pairs = language_pairs(corpus)
         if not aligner.sharded:
             print(f"align: {name} cannot run sharded; one task aligns the whole of a language pair")
-        fitted = aligner.fit(config, corpus, pairs, attempt)
+        fitted = aligner.fit(config, corpus, pairs, attempt) if pairs else {}
         rows = sum(file.rows for file in corpus.files("train"))
         files = [file for pair in pairs for file in fitted[pair].files]
         return StageOutput(files, Counts(rows, rows), {pair: fitted[pair].info for pair in pairs})
@@ -68,7 +71,8 @@ def align_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stag
 
         def align(item: dict[str, Any]) -> dict[str, Any]:
             file = StageFile(**item)
-            decode = decoders[file.info["language_pair"]].open(file)
+            decoder = Unpaired() if UNPAIRED in file.info else decoders[file.info["language_pair"]]
+            decode = decoder.open(file)
             give_back_memory()
             memory = [private_memory()]
             tables = align_file(corpus, file, decode, config.corpus.segmentation, memory)

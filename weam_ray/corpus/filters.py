@@ -23,7 +23,11 @@ _DIRECTION_MARK = "[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 
 def reject_reasons(
-    pairs: pa.RecordBatch, max_words: int, segmentation: Segmentation = "words", keep_identical: bool = False
+    pairs: pa.RecordBatch,
+    max_words: int,
+    segmentation: Segmentation = "words",
+    keep_identical: bool = False,
+    paired: bool = True,
 ) -> pa.StringArray:
     """The reason to reject each pair of a reader's batch, null for those to keep; the first that holds, of
 
@@ -33,8 +37,10 @@ def reject_reasons(
     - `blank`: a side without a word, or with nothing to be seen (Unicode categories C and Z alone);
     - `identical`: both sides the same text, so nothing is translated (unless `keep_identical`);
     - `too_long`: a side of more than `max_words` words.
+
+    Of unpaired text (not `paired`) only the source is looked at.
     """
-    sides = pairs["source"], pairs["target"]
+    sides = (pairs["source"], pairs["target"]) if paired else (pairs["source"],)
     lengths = [count_words(side, max_words, segmentation) for side in sides]
     checks: list[tuple[str, list[Any]]] = [(NUL, [pc.match_substring(side, "\0") for side in sides])]
     if segmentation == "whitespace":
@@ -42,7 +48,7 @@ def reject_reasons(
         checks.append((BLANK, [pc.invert(pc.match_substring_regex(side, _VISIBLE)) for side in sides]))
     else:
         checks.append((BLANK, [pa.array(length == 0) for length in lengths]))
-    if not keep_identical:
+    if paired and not keep_identical:
         checks.append((IDENTICAL, [pc.equal(*(pc.utf8_trim_whitespace(side) for side in sides))]))
     checks.append((TOO_LONG, [pa.array(length > max_words) for length in lengths]))
     no_reason = pa.scalar(None, pa.string())

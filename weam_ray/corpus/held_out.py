@@ -31,6 +31,12 @@ def text_hash(language: str, text: str) -> int:
     return int.from_bytes(digest) >> 1
 
 
+def text_hashes(languages: tuple[str, str], source: str, target: str) -> tuple[int, int]:
+    """Names of both sentences of a pair; of unpaired text, twice that of its one sentence."""
+    own = text_hash(languages[0], source)
+    return own, text_hash(languages[1], target) if languages[1] else own
+
+
 def rank_hash(seed: int, text: str) -> int:
     """The rank of a sentence among those that may be held out."""
     digest = hashlib.blake2b(text.strip().encode(), digest_size=8, salt=seed.to_bytes(16)).digest()
@@ -59,8 +65,7 @@ def candidates(
         columns = (column.to_pylist() for column in (pairs["source"], pairs["target"], reasons(pairs)))
         for k, source, target, reason in zip(near, *columns, strict=True):
             if reason is None and ranks[k] not in best:
-                texts = text_hash(languages[0], source), text_hash(languages[1], target)
-                best[ranks[k]] = Candidate(ranks[k], row + k, *texts)
+                best[ranks[k]] = Candidate(ranks[k], row + k, *text_hashes(languages, source, target))
         best = dict(sorted(best.items())[: wanted * SPARE])
         row += len(block)
     return list(best.values()), row

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from weam_ray.cluster import map_items
 from weam_ray.config import Config, CorpusSection
 from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, count_direction_marks, reject_reasons
-from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, text_hash
+from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, text_hashes
 from weam_ray.corpus.readers import Source
-from weam_ray.corpus.tables import PAIRS, REJECTED
+from weam_ray.corpus.tables import PAIRS, REJECTED, UNPAIRED
 from weam_ray.errors import UserError
 from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
 
@@ -88,11 +88,11 @@ def find_held_out(config: Config, sources: list[Source]) -> tuple[list[tuple[int
     wanted, seed = config.corpus.held_out, config.seeds.data
     if not wanted:
         return [], {source.language_pair: 0 for source in sources}
-    reasons = rejection(config.corpus)
 
     def scan(item: dict[str, Any]) -> dict[str, Any]:
         source = sources[item["source"]]
-        found, num_rows = candidates(source.pairs(), (source.source_lang, source.target_lang), wanted, seed, reasons)
+        reasons = rejection(config.corpus, source)
+        found, num_rows = candidates(source.pairs(), source.languages, wanted, seed, reasons)
         return {"found": found, "rows": num_rows}
 
     items = [{"source": number} for number in range(len(sources))]
@@ -111,13 +111,14 @@ def find_held_out(config: Config, sources: list[Source]) -> tuple[list[tuple[int
     return held_out, limits
 
 
-def rejection(corpus: CorpusSection) -> Callable[[pa.RecordBatch], pa.StringArray]:
-    """`reject_reasons` with the settings of a corpus."""
+def rejection(corpus: CorpusSection, source: Source) -> Callable[[pa.RecordBatch], pa.StringArray]:
+    """`reject_reasons` of a source with the settings of a corpus."""
     return partial(
         reject_reasons,
         max_words=corpus.max_words,
         segmentation=corpus.segmentation,
         keep_identical=corpus.keep_identical,
+        paired=source.is_paired,
     )
 
 
@@ -137,13 +138,15 @@ def split_source(
     files: dict[str, list[StageFile]] = {part: [] for part in PARTS}
     rejected: Counter[str] = Counter()
     noted: Counter[str] = Counter()
-    reasons_of = rejection(corpus)
+    reasons_of = rejection(corpus, source)
     row = 0
 
     def flush(part: str, num_rows: int) -> None:
         table = waiting[part].slice(0, num_rows).combine_chunks()
         waiting[part] = waiting[part].slice(num_rows)
         info: dict[str, Any] = {"language_pair": source.language_pair}
+        if not source.is_paired:
+            info[UNPAIRED] = True
         if part == "train":
             first_row = files[part][-1].info["end_row"] if files[part] else 0
             info |= {"first_row": first_row, "end_row": table["row"][-1].as_py() + 1}
@@ -157,16 +160,14 @@ def split_source(
         kept = reasons.is_null().to_numpy(zero_copy_only=False) & ~held_out
         if held_out_texts:
             elsewhere = kept & [
-                not held_out_texts.isdisjoint(
-                    (text_hash(source.source_lang, left), text_hash(source.target_lang, right))
-                )
+                not held_out_texts.isdisjoint(text_hashes(source.languages, left, right))
                 for left, right in zip(batch["source"].to_pylist(), batch["target"].to_pylist(), strict=True)
             ]
             reasons = pc.if_else(elsewhere, HELD_OUT_ELSEWHERE, reasons)
             kept &= ~elsewhere
         noted["direction_marks"] += count_direction_marks(batch)
         rejected.update(reasons.drop_null().to_pylist())
-        languages = [pa.repeat(language, len(batch)) for language in (source.source_lang, source.target_lang)]
+        languages = [pa.repeat(language, len(batch)) for language in source.languages]
         names = pc.binary_join_element_wise(str(number), batch["pair_id"], ":")
         columns = [names, *languages, batch["source"], batch["target"], pa.array(rows), reasons]
         table = pa.table(columns, schema=REJECTED)

@@ -2,6 +2,8 @@
 
 import pyarrow as pa
 
+UNPAIRED = "unpaired"  # marks files of unpaired text, whose target and target_lang are blank
+
 PAIRS = pa.schema(
     [
         ("pair_id", pa.string()),

@@ -137,7 +137,8 @@ def encode_table(table: pa.Table, tokenizer: Any, settings: EncodeSection) -> pa
         pa.array((lengths[0] + lengths[1]).astype(np.int32)),
     ]
     encoded = pa.table(columns, schema=ENCODED)
-    return encoded.filter(pa.array((lengths[0] > 0) & (lengths[1] > 0)))
+    unpaired = pc.equal(table["target_lang"], "").to_numpy()
+    return encoded.filter(pa.array((lengths[0] > 0) & ((lengths[1] > 0) | unpaired)))
 
 
 def tokenize(tokenizer: Any, texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:

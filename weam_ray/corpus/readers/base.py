@@ -29,10 +29,41 @@ RAW_PAIRS = pa.schema(
 _LINES = pa.schema([("text", pa.string()), ("problem", pa.string())])
 
 
-class SourceBase(Section):
-    """The two languages of a source of parallel text, as codes such as `en` or `pt-BR`."""
+class Readable(Section):
+    """What every source is: files, and languages."""
 
     path_keys: ClassVar[tuple[str, ...]] = ()
+    link_keys: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """Source and target; unpaired text has no target language, which is written as a blank."""
+        raise NotImplementedError
+
+    @property
+    def is_paired(self) -> bool:
+        return bool(self.languages[1])
+
+    @property
+    def language_pair(self) -> str:
+        """`en-de`, or `en` for unpaired text."""
+        return "-".join(filter(None, self.languages))
+
+    def absolute(self) -> Self:
+        """The same source with absolute paths, for workers that run in another folder."""
+        given = {key: getattr(self, key) for key in (*self.path_keys, *self.link_keys)}
+        paths = {key: str(Path(path).expanduser().absolute()) for key, path in given.items() if path is not None}
+        return self.model_copy(update=paths)
+
+    def settings(self) -> dict[str, Any]:
+        """All but the paths: files count by their content."""
+        return self.model_dump(mode="json", exclude={*self.path_keys, *self.link_keys})
+
+
+class SourceBase(Readable):
+    """The two languages of a source of parallel text, as codes such as `en` or `pt-BR`."""
+
+    link_keys: ClassVar[tuple[str, ...]] = ("links",)
 
     source_lang: str = Field(pattern=LANGUAGE_PATTERN)
     target_lang: str = Field(pattern=LANGUAGE_PATTERN)
@@ -44,19 +75,9 @@ class SourceBase(Section):
             raise ValueError(f"source_lang and target_lang are both {self.source_lang!r}; a pair has two languages")
         return self
 
-    def absolute(self) -> Self:
-        """The same source with absolute paths, for workers that run in another folder."""
-        keys = [*self.path_keys, *(["links"] if self.links is not None else [])]
-        paths = {key: str(Path(getattr(self, key)).expanduser().absolute()) for key in keys}
-        return self.model_copy(update=paths)
-
-    def settings(self) -> dict[str, Any]:
-        """All but the paths: files count by their content."""
-        return self.model_dump(mode="json", exclude={*self.path_keys, "links"})
-
     @property
-    def language_pair(self) -> str:
-        return f"{self.source_lang}-{self.target_lang}"
+    def languages(self) -> tuple[str, str]:
+        return self.source_lang, self.target_lang
 
 
 def existing_file(path: str, key: str) -> Path:
