@@ -131,6 +131,10 @@ class TrainingSection(Section):
     )
     compile: bool = Field(default=False, description="torch.compile of the encoder")
     use_gpu: bool = False
+    continue_from: str | None = Field(
+        default=None, description="folder of a run whose last checkpoint a new run goes on from, with other workers"
+    )
+    weights_only: bool = Field(default=False, description="continue_from: leave its optimizer state behind")
     max_failures: int = Field(default=2, ge=0, description="restarts of the workers before the run fails")
 
     @model_validator(mode="before")
@@ -156,6 +160,12 @@ class TrainingSection(Section):
                 f"batch_size {self.batch_size} must be a multiple of micro_batch_size x num_workers = "
                 f"{self.micro_batch_size} x {self.num_workers} = {per_pass}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def weights_of_what(self) -> "TrainingSection":
+        if self.weights_only and self.continue_from is None:
+            raise ValueError("weights_only goes with continue_from, the folder of the run whose weights are meant")
         return self
 
     @model_validator(mode="after")
@@ -304,7 +314,8 @@ class Config(Section):
         for key in ("name", "home", "data_root", "stages", "tracking", "cluster", "output"):
             del tree[key]
         del tree["corpus"]["sources"]
-        del tree["training"]["max_failures"]
+        for key in ("max_failures", "continue_from", "weights_only"):  # what is gone on from counts by content
+            del tree["training"][key]
         for key in self.objective.idle:
             del tree["objective"][key]
         for key in ("model", "num_shards", "memory_limit"):

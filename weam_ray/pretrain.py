@@ -21,6 +21,7 @@ from weam_ray.report.plots import run_plot
 from weam_ray.report.tables import print_result
 from weam_ray.runs import CONFIG, FINISHED, Home, RunFolder, run_fingerprint
 from weam_ray.tracking import Tracker, flat_parameters
+from weam_ray.train.continuation import Continuation
 from weam_ray.train.launch import TrainingJob, launch, resources
 from weam_ray.train.log import LOSSES, read_steps
 from weam_ray.train.monitor import merged, monitored
@@ -34,6 +35,7 @@ class Pretraining:
     home: Home
     plan: StagePlan
     folder: RunFolder
+    continuation: Continuation | None = None
 
     @classmethod
     def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "Pretraining":
@@ -47,7 +49,9 @@ class Pretraining:
         plan = StagePlan.of(config, hashes)
         if config.encoder.name != SCRATCH:
             load_tokenizer(config.encoder.name, config.encoder.revision)  # its mistakes show before anything runs
-        return cls(config, home, plan, RunFolder.of(config, home, run_fingerprint(config, plan, hashes), fresh))
+        continuation = Continuation.of(config)
+        run = run_fingerprint(config, plan, hashes, continuation)
+        return cls(config, home, plan, RunFolder.of(config, home, run, fresh), continuation)
 
     def run(self) -> dict[str, Any]:
         """Run to the end, or print the result of a finished run; its result."""
@@ -80,7 +84,7 @@ class Pretraining:
             with self.phase("training"):
                 bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
                 with monitored(folder.path, tracker.log_steps, bar):
-                    ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint))
+                    ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint, self.continuation))
             if not ended:
                 raise Stopped(
                     f"Stopped after step {len(read_steps(folder.path / LOSSES))}; its checkpoint is in {folder.path}, "

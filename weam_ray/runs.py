@@ -16,10 +16,15 @@ from weam_ray.folder import Folder
 from weam_ray.lease import lease, live_leases
 from weam_ray.pipeline import StagePlan
 from weam_ray.storage import SourceHashes, StageStore
+from weam_ray.train.continuation import Continuation
 
 STATE = "state.json"
 CONFIG = "config.yaml"
 RUNNING, FINISHED = "running", "finished"
+# settings of the machines at work, which a run may go on with others of
+WORKERS = {
+    f"training.{key}" for key in ("num_workers", "micro_batch_size", "threads_per_worker", "zero_stage", "precision")
+}
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,14 @@ class Home:
         return SourceHashes(self.path / "stages" / "sources.json")
 
 
-def run_fingerprint(config: Config, plan: StagePlan, hashes: SourceHashes) -> str:
-    """Of all that can change a run's result: its settings, its data, its encoder."""
+def run_fingerprint(
+    config: Config, plan: StagePlan, hashes: SourceHashes, continuation: Continuation | None = None
+) -> str:
+    """Of all that can change a run's result: its settings, its data, its encoder, what it goes on from."""
+    origin = {} if continuation is None else {"continues": continuation.identity}
     return fingerprint(
         {
+            **origin,
             "settings": config.result_settings(),
             "data": plan.specs["encode"].fingerprint,
             "encoder": encoder_fingerprint(config.encoder, hashes),
@@ -91,23 +100,27 @@ class RunFolder:
         folder = cls(path, run)
         if folder.read_state():
             if folder.state.fingerprint != run:
+                keys = folder.differences(config)
+                told = ", ".join(f"{key}: {there} there, {here} here" for key, (there, here) in keys.items())
+                advice = "Choose another folder, or --fresh for a new numbered one."
+                if keys and not set(keys) - WORKERS:
+                    advice = f"To go on from its last checkpoint: training.continue_from={path}, and another folder."
                 raise UserError(
                     f"output.dir={path} holds a run of another configuration or other data "
-                    f"({folder.differences(config)}). "
-                    "Choose another folder, or --fresh for a new numbered one."
+                    f"({told or 'the data differ'}). {advice}"
                 )
         elif path.exists() and (not path.is_dir() or any(not begun(entry.name) for entry in path.iterdir())):
             raise UserError(f"output.dir={path} is not empty and holds no run; choose another folder.")
         return folder
 
-    def differences(self, config: Config) -> str:
-        """Which keys of the configuration differ from those of the run in this folder."""
+    def differences(self, config: Config) -> dict[str, tuple[Any, Any]]:
+        """The keys of the configuration that differ from those of the run in this folder: what is there, and here."""
         from weam_ray.tracking import flat_parameters
 
         there = flat_parameters(load_config(str(self.path / CONFIG)).result_settings())
         here = flat_parameters(config.result_settings())
-        keys = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
-        return ", ".join(f"{key}: {there.get(key)} there, {here.get(key)} here" for key in keys) or "the data differ"
+        keys = dict.fromkeys([*here, *there])
+        return {key: (there.get(key), here.get(key)) for key in keys if here.get(key) != there.get(key)}
 
     def read_state(self) -> bool:
         """Take over the state that the folder holds; whether it holds one."""

@@ -94,11 +94,12 @@ def test_unfinished_ones_and_old_ones_are_swept(tmp_path: Path, config: Config) 
     assert latest(tmp_path)[0] == better
 
 
-def test_other_workers_are_refused(tmp_path: Path, config: Config) -> None:
+def test_where_the_optimizer_state_can_follow_to(tmp_path: Path, config: Config) -> None:
     state = read_state(make(tmp_path, 5, config))
     state.check(config)
+    state.check(load_config("bundled", ["training.num_workers=2"]))  # at stage 0 each worker holds all of it
     other = load_config("bundled", ["training.num_workers=2", "training.zero_stage=1"])
-    with pytest.raises(UserError, match=r"step 5 was made by 1 workers at ZeRO stage 0; .* with 2 workers at stage 1"):
+    with pytest.raises(UserError, match=r"step 5 was made by 1 workers at ZeRO stage 0; .* to 2 workers at stage 1"):
         state.check(other)
 
 

@@ -9,6 +9,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from weam_ray.config import Config
 from weam_ray.errors import UserError
@@ -16,6 +17,8 @@ from weam_ray.errors import UserError
 STATE = "state.json"
 PREFIX = "checkpoint_"
 KEPT = 2
+STORAGE = Path("checkpoints", "train")  # in a run folder
+TAG = "state"
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,21 @@ class CheckpointState:
     files: dict[str, int]
 
     def check(self, config: Config) -> None:
-        """See that these workers can go on from it.
+        """See that the optimizer state can follow to the workers of a configuration.
+
+        At ZeRO stage 0 every worker holds all of it, so it follows to any number of them.
 
         Raises:
-            UserError: it was made by another number of workers or at another ZeRO stage.
+            UserError: it was made by another number of workers, at another ZeRO stage, or in another precision.
         """
         workers, stage = config.training.num_workers, config.training.zero_stage
-        if (self.num_workers, self.zero_stage) != (workers, stage):
+        same = (self.num_workers, self.zero_stage) == (workers, stage)
+        if not same and not self.zero_stage == stage == 0:
             raise UserError(
                 f"The checkpoint of step {self.step} was made by {self.num_workers} workers at ZeRO stage "
-                f"{self.zero_stage}; its optimizer state cannot go on with {workers} workers at stage {stage}. "
-                "Use the same numbers, or --fresh."
+                f"{self.zero_stage}; its optimizer state cannot follow to {workers} workers at stage {stage}. "
+                "training.weights_only=true leaves it behind: the run then goes on with the weights, the learning rate "
+                "and the order of the data of that step, and with new moments of Adam."
             )
 
 
@@ -69,6 +76,17 @@ def damage(folder: Path) -> str | None:
         if there.get(name) != size:
             return f"{name} has {there.get(name, 0):,} of {size:,} bytes"
     return None
+
+
+def merged_weights(folder: Path, zero_stage: int) -> dict[str, Any]:
+    """All weights of a checkpoint in float32, by name; those that several workers hold in parts are put together."""
+    import torch
+    from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
+
+    if zero_stage == 0:
+        (file,) = (folder / TAG).glob("mp_rank_00_model_states.pt")
+        return torch.load(file, map_location="cpu", weights_only=True)["module"]
+    return get_fp32_state_dict_from_zero_checkpoint(str(folder), TAG)
 
 
 def read_state(folder: Path) -> CheckpointState:

@@ -10,8 +10,7 @@ import torch.distributed as dist
 from weam_ray.config import Config
 from weam_ray.objectives.base import TensorBatch
 from weam_ray.train.bare import parameter_groups
-
-TAG = "state"
+from weam_ray.train.checkpoint import TAG
 
 
 def deepspeed_config(config: Config) -> dict[str, Any]:

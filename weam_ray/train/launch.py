@@ -17,11 +17,10 @@ from weam_ray.errors import UserError
 from weam_ray.memory import keep_memory
 from weam_ray.pipeline import Data
 from weam_ray.train import checkpoint
+from weam_ray.train.continuation import Continuation
 
 MISTAKE, STOP = "mistake.txt", "stop"
 MISTAKE_BYTES = 4096
-TRAIN_NAME = "train"
-STORAGE = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,12 @@ class TrainingJob:
     data: Data
     folder: Path
     fingerprint: str
+    continuation: Continuation | None = None
 
     @property
     def storage(self) -> Path:
         """Where the checkpoints are; every worker sees it."""
-        return self.folder / STORAGE / TRAIN_NAME
+        return self.folder / checkpoint.STORAGE
 
 
 def resources(config: Config) -> dict[str, float]:
@@ -73,8 +73,8 @@ def launch(job: TrainingJob) -> bool:
             resources_per_worker=resources(job.config),
         ),
         run_config=ray.train.RunConfig(
-            name=TRAIN_NAME,
-            storage_path=str(job.folder / STORAGE),
+            name=job.storage.name,
+            storage_path=str(job.storage.parent),
             failure_config=ray.train.FailureConfig(max_failures=training.max_failures, controller_failure_limit=2),
         ),
     )
@@ -154,15 +154,22 @@ def run_worker(job: TrainingJob) -> None:
     objective = objective_of(config, tokenizer)
     model = objective.masked_model.model
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    start, attempt = agree(job.storage, rank)
+    origin = job.continuation if start is None else None
+    if origin is not None and origin.weights_only:
+        origin.load_weights(objective)
     engine = DeepSpeedEngine(objective, config)
 
     done = 0
-    start, attempt = agree(job.storage, rank)
     if start is not None:
-        state = checkpoint.read_state(start)
-        state.check(config)
-        done = state.step
+        done = checkpoint.read_state(start).step
         engine.load(start)
+    elif origin is not None:
+        done = origin.state.step
+        if not origin.weights_only:
+            engine.load(origin.folder)
+        if rank == 0:
+            origin.copy_log(job.folder)
     log = StepLog(job.folder, done) if rank == 0 else None
 
     unwritten: list[OSError] = []  # what a full disk did to the log

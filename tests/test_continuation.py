@@ -1,0 +1,104 @@
+"""Going on from the checkpoint of other workers: with the optimizer state where it can follow, else with weights."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.conftest import tiny_overrides, write_moses
+from weam_ray.config import Config, load_config
+from weam_ray.errors import UserError
+from weam_ray.pretrain import Pretraining
+from weam_ray.train.checkpoint import STORAGE, folders, read_state
+from weam_ray.train.log import read_steps
+
+TWO = ("training.num_workers=2", "training.micro_batch_size=4")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("continuation")
+    write_moses(folder)
+    return folder
+
+
+def config_of(place: Path, *overrides: str) -> Config:
+    steps = ("training.micro_batch_size=4", "training.max_steps=20", "training.checkpoint_steps=10")
+    files = (place / "text.en", place / "text.xx")
+    return load_config("bundled", [*tiny_overrides(place / "home", files), *steps, *overrides])
+
+
+def run(place: Path, *overrides: str) -> Path:
+    job = Pretraining.of(config_of(place, *overrides), place)
+    job.run()
+    return job.folder.path
+
+
+def losses(folder: Path) -> list[float]:
+    return [entry["loss"] for entry in read_steps(folder / "losses.jsonl")]
+
+
+def halfway(folder: Path) -> Path:
+    """A copy of a run as it was after step 10, but for its log, which has steps that the checkpoint has not."""
+    copy = folder.with_name(f"{folder.name}-halfway")
+    shutil.copytree(folder, copy)
+    (last,) = (path for path in folders(copy / STORAGE) if read_state(path).step == 20)
+    shutil.rmtree(last)
+    return copy
+
+
+@pytest.mark.ray
+def test_from_one_worker_to_two_at_stage_0(ray_session: None, place: Path) -> None:
+    """Every worker holds the whole optimizer state there, so the run goes on as it would have."""
+    whole = run(place)
+    origin = halfway(whole)
+    with pytest.raises(UserError, match=rf"num_workers: 1 there, 2 here.*training\.continue_from={origin}"):
+        Pretraining.of(config_of(place, *TWO, f"output.dir={origin}"), place)
+    found = run(place, *TWO, f"training.continue_from={origin}")
+    assert losses(found)[:10] == losses(whole)[:10]
+    assert losses(found)[10:] == pytest.approx(losses(whole)[10:], rel=1e-5)
+    client = MlflowClient(f"sqlite:///{place / 'home' / 'mlflow.db'}")
+    state = json.loads((found / "state.json").read_text(encoding="utf-8"))
+    history = client.get_metric_history(state["mlflow_run_id"], "loss")
+    assert sorted(entry.step for entry in history) == list(range(1, 21))
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("stage", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow)])
+def test_weights_alone_from_two_workers_to_one(ray_session: None, place: Path, stage: int) -> None:
+    """What the two held in parts is put together: the next loss is that of the run of two, then new moments of Adam."""
+    whole = run(place, *TWO, f"training.zero_stage={stage}")
+    going_on = ("training.zero_stage=0", f"training.continue_from={halfway(whole)}")
+    with pytest.raises(UserError, match=rf"step 10 was made by 2 workers at ZeRO stage {stage}; .*weights_only=true"):
+        run(place, *going_on)
+    found = run(place, *going_on, "training.weights_only=true")
+    assert losses(found)[:10] == losses(whole)[:10]
+    assert losses(found)[10] == pytest.approx(losses(whole)[10], rel=1e-5)
+    assert losses(found)[12:] != pytest.approx(losses(whole)[12:], rel=1e-5)
+    assert [entry["learning_rate"] for entry in read_steps(found / "losses.jsonl")] == [
+        entry["learning_rate"] for entry in read_steps(whole / "losses.jsonl")
+    ]
+
+
+@pytest.mark.ray
+def test_weights_of_another_shape(ray_session: None, place: Path) -> None:
+    origin = run(place)
+    wider = "encoder.scratch={num_layers: 2, hidden_size: 16, num_heads: 2, intermediate_size: 32, max_positions: 64}"
+    more = (f"training.continue_from={origin}", "training.weights_only=true", "training.max_steps=30")
+    with pytest.raises(UserError, match=r"training\.continue_from=.*: the weights do not fit this run: .*layer\.1"):
+        run(place, wider, *more)
+
+
+def test_mistakes(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"weights_only goes with continue_from"):
+        config_of(place, "training.weights_only=true")
+    with pytest.raises(UserError, match=r"continue_from=.*: there is no run with checkpoints in"):
+        Pretraining.of(config_of(place, f"training.continue_from={tmp_path}"), place)
+
+
+@pytest.mark.ray
+def test_nothing_left_to_do(ray_session: None, place: Path) -> None:
+    with pytest.raises(UserError, match=r"of step 20, and training\.max_steps=20 leaves nothing to do"):
+        Pretraining.of(config_of(place, f"training.continue_from={run(place)}", *TWO), place)
