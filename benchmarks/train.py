@@ -7,6 +7,7 @@ what is compared alternates. Tokens are those but for padding. All figures go to
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -31,7 +32,7 @@ from weam_ray.train.launch import TrainingJob, launch
 from weam_ray.train.log import LOSSES, TIMINGS, read_steps
 
 BERT_BASE = {"num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
-BERT_BASE_WORDS = 119_547
+BERT_BASE_WORDS, BERT_BASE_PAIRS = 119_547, 16
 SETTINGS = {
     "bf16": ["training.precision=bf16", "training.zero_stage=1"],
     "eager_attention": ["encoder.attention=eager"],
@@ -130,8 +131,8 @@ def against_tlm(bench: Bench, case: Case, peak: float) -> dict[str, Any]:
     tlm, weam = found["seconds"]
     sizes, operations = found["sizes"], found["operations"]
     return {
-        "ratio": round(sum(weam) / sum(tlm), 4),
-        "median_of_steps": round(statistics.median(b / a for a, b in zip(tlm, weam, strict=True)), 4),
+        "ratio": round(step_ratio(tlm, weam), 4),
+        "ratio_of_sums": round(sum(weam) / sum(tlm), 4),
         "predicted_by_operations": round(operations[1] / operations[0], 4),
         "partner_share": round(sizes["partners"] / sizes["masked"], 4),
         "tlm_step_seconds": round(statistics.mean(tlm), 4),
@@ -144,13 +145,21 @@ def ray_overhead(bench: Bench, case: Case, repeat: int) -> dict[str, Any]:
     """What Ray Train and DeepSpeed add to a step of a loop without them, by ZeRO stage, as a share."""
     shares: dict[int, list[float]] = {}
     for number in range(repeat):
+        say(f"  run {number + 1} of {repeat}: without Ray")
+        plain = bench.alone(cases.bare, case)["seconds"]
         for stage in (0, 1, 2, 3) if number == 0 else (0,):
-            say(f"  run {number + 1} of {repeat}: without Ray, then with Ray and DeepSpeed at ZeRO stage {stage}")
-            plain = bench.alone(cases.bare, case)["seconds"]
+            say(f"  run {number + 1} of {repeat}: with Ray and DeepSpeed at ZeRO stage {stage}")
             own = bench.launched(case.having(f"training.zero_stage={stage}"))["seconds"]
-            # the same batches in both, so step by step; the middle one, since a pause of the machine hits a few
-            shares.setdefault(stage, []).append(statistics.median(b / a for a, b in zip(plain, own, strict=True)) - 1)
-    return {f"stage_{stage}": round(statistics.median(found), 4) for stage, found in shares.items()}
+            shares.setdefault(stage, []).append(step_ratio(plain, own) - 1)
+    return {
+        **{f"stage_{stage}": round(statistics.median(found), 4) for stage, found in shares.items()},
+        "stage_0_runs": [round(share, 4) for share in shares[0]],
+    }
+
+
+def step_ratio(first: Sequence[float], second: Sequence[float]) -> float:
+    """The middle ratio of steps on the same batches: a pause of the machine hits a few of them."""
+    return statistics.median(b / a for a, b in zip(first, second, strict=True))
 
 
 def by_setting(bench: Bench, case: Case) -> dict[str, Any]:
@@ -160,7 +169,7 @@ def by_setting(bench: Bench, case: Case) -> dict[str, Any]:
         say(f"  {name}")
         with_it = case.having(*overrides)
         plain, own = (bench.launched(entry)["seconds"] for entry in (case, with_it))
-        found[name] = round(statistics.median(b / a for a, b in zip(plain, own, strict=True)), 4)
+        found[name] = round(step_ratio(plain, own), 4)
     return found
 
 
@@ -182,13 +191,14 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     say("small: with and without Ray")
     figures["ray_overhead"] = ray_overhead(bench, small, options.repeat)
     say("small: against the Trainer")
-    figures["small_trainer"] = against_trainer(bench, small, options.repeat)
+    figures["small_trainer"] = against_trainer(bench, small, 1)
     if options.settings:
         say("small: settings")
         figures["settings_step_ratio"] = by_setting(bench, small)
     if not options.small:
         say("bert-base")
-        base = bench.case(options.base_steps, 1, f"encoder.name={bench.bert_base(small)}")
+        shape = (f"encoder.name={bench.bert_base(small)}", f"training.batch_size={BERT_BASE_PAIRS}")
+        base = bench.case(options.base_steps, 1, *shape)
         figures["bert_base_weam"] = against_tlm(bench, base, peak)
         figures["bert_base_trainer"] = against_trainer(bench, base, 1)
     figures["seconds"] = round(time.monotonic() - started)
@@ -220,21 +230,23 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--threads", type=int, default=0, metavar="N", help="of a training process; all cores unless set"
     )
-    parser.add_argument("--steps", type=int, default=30, metavar="N", help="steps that count, of the small encoder")
+    parser.add_argument("--steps", type=int, default=24, metavar="N", help="steps that count, of the small encoder")
     parser.add_argument("--base-steps", type=int, default=5, metavar="N", help="likewise, of bert-base")
-    parser.add_argument("--repeat", type=int, default=2, metavar="N", help="runs of what is compared")
+    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs with and without Ray")
     parser.add_argument("--small", action="store_true", help="leave bert-base out, which takes some 6 GB of memory")
     parser.add_argument("--settings", action="store_true", help="bf16, attention, checkpointing, compilation as well")
     options = parser.parse_args(arguments)
+    cores = len(os.sched_getaffinity(0))
+    if not 0 <= options.threads <= cores:
+        raise UserError(f"--threads {options.threads}: this machine offers 1 to {cores} cores.")
     for name in ("steps", "base_steps", "repeat"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: a number of 1 or more is expected.")
     if not options.json.absolute().parent.is_dir():
         raise UserError(f"--json: there is no folder {str(options.json.absolute().parent)!r}.")
     quiet_environment()
-    with tempfile.TemporaryDirectory(prefix="weam-ray-bench-") as name, ray_cluster("local") as cores:
-        threads = options.threads or int(cores)
-        figures = measure(Bench(Path(name), threads), options)
+    with tempfile.TemporaryDirectory(prefix="weam-ray-bench-") as name, ray_cluster("local", cores):
+        figures = measure(Bench(Path(name), options.threads or cores), options)
     options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     print(json.dumps(figures, indent=1))
     print(f"Results: {options.json}")

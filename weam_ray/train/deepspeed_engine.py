@@ -1,6 +1,7 @@
 """The DeepSpeed engine: one worker's share of the training, at any ZeRO stage."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ def deepspeed_config(config: Config) -> dict[str, Any]:
         "train_batch_size": training.batch_size,
         "train_micro_batch_size_per_gpu": training.micro_batch_size,
         "gradient_accumulation_steps": training.accumulation_steps,
-        "gradient_clipping": optimizer.max_gradient_norm,
+        # at stage 0 the engine clips, since DeepSpeed would not say what the norm was
+        "gradient_clipping": optimizer.max_gradient_norm if training.zero_stage else 0.0,
         "optimizer": {
             "type": "AdamW",
             "params": {
@@ -57,6 +59,7 @@ class DeepSpeedEngine:
         # the masked positions of the whole batch, so the sum is wanted
         self.scale = float(config.training.num_workers * self.accumulation_steps)
         self.pending = 0
+        self.max_gradient_norm = config.optimizer.max_gradient_norm or float("inf")
         groups = parameter_groups(objective, config.optimizer.weight_decay)
         self.engine, *_ = deepspeed.initialize(
             model=objective,
@@ -71,23 +74,27 @@ class DeepSpeedEngine:
         return self.engine(*batches, step=step)
 
     def backward(self, loss: torch.Tensor) -> None:
-        self.engine.backward(loss * self.scale)
+        with self.unshared():
+            self.engine.backward(loss * self.scale)
         self.pending += 1
         if self.pending < self.accumulation_steps:
             self.engine.step()  # DeepSpeed counts micro-batches here; the weights stay as they are
+
+    def unshared(self) -> AbstractContextManager[Any]:
+        """At stage 0, a single worker has nobody to share gradients with, and need not copy them to do so."""
+        alone = self.zero_stage == 0 and dist.get_world_size() == 1
+        return self.engine.no_sync() if alone else nullcontext()
 
     def step(self, rate: float) -> float:
         self.pending = 0
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
-        norm = self.plain_gradient_norm() if self.zero_stage == 0 else None
+        if self.zero_stage == 0:
+            norm = torch.nn.utils.clip_grad_norm_(self.engine.module.parameters(), self.max_gradient_norm)
+            self.engine.step()
+            return norm.item()
         self.engine.step()
-        return float(self.engine.get_global_grad_norm() if norm is None else norm)
-
-    def plain_gradient_norm(self) -> float | None:
-        """The norm of the averaged gradients where DeepSpeed keeps them on the parameters, which reports none."""
-        gradients = [p.grad for p in self.engine.module.parameters() if p.grad is not None]
-        return torch.nn.utils.get_total_norm(gradients).item() if gradients else None
+        return float(self.engine.get_global_grad_norm())
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         if dist.get_world_size() == 1:
