@@ -46,6 +46,12 @@ def test_data_root_is_put_into_the_paths_of_sources(tmp_path: Path, monkeypatch:
     assert load_config("lab").result_settings() == load_config("lab", [f"data_root={tmp_path}"]).result_settings()
 
 
+def test_bf16_needs_float32_weights_beside() -> None:
+    with pytest.raises(UserError, match=r"training: precision bf16 needs zero_stage 1 or more"):
+        load_config("bundled", ["training.precision=bf16"])
+    assert load_config("bundled", ["training.precision=bf16", "training.zero_stage=1"]).training.precision == "bf16"
+
+
 # Texts that YAML 1.1 or 1.2 could take for something else, among any others.
 TEXTS = st.one_of(
     st.sampled_from(
@@ -92,7 +98,11 @@ CHANGES = st.fixed_dictionaries(
             optional={"betas": st.lists(st.floats(0, 0.9999), min_size=2, max_size=2)},
         ),
         "training": st.fixed_dictionaries(
-            {"num_workers": st.sampled_from([1, 2, 4]), "batch_size": st.sampled_from([8, 32, 64])},
+            {
+                "num_workers": st.sampled_from([1, 2, 4]),
+                "batch_size": st.sampled_from([8, 32, 64]),
+                "zero_stage": st.sampled_from([1, 2, 3]),
+            },
             optional={"micro_batch_size": st.none() | st.sampled_from([1, 2]), "precision": st.just("bf16")},
         ),
         "evaluation": st.fixed_dictionaries({"pivot": st.none() | CODES, "layer": st.integers(-24, 24)}),

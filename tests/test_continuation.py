@@ -102,3 +102,19 @@ def test_mistakes(place: Path, tmp_path: Path) -> None:
 def test_nothing_left_to_do(ray_session: None, place: Path) -> None:
     with pytest.raises(UserError, match=r"of step 20, and training\.max_steps=20 leaves nothing to do"):
         Pretraining.of(config_of(place, f"training.continue_from={run(place)}", *TWO), place)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", ["training.compile=true", "training.gradient_checkpointing=true"])
+def test_a_run_goes_on_bit_by_bit_with_every_setting(ray_session: None, place: Path, setting: str) -> None:
+    """From step 10, in its own folder, as after a kill; with dropout."""
+    whole = run(place, setting)
+    folder = halfway(whole)
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    (folder / "state.json").write_text(json.dumps({**state, "status": "running"}), encoding="utf-8")
+    for name in ("result.json", "model/model.safetensors"):
+        (folder / name).unlink()
+    assert run(place, setting, f"output.dir={folder}") == folder
+    for name in ("losses.jsonl", "model/model.safetensors"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes()

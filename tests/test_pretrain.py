@@ -135,6 +135,26 @@ def test_every_objective_on_two_workers(ray_session: None, place: Path, override
     assert losses(two)[-1] != losses(two)[0]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("overrides", "tolerance"),
+    [
+        (("encoder.attention=eager",), 1e-5),
+        (("training.gradient_checkpointing=true",), 1e-6),
+        (("training.gradient_checkpointing=true", "training.zero_stage=3"), 1e-5),
+        (("training.precision=bf16", "training.zero_stage=1"), 1e-2),
+        (("training.precision=bf16", "training.zero_stage=3"), 1e-2),
+        (("training.compile=true",), 2e-2),  # its dropout draws other numbers
+    ],
+)
+def test_settings_of_speed_and_memory(
+    ray_session: None, place: Path, overrides: tuple[str, ...], tolerance: float
+) -> None:
+    plain, found = run(place, *HALVES), run(place, *HALVES, *overrides)
+    assert found != plain
+    assert losses(found) == pytest.approx(losses(plain), rel=tolerance)
+
+
 def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(ray_session: None, place: Path) -> None:
     job = Pretraining.of(config_of(place, "optimizer.learning_rate=1e20", "optimizer.max_gradient_norm=0.0"), place)
     with pytest.raises(UserError, match=r"Step \d+: the loss is (nan|inf)"):
