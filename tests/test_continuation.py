@@ -82,6 +82,7 @@ def test_weights_alone_from_two_workers_to_one(ray_session: None, place: Path, s
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_weights_of_another_shape(ray_session: None, place: Path) -> None:
     origin = run(place)

@@ -59,6 +59,7 @@ cluster.shutdown()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_training_worker_killed_on_one_of_two_raylets(tmp_path: Path) -> None:
     overrides = [*tiny_overrides(tmp_path / "home", write_moses(tmp_path)), "training.max_steps=60"]
