@@ -90,7 +90,9 @@ class EncoderSection(Section):
     name: str = Field(min_length=1)
     revision: str | None = Field(default=None, description="branch, tag or commit on the hub")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="null: the encoder's own")
-    attention: Literal["sdpa", "eager"] = Field(default="sdpa", description="sdpa: torch's own fused attention")
+    attention: Literal["sdpa", "eager"] | None = Field(
+        default=None, description="sdpa: torch's own fused attention; null: that, where the encoder offers it"
+    )
     scratch: ScratchSection = ScratchSection()
 
 

@@ -124,7 +124,8 @@ def model_config(settings: EncoderSection, tokenizer: Any) -> Any:
             config = AutoConfig.from_pretrained(settings.name, revision=settings.revision or "main")
         except (OSError, ValueError) as error:
             raise UserError(f"encoder.name={settings.name}: {' '.join(str(error).split())[:300]}") from None
-    config._attn_implementation = settings.attention
+    if settings.attention is not None:
+        config._attn_implementation = settings.attention
     if settings.dropout is not None:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
             if hasattr(config, name):
