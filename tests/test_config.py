@@ -41,6 +41,8 @@ def test_data_root_is_put_into_the_paths_of_sources(tmp_path: Path, monkeypatch:
         load_config("lab")
     given = load_config("lab", [f"data_root={tmp_path}"]).corpus.sources[0]
     assert given.source == f"{tmp_path}/bible/en.txt.gz"  # type: ignore[union-attr]
+    with pytest.raises(UserError, match=r"data_root: a path is expected, but 2024 was given"):
+        load_config("lab", ["data_root=2024"])
     monkeypatch.setenv("WEAM_RAY_DATA_ROOT", str(tmp_path))
     assert load_config("lab").corpus.sources[0] == given
     assert load_config("lab").result_settings() == load_config("lab", [f"data_root={tmp_path}"]).result_settings()

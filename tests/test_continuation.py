@@ -43,6 +43,7 @@ def losses(folder: Path) -> list[float]:
 def halfway(folder: Path) -> Path:
     """A copy of a run as it was after step 10, but for its log, which has steps that the checkpoint has not."""
     copy = folder.with_name(f"{folder.name}-halfway")
+    shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder, copy)
     (last,) = (path for path in folders(copy / STORAGE) if read_state(path).step == 20)
     shutil.rmtree(last)
@@ -63,6 +64,22 @@ def test_from_one_worker_to_two_at_stage_0(ray_session: None, place: Path) -> No
     state = json.loads((found / "state.json").read_text(encoding="utf-8"))
     history = client.get_metric_history(state["mlflow_run_id"], "loss")
     assert sorted(entry.step for entry in history) == list(range(1, 21))
+    shutil.rmtree(origin)  # it is needed no more
+    assert run(place, *TWO, f"training.continue_from={origin}") == found
+
+
+@pytest.mark.ray
+def test_its_own_settings_of_the_optimizer(ray_session: None, place: Path) -> None:
+    """The moments go on, betas and weight decay are the new run's: they change the steps that follow."""
+    whole = run(place)
+    origin = halfway(whole)
+    same, other = (
+        run(place, f"training.continue_from={origin}", f"optimizer.betas={betas}", f"optimizer.weight_decay={decay}")
+        for betas, decay in (("[0.9, 0.98]", 0.01), ("[0.5, 0.6]", 0.3))
+    )
+    assert losses(same) == losses(whole)
+    assert losses(other)[:11] == losses(whole)[:11]
+    assert losses(other)[12:] != pytest.approx(losses(whole)[12:], rel=1e-4)
 
 
 @pytest.mark.ray
@@ -71,7 +88,8 @@ def test_weights_alone_from_two_workers_to_one(ray_session: None, place: Path, s
     """What the two held in parts is put together: the next loss is that of the run of two, then new moments of Adam."""
     whole = run(place, *TWO, f"training.zero_stage={stage}")
     going_on = ("training.zero_stage=0", f"training.continue_from={halfway(whole)}")
-    with pytest.raises(UserError, match=rf"step 10 was made by 2 workers at ZeRO stage {stage}; .*weights_only=true"):
+    sentence = rf"step 10 was made by 2 workers at ZeRO stage {stage} in fp32; .*weights_only=true"
+    with pytest.raises(UserError, match=sentence):
         run(place, *going_on)
     found = run(place, *going_on, "training.weights_only=true")
     assert losses(found)[:10] == losses(whole)[:10]
@@ -87,15 +105,25 @@ def test_weights_alone_from_two_workers_to_one(ray_session: None, place: Path, s
 def test_weights_of_another_shape(ray_session: None, place: Path) -> None:
     origin = run(place)
     wider = "encoder.scratch={num_layers: 2, hidden_size: 16, num_heads: 2, intermediate_size: 32, max_positions: 64}"
-    more = (f"training.continue_from={origin}", "training.weights_only=true", "training.max_steps=30")
-    with pytest.raises(UserError, match=r"training\.continue_from=.*: the weights do not fit this run: .*layer\.1"):
-        run(place, wider, *more)
+    for more in (("training.weights_only=true",), ()):
+        with pytest.raises(UserError, match=r"continue_from=.*: the weights do not fit this run: .*layer\.1"):
+            run(place, wider, f"training.continue_from={origin}", "training.max_steps=30", *more)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_weights_alone_of_an_objective_with_frozen_ones(ray_session: None, place: Path, stage: int) -> None:
+    origin = halfway(run(place, *TWO, "objective=word_aligned", f"training.zero_stage={stage}"))
+    weights = (f"training.continue_from={origin}", "training.weights_only=true")
+    found = run(place, "objective=word_aligned", *weights)
+    assert losses(found)[10] == pytest.approx(losses(origin)[10], rel=1e-5)
 
 
 def test_mistakes(place: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"weights_only goes with continue_from"):
         config_of(place, "training.weights_only=true")
-    with pytest.raises(UserError, match=r"continue_from=.*: there is no run with checkpoints in"):
+    with pytest.raises(UserError, match=r"continue_from=.*: there is no run with checkpoints and losses"):
         Pretraining.of(config_of(place, f"training.continue_from={tmp_path}"), place)
 
 

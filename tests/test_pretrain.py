@@ -133,6 +133,9 @@ def test_every_objective_on_two_workers(ray_session: None, place: Path, override
     two = run(place, *HALVES, *overrides, "training.num_workers=2", f"training.zero_stage={stage}")
     assert losses(two) == pytest.approx(losses(one), rel=1e-5)
     assert losses(two)[-1] != losses(two)[0]
+    first, second = (AutoModelForMaskedLM.from_pretrained(folder / "model").state_dict() for folder in (one, two))
+    for name, weights in first.items():  # the head too, which word_aligned does not use: it decays alike
+        torch.testing.assert_close(second[name], weights, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -153,6 +156,11 @@ def test_settings_of_speed_and_memory(
     plain, found = run(place, *HALVES), run(place, *HALVES, *overrides)
     assert found != plain
     assert losses(found) == pytest.approx(losses(plain), rel=tolerance)
+
+
+def test_an_encoder_without_room_for_the_longest_pairs(ray_session: None, place: Path) -> None:
+    with pytest.raises(UserError, match=r"training\.max_length=80: the encoder has positions for 64 tokens"):
+        run(place, "training.max_length=80")
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(ray_session: None, place: Path) -> None:

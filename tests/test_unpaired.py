@@ -117,6 +117,12 @@ def test_objectives_of_pairs_need_pairs(place: Path, objective: str) -> None:
         load_config("bundled", [text, f"objective={objective}"])
 
 
+def test_masking_of_linked_words_needs_pairs(place: Path) -> None:
+    text = f"corpus.sources=[{{format: text, path: {place / 'mono.en.gz'}, language: en}}]"
+    with pytest.raises(UserError, match=r"masking aligned masks words with links, but every source is unpaired text"):
+        load_config("bundled", [text, "objective=mlm", "objective.masking=aligned"])
+
+
 def test_nothing_to_align(place: Path) -> None:
     with pytest.raises(UserError, match=r"corpus\.sources\.1: .*mono\.en\.gz is unpaired text, with nothing to align"):
         Alignment.of(config_of(place, f"output.dir={place / 'aligned'}"), place, Wishes())

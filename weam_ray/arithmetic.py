@@ -4,6 +4,7 @@ from typing import Any
 
 from weam_ray.config import Config
 from weam_ray.objectives.settings import values
+from weam_ray.objectives.table import forms
 
 GIB = 2**30
 FLOAT, HALF = 4, 2
@@ -23,10 +24,14 @@ PUBLISHED_SHAPES: dict[str, dict[str, Any]] = {
 def batch_lines(config: Config, num_pairs: int | None = None) -> list[str]:
     """The batch arithmetic, as lines to print; `num_pairs` are the training pairs, where they are known."""
     training = config.training
+    sides = sequences_of_a_row(config)
+    longest = f"pairs of at most {training.max_length} tokens"
+    if sides > 1:
+        longest = f"pairs of sentences of at most {training.max_length} tokens each"
     lines = [
         f"batch: {training.batch_size} pairs a step = {training.num_workers} workers x {training.accumulation_steps} "
-        f"accumulated x {training.micro_batch_size} pairs of at most {training.max_length} tokens "
-        f"(at most {training.batch_size * training.max_length:,} tokens a step)",
+        f"accumulated x {training.micro_batch_size} {longest} "
+        f"(at most {training.batch_size * training.max_length * sides:,} tokens a step)",
         f"steps: {training.max_steps:,} x {training.batch_size} = {training.max_steps * training.batch_size:,} pairs"
         + (f", {training.max_steps * training.batch_size / num_pairs:.1f} epochs of {num_pairs:,}" if num_pairs else "")
         + f"; a checkpoint every {training.checkpoint_steps:,}",
@@ -36,6 +41,11 @@ def batch_lines(config: Config, num_pairs: int | None = None) -> list[str]:
         + ("NCCL" if training.use_gpu else "gloo"),
     ]
     return lines
+
+
+def sequences_of_a_row(config: Config) -> int:
+    """1 where every member of the objective takes pairs as one sequence, 2 where one takes their sentences apart."""
+    return 1 if set(forms(config.objective)) == {"pairs"} else 2
 
 
 def memory_lines(config: Config, num_parameters: int, vocab_size: int) -> list[str]:
@@ -51,6 +61,7 @@ def memory_lines(config: Config, num_parameters: int, vocab_size: int) -> list[s
     moments = num_parameters * (3 if half else 2) * FLOAT / (workers if stage >= 1 else 1)
     objective = config.objective
     masked = training.micro_batch_size * training.max_length * max(values(objective.mask_probability))
+    masked *= sequences_of_a_row(config)
     heads = {"mlm": 1, "tlm": 1, "weam": 2 if any(values(objective.lambda_)) else 1}  # calls of the head
     rows = round(masked * sum(heads.get(name, 0) for name in objective.members))
     logits = 2 * rows * vocab_size * FLOAT  # the logits and their gradient

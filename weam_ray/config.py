@@ -121,7 +121,9 @@ class TrainingSection(Section):
     max_steps: int = Field(default=1_000, ge=1)
     batch_size: int = Field(default=32, ge=1, description="pairs of an optimizer step, over all workers")
     micro_batch_size: int = Field(ge=1, description="pairs of one forward pass; null: batch_size / num_workers")
-    max_length: int = Field(default=128, ge=8, description="tokens of a pair, special tokens included")
+    max_length: int = Field(
+        default=128, ge=8, description="tokens of a pair, or of a sentence that stands alone, special ones too"
+    )
     sampling_temperature: float = Field(default=1.0, ge=1, description="1: by size; larger: small languages more often")
     checkpoint_steps: int = Field(default=500, ge=1)
     num_workers: int = Field(default=1, ge=1)
@@ -264,6 +266,8 @@ class Config(Section):
         corpus = tree.get("corpus") if isinstance(tree, dict) else None
         sources = corpus.get("sources") if isinstance(corpus, dict) else None
         root = (tree.get("data_root") or os.environ.get("WEAM_RAY_DATA_ROOT")) if sources else None
+        if root and not isinstance(root, str):
+            raise ValueError(f"data_root: a path is expected, but {root!r} was given")
         for number, source in enumerate(sources if isinstance(sources, list) else []):
             for key, value in source.items() if isinstance(source, dict) else ():
                 if not isinstance(value, str) or DATA_ROOT not in value:
@@ -289,8 +293,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def pairs_are_there(self) -> "Config":
+        if any(source.is_paired for source in self.corpus.sources):
+            return self
+        if self.objective.masking == "aligned":
+            raise ValueError("objective.masking aligned masks words with links, but every source is unpaired text")
         need = [name for name in self.objective.members if name != "mlm"]
-        if need and not any(source.is_paired for source in self.corpus.sources):
+        if need:
             raise ValueError(
                 f"objective {need[0]} learns from pairs, but every source is unpaired text; give a source of pairs, or "
                 "objective=mlm"
@@ -316,8 +324,9 @@ class Config(Section):
         for key in ("name", "home", "data_root", "stages", "tracking", "cluster", "output"):
             del tree[key]
         del tree["corpus"]["sources"]
-        for key in ("max_failures", "continue_from", "weights_only"):  # what is gone on from counts by content
-            del tree["training"][key]
+        del tree["training"]["max_failures"]
+        if self.training.continue_from is not None:
+            tree["training"]["continue_from"] = str(Path(self.training.continue_from).expanduser().absolute())
         for key in self.objective.idle:
             del tree["objective"][key]
         for key in ("model", "num_shards", "memory_limit"):

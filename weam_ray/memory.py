@@ -29,7 +29,9 @@ def keep_memory() -> None:
     """From here on keep what is freed, for the next allocation.
 
     A training step allocates the same large tensors again and again. The C library would return them to the system
-    each time, which then hands out cleared pages anew, at a cost of the order of the logits' own arithmetic.
+    each time, which then hands out cleared pages anew, at a cost of the order of the logits' own arithmetic. In a
+    process of which another thread than the first does the work, this takes MALLOC_ARENA_MAX=1 from its start: the C
+    library's heaps of other threads hold no large tensors.
     """
     with suppress(OSError, AttributeError):  # a C library of another kind
         library = ctypes.CDLL(None)

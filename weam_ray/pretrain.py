@@ -35,7 +35,6 @@ class Pretraining:
     home: Home
     plan: StagePlan
     folder: RunFolder
-    continuation: Continuation | None = None
 
     @classmethod
     def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "Pretraining":
@@ -49,9 +48,10 @@ class Pretraining:
         plan = StagePlan.of(config, hashes)
         if config.encoder.name != SCRATCH:
             load_tokenizer(config.encoder.name, config.encoder.revision)  # its mistakes show before anything runs
-        continuation = Continuation.of(config)
-        run = run_fingerprint(config, plan, hashes, continuation)
-        return cls(config, home, plan, RunFolder.of(config, home, run, fresh), continuation)
+        folder = RunFolder.of(config, home, run_fingerprint(config, plan, hashes), fresh)
+        if not folder.finished:
+            Continuation.of(config, folder.path)
+        return cls(config, home, plan, folder)
 
     def run(self) -> dict[str, Any]:
         """Run to the end, or print the result of a finished run; its result."""
@@ -80,11 +80,14 @@ class Pretraining:
             tracker = Tracker(config.tracking.uri, config.tracking.experiment, self.home.path)
             self.open_run(tracker, data)
         folder.save()
+        origin = Continuation.of(config, folder.path)
+        if origin is not None:
+            origin.take_over(folder.path)
         try:
             with self.phase("training"):
                 bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
                 with monitored(folder.path, tracker.log_steps, bar):
-                    ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint, self.continuation))
+                    ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint))
             if not ended:
                 raise Stopped(
                     f"Stopped after step {len(read_steps(folder.path / LOSSES))}; its checkpoint is in {folder.path}, "

@@ -16,7 +16,6 @@ from weam_ray.folder import Folder
 from weam_ray.lease import lease, live_leases
 from weam_ray.pipeline import StagePlan
 from weam_ray.storage import SourceHashes, StageStore
-from weam_ray.train.continuation import Continuation
 
 STATE = "state.json"
 CONFIG = "config.yaml"
@@ -52,14 +51,10 @@ class Home:
         return SourceHashes(self.path / "stages" / "sources.json")
 
 
-def run_fingerprint(
-    config: Config, plan: StagePlan, hashes: SourceHashes, continuation: Continuation | None = None
-) -> str:
-    """Of all that can change a run's result: its settings, its data, its encoder, what it goes on from."""
-    origin = {} if continuation is None else {"continues": continuation.identity}
+def run_fingerprint(config: Config, plan: StagePlan, hashes: SourceHashes) -> str:
+    """Of all that can change a run's result: its settings, its data, its encoder."""
     return fingerprint(
         {
-            **origin,
             "settings": config.result_settings(),
             "data": plan.specs["encode"].fingerprint,
             "encoder": encoder_fingerprint(config.encoder, hashes),

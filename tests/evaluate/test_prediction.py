@@ -68,6 +68,22 @@ def test_scores_of_a_model_that_knows_every_position(wordpiece: Any) -> None:
     assert again["unigram_entropy"] == pytest.approx(scores["unigram_entropy"])
 
 
+def test_no_masked_token_no_figure(wordpiece: Any) -> None:
+    """Of a sentence of one token nothing may happen to be masked; its language is left out, and the others stay."""
+    from weam_ray.encoder import build_encoder
+
+    config = load_config("bundled")
+    model = build_encoder(config.encoder, wordpiece, 1)
+    none = next(
+        single
+        for k in range(5, 60)
+        if not prediction_scores(model, wordpiece, [single := row([k], [], [])], max_length=64, batch_size=8)
+    )
+    many = [row([10 + k, 20 + k, 30] * 5, [40 + k, 50] * 5, [(0, 0)]) for k in range(5)]
+    held_out = HeldOut({("en", "de"): many, ("tl", ""): [none]})
+    assert list(held_out.measure(model, wordpiece, config)["sentences"]) == ["de", "en"]
+
+
 @pytest.mark.parametrize(
     ("pairs", "setting", "pivot"),
     [

@@ -91,6 +91,17 @@ def test_tlm_of_unpaired_text_is_mlm() -> None:
     torch.testing.assert_close(tlm[0], mlm[0])
 
 
+def test_rows_longer_than_the_encoder_s_positions() -> None:
+    """Two sentences of the longest length in a row, and a short one beside them with more padding than positions."""
+    short = BertForMaskedLM(BertConfig(vocab_size=NUM_TOKENS, max_position_embeddings=16, **SIZES))
+    pair = (RowKey(0, 0), make_row([11] * 14, [12] * 14))
+    alone = (RowKey(0, 1), make_row([13, 14], [15]).alone())
+    settings = ObjectiveSection(name="mlm", mask_probability=0.5)
+    collate = SentenceCollator(replace(BERT, packs=True), settings, SeedSection(), 16)
+    loss, _ = build_objective(short, settings)(TensorBatch.of(collate([pair, alone])))
+    assert loss.isfinite()
+
+
 def test_positions_by_hand() -> None:
     numbers = torch.tensor([[1, 1, 1, 2, 2, 0, 0], [1, 2, 2, 2, 2, 2, 2]])
-    assert positions(numbers).tolist() == [[0, 1, 2, 0, 1, 0, 1], [0, 0, 1, 2, 3, 4, 5]]
+    assert positions(numbers).tolist() == [[0, 1, 2, 0, 1, 0, 0], [0, 0, 1, 2, 3, 4, 5]]

@@ -54,6 +54,20 @@ def test_anchors_in_the_middle_of_a_batch() -> None:
     torch.testing.assert_close(objective.anchor_states(batch), before[anchors])
 
 
+def test_without_anchors_the_frozen_encoder_runs_all_the_same() -> None:
+    """Under ZeRO 3 a worker that left it out would leave the others waiting for its part of the weights."""
+    model, batch = bert(), random_batch(0)
+    objective = build_objective(model, settings("word_aligned"))
+    calls = []
+    objective.initial.model.bert.register_forward_hook(lambda *_: calls.append(1))
+    batch = TensorBatch(**{**vars(batch), "anchors": batch.anchors[:0]})
+    assert objective.anchor_states(batch).shape == (0, model.config.hidden_size)
+    assert calls == [1]
+    loss, (_, anchor) = objective(batch)
+    assert anchor == 0
+    assert loss.isfinite()
+
+
 def test_both_words_receive_gradient_and_the_initial_encoder_none() -> None:
     model, batch = bert(), random_batch(0)
     objective = build_objective(model, settings("word_aligned", anchor_weight=0.0))

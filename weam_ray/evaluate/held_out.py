@@ -54,7 +54,7 @@ class HeldOut:
 
     def measure(self, model: Any, tokenizer: Any, config: Config) -> dict[str, Any]:
         """`retrieval` by language; `loss`: `prediction_scores` of all held-out pairs; `sentences`: `sentence_scores`
-        by language.
+        by language, but for those of which no token happens to be masked.
         """
         if not self.rows:
             return {"retrieval": {}, "loss": {}, "sentences": {}}
@@ -64,7 +64,9 @@ class HeldOut:
             "retrieval": self.retrieval(model, tokenizer, config) if pairs else {},
             "loss": prediction_scores(model, tokenizer, pairs, *size) if pairs else {},
             "sentences": {
-                language: sentence_scores(model, tokenizer, rows, *size) for language, rows in self.sentences().items()
+                language: scores
+                for language, rows in self.sentences().items()
+                if (scores := sentence_scores(model, tokenizer, rows, *size))
             },
         }
 

@@ -37,14 +37,14 @@ def sentence_scores(
     scores = prediction_scores(model, tokenizer, sentences, max_length, batch_size)
     names = {"multilingual_loss": "loss", "multilingual_accuracy": "accuracy"}
     keys = ("multilingual_loss", "unigram_entropy", "multilingual_accuracy", "unigram_accuracy", "masked_tokens")
-    return {names.get(key, key): scores[key] for key in keys}
+    return {names.get(key, key): scores[key] for key in keys if scores}
 
 
 @torch.no_grad()
 def prediction_scores(
     model: Any, tokenizer: Any, rows: Sequence[EncodedRow], max_length: int, batch_size: int
 ) -> dict[str, float]:
-    """Losses (nats a token), accuracies and counts over the masked tokens of held-out pairs.
+    """Losses (nats a token), accuracies and counts over the masked tokens of held-out pairs; none where none is masked.
 
     `multilingual_loss` predicts each masked token from its own state, `cross_lingual_loss` from the state that the
     exchange puts there; the `linked` figures are over masked tokens that have a partner, and left out where none has.
@@ -71,6 +71,8 @@ def prediction_scores(
         labels.append(batch.labels.cpu())
     has_partner = torch.cat(linked)
     label_ids = torch.cat(labels)
+    if not len(label_ids):
+        return {}
 
     def mean(values: list[torch.Tensor], where: torch.Tensor | None = None) -> float:
         joined = torch.cat(values).double()

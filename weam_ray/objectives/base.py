@@ -123,11 +123,11 @@ class MaskedModel(nn.Module):
 
 
 def positions(numbers: torch.Tensor) -> torch.Tensor:
-    """(R, T) the place of each position in its own sequence, from 0, given the numbers of the sequences."""
+    """(R, T) the place of each position in its own sequence, from 0, given the sequences' numbers; 0 in padding."""
     places = torch.arange(numbers.shape[1], device=numbers.device).expand_as(numbers)
     begins = torch.ones_like(numbers, dtype=torch.bool)
     begins[:, 1:] = numbers[:, 1:] != numbers[:, :-1]
-    return places - torch.where(begins, places, 0).cummax(dim=1).values
+    return torch.where(numbers > 0, places - torch.where(begins, places, 0).cummax(dim=1).values, 0)
 
 
 def token_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

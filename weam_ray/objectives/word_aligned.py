@@ -46,7 +46,7 @@ class WordAligned(nn.Module):
         length = batch.input_ids.shape[1]
         rows, place = torch.unique(batch.anchors // length, return_inverse=True)
         columns = batch.anchors % length
-        if not len(rows):
-            return torch.zeros(0, self.initial.model.config.hidden_size, device=batch.anchors.device)
-        width = int(columns.max()) + 1
+        width = int(columns.max()) + 1 if len(rows) else 1
+        if not len(rows):  # under ZeRO 3 all workers run the encoder, since each holds a part of its weights
+            rows = rows.new_zeros(1)
         return self.initial.states(batch, rows, width)[place * width + columns]

@@ -64,10 +64,11 @@ def print_result(result: dict[str, Any]) -> None:
     console = Console()
     if result["retrieval"]["after"]:
         console.print(result_table(result))
+    if result["loss"]["after"]:
         console.print(loss_table(result))
     if result["sentences"]["after"]:
         console.print(sentence_table(result))
-    else:
+    if not result["retrieval"]["after"] and not result["sentences"]["after"]:
         console.print("Nothing was held out (corpus.held_out), so nothing was measured.")
     console.print(
         f"{result['steps']} steps, {result['tokens_per_second']:,.0f} tokens a second; "

@@ -18,6 +18,13 @@ def parameter_groups(module: Any, weight_decay: float) -> list[dict[str, Any]]:
     return [group for group in groups if group["params"]]
 
 
+def fill_gradients(module: Any) -> None:
+    """Give the weights that a step did not use a gradient of zero: they decay like the others, however many workers."""
+    for parameter in module.parameters():
+        if parameter.requires_grad and parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+
+
 class BareEngine:
     """An objective with AdamW."""
 
@@ -39,6 +46,7 @@ class BareEngine:
 
     def step(self, rate: float) -> float:
         limit = self.max_gradient_norm or float("inf")
+        fill_gradients(self.objective)
         norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), limit)
         for group in self.optimizer.param_groups:
             group["lr"] = rate

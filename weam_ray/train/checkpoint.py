@@ -30,6 +30,7 @@ class CheckpointState:
     zero_stage: int
     fingerprint: str
     files: dict[str, int]
+    precision: str = "fp32"
 
     def check(self, config: Config) -> None:
         """See that the optimizer state can follow to the workers of a configuration.
@@ -39,12 +40,14 @@ class CheckpointState:
         Raises:
             UserError: it was made by another number of workers, at another ZeRO stage, or in another precision.
         """
-        workers, stage = config.training.num_workers, config.training.zero_stage
-        same = (self.num_workers, self.zero_stage) == (workers, stage)
+        training = config.training
+        workers, stage = training.num_workers, training.zero_stage
+        same = (self.num_workers, self.zero_stage, self.precision) == (workers, stage, training.precision)
         if not same and not self.zero_stage == stage == 0:
             raise UserError(
                 f"The checkpoint of step {self.step} was made by {self.num_workers} workers at ZeRO stage "
-                f"{self.zero_stage}; its optimizer state cannot follow to {workers} workers at stage {stage}. "
+                f"{self.zero_stage} in {self.precision}; its optimizer state cannot follow to {workers} workers at "
+                f"stage {stage} in {training.precision}. "
                 "training.weights_only=true leaves it behind: the run then goes on with the weights, the learning rate "
                 "and the order of the data of that step, and with new moments of Adam."
             )
@@ -59,7 +62,9 @@ def sizes(folder: Path) -> dict[str, int]:
 def commit(folder: Path, step: int, config: Config, fingerprint: str) -> None:
     """Declare a folder whole; every worker has written its files."""
     training = config.training
-    state = CheckpointState(step, training.num_workers, training.zero_stage, fingerprint, sizes(folder))
+    state = CheckpointState(
+        step, training.num_workers, training.zero_stage, fingerprint, sizes(folder), training.precision
+    )
     (folder / STATE).write_text(json.dumps(asdict(state), indent=1), encoding="utf-8")
 
 
@@ -83,10 +88,11 @@ def merged_weights(folder: Path, zero_stage: int) -> dict[str, Any]:
     import torch
     from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
 
-    if zero_stage == 0:
-        (file,) = (folder / TAG).glob("mp_rank_00_model_states.pt")
-        return torch.load(file, map_location="cpu", weights_only=True)["module"]
-    return get_fp32_state_dict_from_zero_checkpoint(str(folder), TAG)
+    held = {}
+    if zero_stage < 3:  # each worker has all weights, though in bfloat16 not all of their digits
+        file = folder / TAG / "mp_rank_00_model_states.pt"
+        held = torch.load(file, map_location="cpu", weights_only=True)["module"]
+    return held if zero_stage == 0 else {**held, **get_fp32_state_dict_from_zero_checkpoint(str(folder), TAG)}
 
 
 def read_state(folder: Path) -> CheckpointState:

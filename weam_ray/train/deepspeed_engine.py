@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from weam_ray.config import Config
 from weam_ray.objectives.base import TensorBatch
-from weam_ray.train.bare import parameter_groups
+from weam_ray.train.bare import fill_gradients, parameter_groups
 from weam_ray.train.checkpoint import TAG
 
 
@@ -90,6 +90,7 @@ class DeepSpeedEngine:
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
         if self.zero_stage == 0:
+            fill_gradients(self.engine.module)
             norm = torch.nn.utils.clip_grad_norm_(self.engine.module.parameters(), self.max_gradient_norm)
             self.engine.step()
             return norm.item()
@@ -109,8 +110,12 @@ class DeepSpeedEngine:
 
     def load(self, folder: str | Path) -> None:
         """Read weights and optimizer state of a checkpoint made by as many workers at the same ZeRO stage."""
+        groups = self.engine.optimizer.param_groups
+        configured = [{key: group[key] for key in ("betas", "eps", "weight_decay")} for group in groups]
         loaded, _ = self.engine.load_checkpoint(str(folder), tag=TAG)
         assert loaded is not None, f"DeepSpeed loaded nothing from {folder}"
+        for group, own in zip(self.engine.optimizer.param_groups, configured, strict=True):
+            group.update(own)  # a run that goes on from another has its own settings
 
     def full_weights(self) -> dict[str, torch.Tensor] | None:
         """The whole model's weights in float32 by name, on the first worker; None elsewhere."""

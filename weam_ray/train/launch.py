@@ -17,7 +17,6 @@ from weam_ray.errors import UserError
 from weam_ray.memory import keep_memory
 from weam_ray.pipeline import Data
 from weam_ray.train import checkpoint
-from weam_ray.train.continuation import Continuation
 
 MISTAKE, STOP = "mistake.txt", "stop"
 MISTAKE_BYTES = 4096
@@ -31,7 +30,6 @@ class TrainingJob:
     data: Data
     folder: Path
     fingerprint: str
-    continuation: Continuation | None = None
 
     @property
     def storage(self) -> Path:
@@ -75,6 +73,7 @@ def launch(job: TrainingJob) -> bool:
         run_config=ray.train.RunConfig(
             name=job.storage.name,
             storage_path=str(job.storage.parent),
+            worker_runtime_env={"env_vars": {"MALLOC_ARENA_MAX": "1"}},  # see keep_memory
             failure_config=ray.train.FailureConfig(max_failures=training.max_failures, controller_failure_limit=2),
         ),
     )
@@ -137,7 +136,6 @@ def run_worker(job: TrainingJob) -> None:
     from weam_ray.encode.forms import collators
     from weam_ray.encoder import packs
     from weam_ray.train.batches import Batches, TrainingRows
-    from weam_ray.train.deepspeed_engine import DeepSpeedEngine
     from weam_ray.train.log import StepLog
     from weam_ray.train.loop import StepRecord, train
     from weam_ray.train.model import objective_of
@@ -155,21 +153,7 @@ def run_worker(job: TrainingJob) -> None:
     model = objective.masked_model.model
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     start, attempt = agree(job.storage, rank)
-    origin = job.continuation if start is None else None
-    if origin is not None and origin.weights_only:
-        origin.load_weights(objective)
-    engine = DeepSpeedEngine(objective, config)
-
-    done = 0
-    if start is not None:
-        done = checkpoint.read_state(start).step
-        engine.load(start)
-    elif origin is not None:
-        done = origin.state.step
-        if not origin.weights_only:
-            engine.load(origin.folder)
-        if rank == 0:
-            origin.copy_log(job.folder)
+    engine, done = restored(job, objective, start)
     log = StepLog(job.folder, done) if rank == 0 else None
 
     unwritten: list[OSError] = []  # what a full disk did to the log
@@ -205,6 +189,35 @@ def run_worker(job: TrainingJob) -> None:
     if weights is not None:
         export(weights, model.config, tokenizer, job.folder / "model")
     torch.distributed.barrier()
+
+
+def restored(job: TrainingJob, objective: Any, start: Path | None) -> tuple[Any, int]:
+    """The engine as a checkpoint left it, and the steps done.
+
+    Raises:
+        UserError: the checkpoint was taken over from another run, and its weights are of another shape.
+    """
+    from weam_ray.train.deepspeed_engine import DeepSpeedEngine
+
+    config = job.config
+    if start is None:
+        return DeepSpeedEngine(objective, config), 0
+    state = checkpoint.read_state(start)
+    taken_over = state.fingerprint != job.fingerprint
+    try:
+        if taken_over and config.training.weights_only:
+            objective.load_state_dict(checkpoint.merged_weights(start, state.zero_stage))
+            return DeepSpeedEngine(objective, config), state.step
+        engine = DeepSpeedEngine(objective, config)
+        engine.load(start)
+        return engine, state.step
+    except RuntimeError as error:
+        if not taken_over or "state_dict" not in str(error):
+            raise
+        raise UserError(
+            f"training.continue_from={config.training.continue_from}: the weights do not fit this run: "
+            f"{' '.join(str(error).split())[:300]}"
+        ) from None
 
 
 def agree(storage: Path, rank: int) -> tuple[Path | None, str]:

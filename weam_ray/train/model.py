@@ -3,7 +3,8 @@
 from typing import Any
 
 from weam_ray.config import Config
-from weam_ray.encoder import build_encoder
+from weam_ray.encoder import FAMILIES, build_encoder
+from weam_ray.errors import UserError
 from weam_ray.objectives.table import build_objective
 
 
@@ -11,9 +12,16 @@ def objective_of(config: Config, tokenizer: Any) -> Any:
     """The objective of a configuration around its encoder, which is `objective.masked_model.model`.
 
     Raises:
-        UserError: the encoder cannot be loaded.
+        UserError: the encoder cannot be loaded, or has no room for the longest sequences.
     """
     model = build_encoder(config.encoder, tokenizer, config.seeds.model)
+    family = FAMILIES.get(model.config.model_type)
+    if family is not None:
+        room = model.config.max_position_embeddings - family.first_position(model)
+        if config.training.max_length > room:
+            raise UserError(
+                f"training.max_length={config.training.max_length}: the encoder has positions for {room} tokens."
+            )
     if config.training.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     objective = build_objective(model, config.objective)
