@@ -239,7 +239,7 @@ def identical_batches(case: Case, folder: str) -> dict[str, Any]:
 
         def compute_loss(self, *arguments: Any, **options: Any) -> Any:
             result = super().compute_loss(*arguments, **options)
-            losses.append(float(result[0] if isinstance(result, tuple) else result))
+            losses.append((result[0] if isinstance(result, tuple) else result).item())
             return result
 
     model = build_encoder(config.encoder, tokenizer, config.seeds.model)
