@@ -11,7 +11,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from tests.conftest import tiny_overrides, write_moses
 from weam_ray.config import Config, load_config
 from weam_ray.errors import UserError
-from weam_ray.pretrain import Pretraining
+from weam_ray.pretrain import Pretraining, tracked_parameters
 from weam_ray.train.log import read_steps
 
 pytestmark = pytest.mark.ray
@@ -196,3 +196,17 @@ def test_a_sentencepiece_encoder_from_a_folder(
     loaded = AutoModelForMaskedLM.from_pretrained(folder / "model")
     assert loaded.config.model_type == "xlm-roberta"
     assert AutoTokenizer.from_pretrained(folder / "model").tokenize("the house") == sentencepiece.tokenize("the house")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "overrides", [(), ("objective.name=mixture", "objective.mixture={mlm: 1, tlm: 1, weam: 1, word_aligned: 1}")]
+)
+def test_mlflow_is_given_few_parameters(overrides: tuple[str, ...]) -> None:
+    found = tracked_parameters(load_config("bundled", overrides))
+    assert len(found) <= 60
+    assert found["objective.lambda"] == 1.0
+    assert None not in found.values()
+    assert ("objective.mixture.mlm" in found) == bool(overrides)
+    assert "training.weights_only" not in found
+    going_on = load_config("bundled", ["training.continue_from=runs/a", "training.weights_only=true"])
+    assert tracked_parameters(going_on)["training.weights_only"] is True

@@ -120,10 +120,7 @@ class Pretraining:
             "fingerprint": folder.fingerprint,
             "folder": str(folder.path),
         }
-        skipped = ("home", "data_root", "stages", "output", "tracking", "cluster", "name")
-        tree = {key: part for key, part in config.tree().items() if key not in skipped}
-        tree["objective"] = {key: value for key, value in tree["objective"].items() if key not in config.objective.idle}
-        parameters = flat_parameters(tree)
+        parameters = tracked_parameters(config)
         known = folder.state.mlflow_run_id
         folder.state.mlflow_run_id = tracker.open(folder.path.name, known, parameters, tags)
         if folder.state.mlflow_run_id != known:
@@ -186,6 +183,20 @@ class Pretraining:
         finally:
             seconds = self.folder.state.seconds
             seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - started, 1)
+
+
+def tracked_parameters(config: Config) -> dict[str, Any]:
+    """The settings that MLflow compares, by dotted key: without places, those that are not set, and the idle ones."""
+    skipped = ("home", "data_root", "stages", "output", "tracking", "cluster", "name")
+    found = flat_parameters({key: part for key, part in config.tree().items() if key not in skipped})
+    idle = {"align.memory_limit", "training.max_failures", *(f"objective.{key}" for key in config.objective.idle)}
+    if config.training.continue_from is None:
+        idle.add("training.weights_only")
+    return {
+        key: value
+        for key, value in found.items()
+        if value is not None and not any(key == own or key.startswith(f"{own}.") for own in idle)
+    }
 
 
 def count_rows(data: Data, part: str, language_pair: str) -> int:
