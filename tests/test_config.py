@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weam_ray.config import SHIPPED, Config, TrainingSection, load_config
+from weam_ray.config import SHIPPED, Config, load_config
 from weam_ray.errors import UserError
+from weam_ray.train.settings import TrainingSection
 
 SHIPPED_NAMES = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 MOSES = {"format": "moses", "source": "a.en", "target": "a.de", "source_lang": "en", "target_lang": "de"}

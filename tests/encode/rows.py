@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from weam_ray.config import ObjectiveSection, SeedSection
+from weam_ray.config import SeedSection
 from weam_ray.encode.batch import Batch, Vocabulary
 from weam_ray.encode.collate import PairCollator
 from weam_ray.encode.rows import EncodedRow, RowKey
 from weam_ray.encode.tokenizer import PairTemplate, SentenceTemplate
+from weam_ray.objectives.settings import ObjectiveSection
 
 PAD, MASK, CLS, SEP = 0, 4, 2, 3
 FIRST_ORDINARY, NUM_TOKENS = 5, 60

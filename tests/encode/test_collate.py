@@ -24,11 +24,12 @@ from tests.encode.rows import (
     make_row,
     originals,
 )
-from weam_ray.config import ObjectiveSection, SeedSection
+from weam_ray.config import SeedSection
 from weam_ray.corpus.tables import ENCODED
 from weam_ray.encode.batch import Vocabulary
 from weam_ray.encode.collate import PairCollator, truncated_lengths
 from weam_ray.encode.rows import EncodedShard, RowKey
+from weam_ray.objectives.settings import ObjectiveSection
 
 
 class TestAnyBatch:

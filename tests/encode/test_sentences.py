@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.encode.rows import BERT, CLS, MASK, SEP, Row, encoded_rows, make_collator, make_row, originals
-from weam_ray.config import ObjectiveSection, SeedSection
+from weam_ray.config import SeedSection
 from weam_ray.encode.batch import Batch
 from weam_ray.encode.rows import EncodedRow, RowKey
 from weam_ray.encode.sentences import SentenceCollator, WordCollator, word_ends
+from weam_ray.objectives.settings import ObjectiveSection
 
 SIDE_BY_SIDE = replace(BERT, packs=True)
 maskings = st.sampled_from(["subword", "whole_word", "aligned"])

@@ -21,8 +21,8 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
-from weam_ray.config import ObjectiveSection
 from weam_ray.objectives.base import MaskedModel, TensorBatch
+from weam_ray.objectives.settings import ObjectiveSection
 from weam_ray.objectives.table import OBJECTIVES, build_objective
 
 VOCABULARY = 30

@@ -17,12 +17,13 @@ from transformers import (
 )
 
 from tests.encode.rows import BERT, NUM_TOKENS, ROBERTA, Row, make_collator, make_row
-from weam_ray.config import ObjectiveSection, SeedSection
+from weam_ray.config import SeedSection
 from weam_ray.encode.batch import Vocabulary
 from weam_ray.encode.rows import RowKey
 from weam_ray.encode.sentences import SentenceCollator, WordCollator
 from weam_ray.encoder import packs
 from weam_ray.objectives.base import TensorBatch, positions
+from weam_ray.objectives.settings import ObjectiveSection
 from weam_ray.objectives.table import build_objective
 
 SIZES = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 32}

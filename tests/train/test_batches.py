@@ -8,15 +8,17 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 
-from weam_ray.config import ObjectiveSection, SeedSection, TrainingSection
+from weam_ray.config import SeedSection
 from weam_ray.corpus.tables import ENCODED
 from weam_ray.encode.batch import Batch, Vocabulary
 from weam_ray.encode.collate import PairCollator
 from weam_ray.encode.tokenizer import PairTemplate, SentenceTemplate
 from weam_ray.folder import Folder
+from weam_ray.objectives.settings import ObjectiveSection
 from weam_ray.storage import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
 from weam_ray.train.batches import PREFETCHED_STEPS, Batches, TrainingRows
 from weam_ray.train.plan import BatchPlan
+from weam_ray.train.settings import TrainingSection
 
 VOCABULARY = Vocabulary(
     PairTemplate(np.array([2]), np.array([3]), np.array([3]), (0, 0, 0, 1, 1)),

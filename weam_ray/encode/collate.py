@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from weam_ray.config import ObjectiveSection, SeedSection
+from weam_ray.config import SeedSection
 from weam_ray.encode.batch import Batch, Vocabulary, pad
 from weam_ray.encode.masking import choose, replace, word_units
 from weam_ray.encode.rows import EncodedRow, RowKey
-from weam_ray.objectives.settings import value_at
+from weam_ray.objectives.settings import ObjectiveSection, value_at
 
 ORDER_STREAM, MASK_STREAM = 0, 1
 

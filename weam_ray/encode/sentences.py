@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weam_ray.config import ObjectiveSection, SeedSection
+from weam_ray.config import SeedSection
 from weam_ray.encode.batch import Batch, Vocabulary
 from weam_ray.encode.collate import MASK_STREAM
 from weam_ray.encode.masking import choose, replace, word_units
 from weam_ray.encode.rows import EncodedRow, RowKey
-from weam_ray.objectives.settings import value_at
+from weam_ray.objectives.settings import ObjectiveSection, value_at
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from weam_ray.config import ObjectiveSection, SeedSection
+from weam_ray.config import SeedSection
 from weam_ray.encode.batch import Vocabulary
 from weam_ray.encode.collate import PairCollator
 from weam_ray.encode.rows import EncodedRow, RowKey
 from weam_ray.objectives.base import MaskedModel, TensorBatch, token_losses
+from weam_ray.objectives.settings import ObjectiveSection
 
 # fixed, so that runs with other masking settings or seeds are measured on the same masks
 MASKING = ObjectiveSection(mask_probability=0.15, sentence_order="fixed")

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from weam_ray.config import OptimizerSection
 from weam_ray.objectives.base import TensorBatch
+from weam_ray.train.settings import OptimizerSection
 
 
 def parameter_groups(module: Any, weight_decay: float) -> list[dict[str, Any]]:

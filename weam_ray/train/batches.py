@@ -4,13 +4,13 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 
-from weam_ray.config import TrainingSection
 from weam_ray.encode.batch import Batch
 from weam_ray.encode.forms import Collate
 from weam_ray.encode.rows import EncodedShard, RowKey
 from weam_ray.storage import Stage
 from weam_ray.train.loop import MicroBatches
 from weam_ray.train.plan import BatchPlan, PlannedRow, ShardRows
+from weam_ray.train.settings import TrainingSection
 
 PREFETCHED_STEPS = 4
 
