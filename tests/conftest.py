@@ -11,6 +11,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from hypothesis import settings
 
+from tests.main_job import tiny_overrides, write_moses
 from weam_ray.cluster import quiet_environment, ray_cluster
 from weam_ray.config import Config, TokenizerSection, load_config
 from weam_ray.encode.tokenizer import train_wordpiece
@@ -74,46 +75,20 @@ def sentencepiece() -> Any:
     )
 
 
-def write_moses(folder: Path, num_pairs: int = 120) -> tuple[Path, Path]:
-    """Two line-aligned files of a small made-up language pair, en and xx: word n of one is word n of the other."""
-    nouns = ["house", "river", "dog", "cat", "king", "tree", "stone", "bread", "water", "fire", "hand", "road"]
-    verbs = ["sees", "takes", "finds", "loves", "leaves"]
-    english, other = [], []
-    for number in range(num_pairs):
-        first, second = nouns[number % 12], nouns[(number // 12 + number * 5) % 12]
-        verb = verbs[number % 5]
-        english.append(f"the {first} {verb} the {second} number {number} .")
-        other.append(f"da {first[::-1]}u {verb[::-1]}o da {second[::-1]}u numeru {number} .")
-    source, target = folder / "text.en", folder / "text.xx"
-    source.write_text("\n".join(english) + "\n", encoding="utf-8")
-    target.write_text("\n".join(other) + "\n", encoding="utf-8")
-    return source, target
-
-
 @pytest.fixture
 def moses_files(tmp_path: Path) -> tuple[Path, Path]:
     return write_moses(tmp_path)
-
-
-def tiny_overrides(home: Path, files: tuple[Path, Path]) -> list[str]:
-    """Overrides of `bundled` for a run of seconds on two small files."""
-    return [
-        f"home={home}",
-        f"corpus.sources=[{{format: moses, source: {files[0]}, target: {files[1]}, source_lang: en, target_lang: xx}}]",
-        "corpus.rows_per_shard=40",
-        "tokenizer.vocab_size=200",
-        "encoder.scratch={num_layers: 1, hidden_size: 16, num_heads: 2, intermediate_size: 32, max_positions: 64}",
-        "encoder.dropout=0.1",
-        "training.max_steps=6",
-        "training.batch_size=8",
-        "training.max_length=48",
-        "training.checkpoint_steps=2",
-        "training.threads_per_worker=1",
-        "evaluation.layer=1",
-    ]
 
 
 @pytest.fixture
 def tiny_config(tmp_path: Path, moses_files: tuple[Path, Path]) -> Config:
     """The configuration of a run of seconds."""
     return load_config("bundled", tiny_overrides(tmp_path / "home", moses_files))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus and a home that the tests of one file share, so that the stages run once."""
+    folder = tmp_path_factory.mktemp("place")
+    write_moses(folder)
+    return folder

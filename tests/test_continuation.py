@@ -7,37 +7,24 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.conftest import tiny_overrides, write_moses
-from weam_ray.config import Config, load_config
+from tests import main_job
+from tests.main_job import losses
+from weam_ray.config import Config
 from weam_ray.errors import UserError
 from weam_ray.pretrain import Pretraining
 from weam_ray.train.checkpoint import STORAGE, folders, read_state
 from weam_ray.train.log import read_steps
 
+STEPS = ("training.micro_batch_size=4", "training.max_steps=20", "training.checkpoint_steps=10")
 TWO = ("training.num_workers=2", "training.micro_batch_size=4")
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("continuation")
-    write_moses(folder)
-    return folder
-
-
 def config_of(place: Path, *overrides: str) -> Config:
-    steps = ("training.micro_batch_size=4", "training.max_steps=20", "training.checkpoint_steps=10")
-    files = (place / "text.en", place / "text.xx")
-    return load_config("bundled", [*tiny_overrides(place / "home", files), *steps, *overrides])
+    return main_job.config_of(place, *STEPS, *overrides)
 
 
 def run(place: Path, *overrides: str) -> Path:
-    job = Pretraining.of(config_of(place, *overrides), place)
-    job.run()
-    return job.folder.path
-
-
-def losses(folder: Path) -> list[float]:
-    return [entry["loss"] for entry in read_steps(folder / "losses.jsonl")]
+    return main_job.run(place, *STEPS, *overrides)
 
 
 def halfway(folder: Path) -> Path:

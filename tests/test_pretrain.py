@@ -8,36 +8,13 @@ import torch
 from mlflow import MlflowClient
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from tests.conftest import tiny_overrides, write_moses
-from weam_ray.config import Config, load_config
+from tests.main_job import config_of, losses, run
+from weam_ray.config import load_config
 from weam_ray.errors import UserError
 from weam_ray.pretrain import Pretraining, tracked_parameters
 from weam_ray.train.log import read_steps
 
 pytestmark = pytest.mark.ray
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home and a corpus that the tests of this file share, so that the stages run once."""
-    folder = tmp_path_factory.mktemp("pretrain")
-    write_moses(folder)
-    return folder
-
-
-def config_of(place: Path, *overrides: str) -> Config:
-    files = (place / "text.en", place / "text.xx")
-    return load_config("bundled", [*tiny_overrides(place / "home", files), *overrides])
-
-
-def run(place: Path, *overrides: str) -> Path:
-    job = Pretraining.of(config_of(place, *overrides), place)
-    job.run()
-    return job.folder.path
-
-
-def losses(folder: Path) -> list[float]:
-    return [entry["loss"] for entry in read_steps(folder / "losses.jsonl")]
 
 
 def test_the_main_job(ray_session: None, place: Path, capsys: pytest.CaptureFixture[str]) -> None:

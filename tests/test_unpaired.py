@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import tiny_overrides, write_moses
+from tests import main_job
+from tests.main_job import write_moses
 from weam_ray.alignment import Alignment, Wishes
 from weam_ray.config import Config, load_config
 from weam_ray.errors import UserError
@@ -30,10 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config_of(place: Path, *overrides: str, pairs: bool = True) -> Config:
-    config = load_config(
-        "bundled", [*tiny_overrides(place / "home", (place / "text.en", place / "text.xx")), *overrides]
-    )
-    tree = config.tree()
+    tree = main_job.config_of(place, *overrides).tree()
     text = {"format": "text", "path": str(place / "mono.en.gz"), "language": "en"}
     tree["corpus"]["sources"] = [*(tree["corpus"]["sources"] if pairs else []), text]
     return Config.model_validate(tree)

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from tests.align.texts import links_of, read_lines
+from tests.alignment.job import TEXT, aligned, directions, links_lines, pipes, run
 from tests.encode.tables import flat
-from tests.test_alignment import TEXT, aligned, directions, links_lines, pipes, run
 from weam_ray.align.alignments import Links
 from weam_ray.align.export import links_spec, rows_between, shards
 from weam_ray.align.pharaoh import format_pharaoh

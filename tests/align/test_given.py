@@ -9,8 +9,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from tests.align.texts import FIXTURES, Pair, as_lists, links_of, read_lines, reference_links
+from tests.alignment.job import LANGUAGES, TEXT, aligned, directions, links_lines, pipes, run
 from tests.encode.tables import aligned_table, unflat
-from tests.test_alignment import LANGUAGES, TEXT, aligned, directions, links_lines, pipes, run
 from weam_ray.align.given import certain, check_lines, check_links, contains
 from weam_ray.config import EncodeSection, SeedSection
 from weam_ray.corpus.held_out import rank_hash

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.align.texts import Pairs, assert_same_alignments, fit, stored_bytes
 from tests.align.texts import align as align_pairs
-from tests.conftest import tiny_overrides, write_moses
 from tests.encode.tables import unflat
+from tests.main_job import tiny_overrides, write_moses
 from weam_ray.align.aligners import table as aligners
 from weam_ray.align.alignments import Alignments, Links
 from weam_ray.align.fast_align.aligner import FastAlignDecoder

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import tiny_overrides
+from tests.main_job import tiny_overrides
 from weam_ray.config import Config, load_config
 from weam_ray.corpus.stage import PARTS, VERSION, corpus_spec, corpus_stage
 from weam_ray.corpus.tables import PAIRS, REJECTED

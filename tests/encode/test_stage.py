@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import tiny_overrides, write_moses
 from tests.encode.tables import unflat
+from tests.main_job import tiny_overrides, write_moses
 from weam_ray.align.stage import ALIGN_VERSION, MODEL_VERSION
 from weam_ray.config import Config, load_config
 from weam_ray.corpus.stage import VERSION as CORPUS_VERSION

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs.pretrain import pretrain
-from tests.conftest import tiny_overrides
+from tests.main_job import tiny_overrides
 from weam_ray import cli
 
 CHECKOUT = Path(__file__).resolve().parents[2]

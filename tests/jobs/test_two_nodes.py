@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import tiny_overrides, write_moses
+from tests.main_job import tiny_overrides, write_moses
 from weam_ray.train.log import read_steps
 
 CHECKOUT = Path(__file__).resolve().parents[2]
