@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from options import check_cores, check_json
 
 from weam_ray import cli
 from weam_ray.align.given import link_numbers
@@ -116,9 +117,8 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--reference-symmetrizer", metavar="PATH", help="atools")
     parser.add_argument("--curve", action="store_true", help="memory at a tenth, three tenths and all of the text")
     options = parser.parse_args(arguments)
-    cores = len(os.sched_getaffinity(0))
-    if not 1 <= options.workers <= cores:
-        raise UserError(f"--workers {options.workers}: this machine offers 1 to {cores} cores.")
+    check_cores("--workers", options.workers)
+    check_json(options.json)
     if not options.input.is_file():
         raise UserError(f"--input: there is no file {str(options.input)!r}.")
     if (options.reference_binary is None) != (options.reference_symmetrizer is None):

@@ -195,7 +195,7 @@ def hugging_face(case: Case, folder: str) -> dict[str, Any]:
         tokens.append(int(batch["attention_mask"].sum()))
         return batch
 
-    class Clock(TrainerCallback):  # type: ignore[misc]
+    class Clock(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
             ends.append(time.perf_counter())
 
@@ -233,7 +233,7 @@ def identical_batches(case: Case, folder: str) -> dict[str, Any]:
         collated.append(dict(zip(names, map(torch.from_numpy, arrays), strict=True)))
     losses: list[float] = []
 
-    class Recorder(Trainer):  # type: ignore[misc]
+    class Recorder(Trainer):
         def _get_train_sampler(self, *_: Any) -> Any:
             return torch.utils.data.SequentialSampler(collated)
 

@@ -7,7 +7,6 @@ what is compared alternates. Tokens are those but for padding. All figures go to
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 
 import cases
 from cases import Case
+from options import check_cores, check_json
 
 from weam_ray import cli
 from weam_ray.cluster import quiet_environment, ray_cluster
@@ -236,14 +236,11 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--small", action="store_true", help="leave bert-base out, which takes some 6 GB of memory")
     parser.add_argument("--settings", action="store_true", help="bf16, attention, checkpointing, compilation as well")
     options = parser.parse_args(arguments)
-    cores = len(os.sched_getaffinity(0))
-    if not 0 <= options.threads <= cores:
-        raise UserError(f"--threads {options.threads}: this machine offers 1 to {cores} cores.")
+    cores = check_cores("--threads", options.threads, 0)
     for name in ("steps", "base_steps", "repeat"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: a number of 1 or more is expected.")
-    if not options.json.absolute().parent.is_dir():
-        raise UserError(f"--json: there is no folder {str(options.json.absolute().parent)!r}.")
+    check_json(options.json)
     quiet_environment()
     with tempfile.TemporaryDirectory(prefix="weam-ray-bench-") as name, ray_cluster("local", cores):
         figures = measure(Bench(Path(name), options.threads or cores), options)

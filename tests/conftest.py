@@ -15,6 +15,7 @@ from tests.main_job import tiny_overrides, write_moses
 from weam_ray.cluster import quiet_environment, ray_cluster
 from weam_ray.config import Config, TokenizerSection, load_config
 from weam_ray.encode.tokenizer import train_wordpiece
+from weam_ray.folder import Folder
 
 quiet_environment()
 settings.register_profile("untimed", deadline=None)
@@ -92,3 +93,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("place")
     write_moses(folder)
     return folder
+
+
+@pytest.fixture(params=["path", "uri"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    """The same folder by path and by URI, with a space in its name."""
+    place = tmp_path / "my stages"
+    return Folder.at(place if request.param == "path" else place.as_uri())

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from weam_ray.config import SHIPPED, Config, load_config
 from weam_ray.errors import UserError
-from weam_ray.train.settings import TrainingSection
 
 SHIPPED_NAMES = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
 MOSES = {"format": "moses", "source": "a.en", "target": "a.de", "source_lang": "en", "target_lang": "de"}
@@ -41,18 +40,12 @@ def test_data_root_is_put_into_the_paths_of_sources(tmp_path: Path, monkeypatch:
     with pytest.raises(UserError, match=r"corpus\.sources\.0\.source: .*set data_root.*WEAM_RAY_DATA_ROOT"):
         load_config("lab")
     given = load_config("lab", [f"data_root={tmp_path}"]).corpus.sources[0]
-    assert given.source == f"{tmp_path}/bible/en.txt.gz"  # type: ignore[union-attr]
+    assert given.source == f"{tmp_path}/bible/en.txt.gz"
     with pytest.raises(UserError, match=r"data_root: a path is expected, but 2024 was given"):
         load_config("lab", ["data_root=2024"])
     monkeypatch.setenv("WEAM_RAY_DATA_ROOT", str(tmp_path))
     assert load_config("lab").corpus.sources[0] == given
     assert load_config("lab").result_settings() == load_config("lab", [f"data_root={tmp_path}"]).result_settings()
-
-
-def test_bf16_needs_float32_weights_beside() -> None:
-    with pytest.raises(UserError, match=r"training: precision bf16 needs zero_stage 1 or more"):
-        load_config("bundled", ["training.precision=bf16"])
-    assert load_config("bundled", ["training.precision=bf16", "training.zero_stage=1"]).training.precision == "bf16"
 
 
 # Texts that YAML 1.1 or 1.2 could take for something else, among any others.
@@ -291,24 +284,6 @@ def test_no_is_norwegian(tmp_path: Path) -> None:
     file.write_text(config.to_yaml(), encoding="utf-8")
     assert load_config(str(file)).corpus.sources[0].target_lang == "no"
     assert "'no'" in refusal("objective.normalize=no")
-
-
-@pytest.mark.parametrize(
-    ("given", "micro_batch_size", "threads", "accumulation"),
-    [
-        ({}, 32, 2, 1),
-        ({"batch_size": 48, "num_workers": 2}, 24, 1, 1),
-        ({"batch_size": 64, "num_workers": 4}, 16, 1, 1),
-        ({"batch_size": 64, "num_workers": 4, "micro_batch_size": 2}, 2, 1, 8),
-        ({"batch_size": 12, "micro_batch_size": 4, "threads_per_worker": 5}, 4, 5, 3),
-        ({"batch_size": 8, "micro_batch_size": None, "threads_per_worker": None}, 8, 2, 1),
-    ],
-)
-def test_batch_arithmetic(given: dict[str, Any], micro_batch_size: int, threads: int, accumulation: int) -> None:
-    training = TrainingSection.model_validate(given)
-    assert training.micro_batch_size == micro_batch_size
-    assert training.threads_per_worker == threads
-    assert training.accumulation_steps == accumulation
 
 
 def test_resolved_numbers_stand_in_the_tree() -> None:

@@ -157,7 +157,7 @@ def test_a_sentencepiece_encoder_from_a_folder(
     from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
 
     shape = XLMRobertaConfig(
-        vocab_size=len(sentencepiece),  # type: ignore[arg-type]
+        vocab_size=len(sentencepiece),
         type_vocab_size=1,
         pad_token_id=1,
         hidden_size=16,
@@ -167,12 +167,12 @@ def test_a_sentencepiece_encoder_from_a_folder(
         max_position_embeddings=130,
     )
     XLMRobertaForMaskedLM(shape).save_pretrained(tmp_path / "xlmr")
-    sentencepiece.save_pretrained(tmp_path / "xlmr")  # type: ignore[attr-defined]
+    sentencepiece.save_pretrained(tmp_path / "xlmr")
     folder = run(place, f"encoder.name={tmp_path / 'xlmr'}", "objective=tlm", "training.max_steps=2")
     assert "cross_lingual_loss" not in read_steps(folder / "losses.jsonl")[0]
     loaded = AutoModelForMaskedLM.from_pretrained(folder / "model")
     assert loaded.config.model_type == "xlm-roberta"
-    assert AutoTokenizer.from_pretrained(folder / "model").tokenize("the house") == sentencepiece.tokenize("the house")  # type: ignore[attr-defined]
+    assert AutoTokenizer.from_pretrained(folder / "model").tokenize("the house") == sentencepiece.tokenize("the house")
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,10 @@
 
 import json
 import os
-import pickle
 import socket
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,20 +17,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.leases import DEAD_PID, leave_lease
+from tests.processes import wait_until
 from weam_ray.folder import Folder
-from weam_ray.lease import DEAD_AFTER_SECONDS, lease, live_leases
+from weam_ray.lease import DEAD_AFTER_SECONDS
 from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageOutput, StageSpec, StageStore
 
 SPEC = StageSpec("demo", 1, {"size": 3}, {"corpus": "abc"})
 TABLE = pa.table({"number": pa.array([1, 2, 3], pa.int32()), "text": ["a", "b", "c"]})
-DEAD_PID = 2**22 + 1  # more than any process id of Linux
-
-
-@pytest.fixture(params=["path", "uri"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
-    """The same folder by path and by URI, with a space in its name."""
-    place = tmp_path / "my stages"
-    return Folder.at(place if request.param == "path" else place.as_uri())
 
 
 @pytest.fixture
@@ -189,23 +181,6 @@ def test_leftovers_of_dead_attempts_are_swept(store: StageStore) -> None:
     assert names(store) == sorted([*listed, "manifest.json"])
 
 
-def leave_lease(place: Folder, attempt: str, **entry: Any) -> None:
-    """A lease as a process of this machine writes it, except for what is given."""
-    now = time.time()
-    whole = {"attempt": attempt, "host": socket.gethostname(), "pid": os.getpid(), "started": now - 5, "heartbeat": now}
-    place.write(f"lease-{attempt}.json", json.dumps({**whole, **entry}).encode())
-
-
-def test_which_leases_live(folder: Folder) -> None:
-    now, silent = time.time(), time.time() - DEAD_AFTER_SECONDS - 1
-    leave_lease(folder, "mine")
-    leave_lease(folder, "dead", pid=DEAD_PID)
-    leave_lease(folder, "silent", heartbeat=silent)
-    leave_lease(folder, "far", host="another.host", pid=DEAD_PID, heartbeat=now)
-    leave_lease(folder, "farsilent", host="another.host", heartbeat=silent)
-    assert sorted(entry["attempt"] for entry in live_leases(folder)) == ["far", "mine"]
-
-
 @pytest.mark.parametrize(
     "entry", [{"pid": DEAD_PID}, {"host": "another.host", "heartbeat": time.time() - DEAD_AFTER_SECONDS - 1}]
 )
@@ -218,35 +193,10 @@ def test_lease_of_a_dead_owner_is_taken_over_at_once(store: StageStore, entry: d
     assert not [name for name in names(store) if name.startswith("lease-")]
 
 
-def test_lease_that_is_renewed_is_always_seen(folder: Folder) -> None:
-    """A heartbeat must not take the lease away for the moment in which it is written."""
-    leave_lease(folder, "mine")
-    stop = threading.Event()
-
-    def beat() -> None:
-        while not stop.is_set():
-            leave_lease(folder, "mine")
-
-    thread = threading.Thread(target=beat)
-    thread.start()
-    try:
-        missed = sum(not live_leases(folder) for _ in range(500))
-    finally:
-        stop.set()
-        thread.join()
-    assert missed == 0
-
-
-def test_lease_is_given_back(folder: Folder) -> None:
-    with lease(folder, "mine", print):
-        (found,) = live_leases(folder)
-        assert (found["attempt"], found["pid"], found["host"]) == ("mine", os.getpid(), socket.gethostname())
-    assert not Path(folder.path).exists()
-
-
 BUILDER_PROCESS = """
 import sys, time
 from pathlib import Path
+from tests.leases import DEAD_PID, leave_lease
 from weam_ray.folder import Folder
 from weam_ray.storage import Counts, StageOutput, StageSpec, StageStore
 
@@ -268,9 +218,8 @@ def process_that_builds(store: StageStore, folder: Path) -> Iterator[tuple[subpr
     command = [sys.executable, "-c", textwrap.dedent(BUILDER_PROCESS), store.folder.path, str(begun), str(go)]
     process = subprocess.Popen(command)
     try:
-        while not begun.exists():
-            assert process.poll() is None
-            time.sleep(0.05)
+        wait_until(lambda: begun.exists() or process.poll() is not None)
+        assert begun.exists()
         yield process, go
     finally:
         process.kill()
@@ -352,23 +301,6 @@ def test_arrow_is_mapped_into_memory(folder: Folder) -> None:
     assert read.column("ids").num_chunks == 1
     assert pa.total_allocated_bytes() - before < table.nbytes / 10
     assert read.column("ids")[1_999].as_py() == list(range(1_000))
-
-
-def test_folder_is_picklable_and_writes(folder: Folder) -> None:
-    copy = pickle.loads(pickle.dumps(folder))  # noqa: S301 (its own)
-    assert copy.sizes() == {}
-    copy.write("a", b"12")
-    copy.child("inner").write("b", b"1")
-    assert folder.sizes() == {"a": 2}
-    assert folder.child("inner").read("b") == b"1"
-    folder.delete("a")
-    folder.delete("a")  # gone already
-    assert folder.sizes() == {}
-
-
-def test_address_of_no_filesystem() -> None:
-    with pytest.raises(ValueError, match="nosuch"):
-        Folder.at("nosuch://bucket/stages")
 
 
 def test_source_hashes_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

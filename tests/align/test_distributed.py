@@ -1,16 +1,11 @@
 """Fitting and decoding on two raylets, a worker killed in the middle of an iteration: not a bit changes."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.align.texts import FIXTURES
-
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.processes import on_two_raylets
 
 # a process of its own: the tests' cluster has one raylet
 SCRIPT = """
@@ -19,7 +14,6 @@ from pathlib import Path
 import gzip, psutil
 import pyarrow as pa
 import ray
-from ray.cluster_utils import Cluster
 from weam_ray.align.fast_align.bitext import Bitext, Side
 from weam_ray.align.fast_align.fit import fit
 from weam_ray.align.fast_align.model import Model
@@ -28,7 +22,7 @@ from weam_ray.align.pharaoh import format_pharaoh
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.align_options import align_config, align_parser
 from weam_ray.alignment import Alignment, Wishes
-from weam_ray.cluster import RayTasks, quiet_environment
+from weam_ray.cluster import RayTasks
 from weam_ray.config import AlignSection
 from weam_ray.corpus.words import segment
 
@@ -65,9 +59,6 @@ words = Load(0, 1)()
 found = Model(lexicon, tuple(parts)).align(Bitext(*(Side.of(side, False) for side in words)))
 lines_here = format_pharaoh(symmetrize(found.forward, found.reverse, "grow-diag-final-and"))
 
-quiet_environment()
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-cluster.add_node(num_cpus=1)
 ray.init(address=cluster.address, log_to_driver=False, logging_level="error")
 killed = []
 
@@ -90,7 +81,6 @@ def report(entry):
 there = bits(*fit([Load(shard, 5) for shard in range(5)], settings, "whitespace", RayTasks(1.0), keep, report))
 text = folder.parent / "text.txt"
 text.write_text("".join(f"{line}\\n" for line in lines))
-os.environ["RAY_ADDRESS"] = cluster.address
 arguments = ["--input", str(text), "--format", "pipes", "--source-lang", "en", "--target-lang", "de"]
 arguments += ["--num-shards", "4", "--output", str(folder.parent / "out")]
 arguments += [f"home={folder.parent / 'home'}", "corpus.rows_per_shard=2000"]
@@ -106,17 +96,5 @@ cluster.shutdown()
 def test_two_raylets_and_a_killed_worker(tmp_path: Path) -> None:
     nodes = tmp_path / "nodes"
     nodes.mkdir()
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-    environment |= {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token", "PYTHONPATH": str(CHECKOUT)}
-    ray = Path(sys.executable).parent / "ray"
-    subprocess.run([ray, "get-auth-token", "--generate"], env=environment, check=True, capture_output=True)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(nodes), str(FIXTURES / "verses-en-de.txt.gz")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == {"job": True, "same": True, "killed": 1, "nodes": 2}
+    found = on_two_raylets(SCRIPT, tmp_path, str(nodes), str(FIXTURES / "verses-en-de.txt.gz"))
+    assert found == {"job": True, "same": True, "killed": 1, "nodes": 2}

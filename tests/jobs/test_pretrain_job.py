@@ -90,7 +90,7 @@ class TestMistakesInTheData:
 
         folder = tmp_path / "causal"
         PreTrainedTokenizerFast(
-            tokenizer_object=wordpiece.backend_tokenizer,  # type: ignore[attr-defined]
+            tokenizer_object=wordpiece.backend_tokenizer,
             pad_token="[PAD]",
             unk_token="[UNK]",
         ).save_pretrained(folder)

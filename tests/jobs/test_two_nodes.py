@@ -1,35 +1,26 @@
 """The main job over two raylets, and a training worker killed in the middle: the losses of an undisturbed run."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.main_job import tiny_overrides, write_moses
+from tests.processes import on_two_raylets
 from weam_ray.train.log import read_steps
-
-CHECKOUT = Path(__file__).resolve().parents[2]
 
 # a process of its own: the tests' cluster has one raylet
 SCRIPT = """
-import json, os, signal, sys, threading, time
+import json, os, signal, sys, threading
 from pathlib import Path
 import psutil
 import ray
-from ray.cluster_utils import Cluster
-from weam_ray.cluster import quiet_environment
+from tests.processes import wait_until
 from weam_ray.config import load_config
 from weam_ray.pretrain import Pretraining
 from weam_ray.train.log import read_steps
 
 overrides, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
-quiet_environment()
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-cluster.add_node(num_cpus=1)
-os.environ["RAY_ADDRESS"] = cluster.address
 seen = {"nodes": set(), "killed": 0}
 
 
@@ -40,8 +31,7 @@ def workers():
 
 
 def kill_one(run):
-    while len(read_steps(run / "losses.jsonl")) < 25:
-        time.sleep(0.02)
+    wait_until(lambda: len(read_steps(run / "losses.jsonl")) >= 25)
     own = list(workers())
     seen["nodes"] = {process.ppid() for process in own}
     os.kill(own[-1].pid, signal.SIGKILL)
@@ -64,20 +54,8 @@ cluster.shutdown()
 def test_a_training_worker_killed_on_one_of_two_raylets(tmp_path: Path) -> None:
     overrides = [*tiny_overrides(tmp_path / "home", write_moses(tmp_path)), "training.max_steps=60"]
     overrides += ["training.num_workers=2", "training.zero_stage=2", "training.checkpoint_steps=10"]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-    environment |= {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token", "PYTHONPATH": str(CHECKOUT)}
-    ray = Path(sys.executable).parent / "ray"
-    subprocess.run([ray, "get-auth-token", "--generate"], env=environment, check=True, capture_output=True)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(overrides), str(tmp_path)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == {"nodes": 2, "killed": 1}
+    found = on_two_raylets(SCRIPT, tmp_path, json.dumps(overrides), str(tmp_path))
+    assert found == {"nodes": 2, "killed": 1}
     whole, killed = (tmp_path / name for name in ("whole", "killed"))
     assert len(read_steps(whole / "losses.jsonl")) == 60
     assert (killed / "losses.jsonl").read_bytes() == (whole / "losses.jsonl").read_bytes()

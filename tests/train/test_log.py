@@ -73,7 +73,7 @@ def test_monitor_passes_each_step_once_though_the_workers_restart(
     monkeypatch.setattr("weam_ray.train.monitor.POLL_SECONDS", 0.01)
     passed: list[dict[str, Any]] = []
     bar = Bar()
-    with monitored(tmp_path, passed.extend, bar):  # type: ignore[arg-type]
+    with monitored(tmp_path, passed.extend, bar):
         write(tmp_path, 0, range(1, 6))
         while len(passed) < 5:
             pass

@@ -3,6 +3,7 @@
 import gzip
 import re
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
@@ -36,9 +37,21 @@ class Readable(Section):
     link_keys: ClassVar[tuple[str, ...]] = ()
 
     @property
+    @abstractmethod
     def languages(self) -> tuple[str, str]:
         """Source and target; unpaired text has no target language, which is written as a blank."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def label(self) -> str:
+        """What a message calls the source."""
+
+    @abstractmethod
+    def files(self) -> list[Path]:
+        """The files that it is read from; by their content a stage is known."""
+
+    @abstractmethod
+    def pairs(self) -> Iterator[pa.RecordBatch]:
+        """The rows as they stand in the files, of the schema `RAW_PAIRS`."""
 
     @property
     def is_paired(self) -> bool:
