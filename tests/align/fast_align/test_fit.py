@@ -50,16 +50,6 @@ def cut_corpora(draw: st.DrawFn) -> tuple[Pairs, list[int]]:
     return pairs, sorted(draw(st.lists(st.integers(0, len(pairs)), max_size=6)))
 
 
-@pytest.fixture(scope="module")
-def text() -> Pairs:
-    return verses(150)
-
-
-@pytest.fixture(scope="module")
-def model(text: Pairs) -> Model:
-    return fit(text)
-
-
 class TestShards:
     @pytest.mark.parametrize("num_threads", [1, 3])
     @pytest.mark.parametrize("num_shards", [2, 3, 7])

@@ -50,16 +50,6 @@ def tables(model: Model) -> tuple[Table, Table]:
 
 
 @pytest.fixture(scope="module")
-def text() -> Pairs:
-    return verses(150)
-
-
-@pytest.fixture(scope="module")
-def model(text: Pairs) -> Model:
-    return fit(text)
-
-
-@pytest.fixture(scope="module")
 def references(text: Pairs) -> tuple[Reference, Reference]:
     return Reference(text), Reference(swapped(text))
 

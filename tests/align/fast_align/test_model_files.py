@@ -9,20 +9,10 @@ import pytest
 import safetensors.numpy
 from numpy.testing import assert_array_equal
 
-from tests.align.texts import Pairs, align, assert_same_alignments, assert_same_models, fit, stored_bytes, verses
+from tests.align.texts import Pairs, align, assert_same_alignments, assert_same_models, fit, stored_bytes
 from weam_ray.align.fast_align import fit as fit_module
 from weam_ray.align.fast_align.model import Lexicon, Model, Part, map_safetensors
 from weam_ray.errors import UserError
-
-
-@pytest.fixture(scope="module")
-def text() -> Pairs:
-    return verses(150)
-
-
-@pytest.fixture(scope="module")
-def model(text: Pairs) -> Model:
-    return fit(text)
 
 
 def stored(model: Model, folder: Path) -> Model:
