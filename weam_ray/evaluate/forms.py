@@ -1,0 +1,129 @@
+"""Files of gold labels and of predictions in XTREME's forms, by task: read, written, and checked against each other."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weam_ray.errors import UserError
+
+
+@dataclass(frozen=True)
+class FileForm:
+    """How the predictions, and the labels, of a task stand in a file `test-LANG.SUFFIX`."""
+
+    suffix: str
+    read: Callable[[Path], Any]
+    write: Callable[[Path, Any], None]
+    read_labels: Callable[[Path], Any]
+
+
+def read_text(file: Path) -> str:
+    """Raises UserError for a missing file, or bytes that are not UTF-8."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"There is no file {str(file)!r}.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8.") from None
+
+
+def text_lines(file: Path) -> list[str]:
+    """Lines by line feed alone, without spaces around them; what follows the last line feed is a line if not blank."""
+    lines = read_text(file).split("\n")
+    return [line.strip() for line in (lines if lines[-1].strip() else lines[:-1])]
+
+
+def write_lines(file: Path, lines: Sequence[Any]) -> None:
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def read_tags(file: Path) -> list[list[str]]:
+    """A tag a line, a blank line after every sentence."""
+    sentences: list[list[str]] = [[]]
+    for line in text_lines(file):
+        if line:
+            sentences[-1].append(line.split("\t")[-1])
+        else:
+            sentences.append([])
+    return sentences if sentences[-1] else sentences[:-1]
+
+
+def write_tags(file: Path, sentences: Sequence[Sequence[str]]) -> None:
+    file.write_text("".join("".join(f"{tag}\n" for tag in tags) + "\n" for tags in sentences), encoding="utf-8")
+
+
+def read_json(file: Path) -> Any:
+    try:
+        return json.loads(read_text(file))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{file}, line {error.lineno}: not valid JSON: {error.msg}.") from None
+
+
+def read_mapping(file: Path) -> dict[str, Any]:
+    found = read_json(file)
+    if not isinstance(found, dict):
+        raise UserError(f"{file}: an object from names to predictions is expected, not {type(found).__name__}.")
+    return found
+
+
+def write_mapping(file: Path, found: dict[str, Any]) -> None:
+    file.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def read_questions(file: Path) -> list[tuple[str, list[str]]]:
+    """Names and gold answers of the questions of a file in SQuAD's form."""
+    found = read_json(file)
+    articles: Any = found.get("data") if isinstance(found, dict) else found
+    try:
+        return [
+            (question["id"], [answer["text"] for answer in question["answers"]])
+            for article in articles
+            for paragraph in article["paragraphs"]
+            for question in paragraph["qas"]
+        ]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{file}: not in SQuAD's form: {type(error).__name__} {error}.") from None
+
+
+def read_choices(file: Path) -> list[int]:
+    """The key `label` of every line, as XCOPA's files and predictions have it."""
+    found = []
+    for number, line in enumerate(text_lines(file), 1):
+        try:
+            found.append(json.loads(line)["label"])
+        except (json.JSONDecodeError, KeyError, TypeError):
+            raise UserError(f"{file}, line {number}: a JSON object with the key 'label' is expected.") from None
+    return found
+
+
+def write_choices(file: Path, labels: Sequence[int]) -> None:
+    write_lines(file, [json.dumps({"label": int(label)}) for label in labels])
+
+
+LINES = FileForm("tsv", text_lines, write_lines, text_lines)
+TAGS = FileForm("tsv", read_tags, write_tags, read_tags)
+ANSWERS = FileForm("json", read_mapping, write_mapping, read_questions)
+RANKINGS = FileForm("json", read_mapping, write_mapping, read_mapping)
+CHOICES = FileForm("jsonl", read_choices, write_choices, read_choices)
+
+
+def check_counts(labels: Any, predictions: Any, what: str) -> None:
+    """See that predictions are for these examples.
+
+    Raises:
+        UserError: another number of lines, sentences or words, or names that the labels have not.
+    """
+    if isinstance(predictions, dict):
+        names = {name for name, _ in labels} if isinstance(labels, list) else set(labels)
+        strange = sorted(set(predictions) - names)
+        if strange:
+            raise UserError(f"{what}: {len(strange)} predictions for names that the labels lack: {strange[0]!r}.")
+        return
+    if len(predictions) != len(labels):
+        unit = "sentences" if labels and isinstance(labels[0], list) else "lines"
+        raise UserError(f"{what}: {len(predictions)} {unit} of predictions, but {len(labels)} of labels.")
+    for number, (own, gold) in enumerate(zip(predictions, labels, strict=True), 1):
+        if isinstance(gold, list) and len(own) != len(gold):
+            raise UserError(f"{what}, sentence {number}: {len(own)} predicted tags, but {len(gold)} gold ones.")

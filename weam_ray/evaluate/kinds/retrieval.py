@@ -1,0 +1,88 @@
+"""Retrieval: two texts that belong together have near vectors; one encoder for both (Ruder et al. 2021, XTREME-R)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from weam_ray.evaluate.kinds.base import Outputs, load_model
+from weam_ray.evaluate.settings import Recipe
+
+TEXTS = ("text", "pair")
+SCALE = 100.0  # of cosines in the softmax, where training begins
+
+
+class Retrieval:
+    """Training: each text finds its pair among those of its batch. Test rows are ranked by `retrieving`, not here."""
+
+    def gold(self, rows: pa.Table) -> Any:
+        if rows["targets"].null_count:
+            return None
+        return dict(zip(rows["id"].to_pylist(), rows["targets"].to_pylist(), strict=True))
+
+    def labels(self, rows: pa.Table) -> set[str]:
+        return set()
+
+    def features(
+        self, rows: pa.Table, tokenizer: Any, recipe: Recipe, labels: Sequence[str], training: bool
+    ) -> tuple[pa.Table, dict[str, int]]:
+        columns: dict[str, Any] = {"row": list(range(rows.num_rows))}
+        for side in TEXTS:
+            encoded = tokenizer(rows[side].to_pylist(), truncation=True, max_length=recipe.max_length)
+            columns |= {f"{side}_{name}": encoded[name] for name in tokenizer.model_input_names if name in encoded}
+        return pa.table(columns), {}
+
+    def model(self, path: str, labels: Sequence[str]) -> Any:
+        return two_encoders(path)
+
+    def collator(self, tokenizer: Any) -> Any:
+        return lambda rows: {
+            f"{side}_{name}": values
+            for side in TEXTS
+            for name, values in tokenizer.pad(
+                [side_of(row, side) for row in rows],
+                return_tensors="pt",
+            ).items()
+        }
+
+    def predictions(
+        self, outputs: Outputs, features: pa.Table, rows: pa.Table, recipe: Recipe, labels: Sequence[str]
+    ) -> Any:
+        """On pairs of the development set: whether each text found its pair in its batch."""
+        return outputs[0].reshape(-1).tolist()
+
+
+def side_of(inputs: dict[str, Any], side: str) -> dict[str, Any]:
+    """What the encoder takes of one of the two texts."""
+    return {key.removeprefix(f"{side}_"): value for key, value in inputs.items() if key.startswith(f"{side}_")}
+
+
+def two_encoders(path: str) -> Any:
+    """A module whose loss is a softmax over the pairs of a batch, both ways of which share the encoder.
+
+    The vector of a text is its first token's state, of length 1; the scale of cosines is learned, as in XTREME-R.
+    """
+    import torch
+    from torch import nn
+    from transformers import AutoModel
+
+    class TwoEncoders(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.base_model = load_model(AutoModel, path)
+            self.config = self.base_model.config
+            self.scale = nn.Parameter(torch.tensor(SCALE))
+
+        def forward(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+            """Loss, and (B,) whether a text's nearest pair is its own."""
+            vectors = []
+            for side in TEXTS:
+                own = side_of(inputs, side)
+                states = self.base_model(**own).last_hidden_state[:, 0]
+                vectors.append(nn.functional.normalize(states, dim=1))
+            similarities = vectors[0] @ vectors[1].T * self.scale
+            own_pair = torch.arange(len(similarities), device=similarities.device)
+            loss = nn.functional.cross_entropy(similarities, own_pair)
+            return {"loss": loss, "found": (similarities.argmax(dim=1) == own_pair).float()}
+
+    return TwoEncoders()

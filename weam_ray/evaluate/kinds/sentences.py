@@ -1,0 +1,48 @@
+"""Classification of a sentence or of a pair."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from weam_ray.evaluate.kinds.base import Outputs, load_model
+from weam_ray.evaluate.settings import Recipe
+
+
+class Sentences:
+    """A label for each row of one text or two."""
+
+    def gold(self, rows: pa.Table) -> list[str] | None:
+        return None if rows["label"].null_count else rows["label"].to_pylist()
+
+    def labels(self, rows: pa.Table) -> set[str]:
+        return set(rows["label"].drop_null().to_pylist())
+
+    def features(
+        self, rows: pa.Table, tokenizer: Any, recipe: Recipe, labels: Sequence[str], training: bool
+    ) -> tuple[pa.Table, dict[str, int]]:
+        pairs = rows["pair"].to_pylist() if not rows["pair"].null_count else None
+        # of two texts the longer loses tokens from its end
+        encoded = tokenizer(rows["text"].to_pylist(), pairs, truncation=True, max_length=recipe.max_length)
+        columns = {name: encoded[name] for name in tokenizer.model_input_names if name in encoded}
+        columns["row"] = list(range(rows.num_rows))
+        gold = self.gold(rows)
+        if gold is not None:
+            numbers = {label: number for number, label in enumerate(labels)}
+            columns["labels"] = [numbers.get(label, -100) for label in gold]
+        return pa.table(columns), {}
+
+    def model(self, path: str, labels: Sequence[str]) -> Any:
+        from transformers import AutoModelForSequenceClassification
+
+        return load_model(AutoModelForSequenceClassification, path, num_labels=len(labels))
+
+    def collator(self, tokenizer: Any) -> Any:
+        from transformers import DataCollatorWithPadding
+
+        return DataCollatorWithPadding(tokenizer)
+
+    def predictions(
+        self, outputs: Outputs, features: pa.Table, rows: pa.Table, recipe: Recipe, labels: Sequence[str]
+    ) -> list[str]:
+        return [labels[number] for number in outputs[0].argmax(axis=1)]

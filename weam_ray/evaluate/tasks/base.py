@@ -1,0 +1,99 @@
+"""What a task is: where its files may lie and how they are read, what kind of prediction it asks for, its metric."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from weam_ray.errors import UserError
+from weam_ray.evaluate.forms import FileForm
+from weam_ray.evaluate.languages import Language
+from weam_ray.evaluate.official import Parts
+from weam_ray.evaluate.settings import Recipe
+
+Split = Literal["train", "dev", "test"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which the files of a task lie under the data root.
+
+    `files` gives the files of a split in a language that would be read, whether they are there or not; `read` gives
+    their rows in the schema of the task's kind, labels null where the files hide them. Both take the data root too,
+    since some tasks train on another's files.
+    """
+
+    name: str
+    files: Callable[[Path, Split, Language], Sequence[Path]]
+    read: Callable[[Sequence[Path], Split, Language], pa.Table]
+    note: str = ""
+
+    def present(self, root: Path, split: Split, language: Language) -> list[Path]:
+        """The files, if all of them are there."""
+        files = list(self.files(root, split, language))
+        return files if files and all(file.is_file() for file in files) else []
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A data set by name, as `datasets.load_dataset` finds it: on the hub, in its cache, or as a local copy.
+
+    `configuration` and `split_name` give what the data set calls a language and a split, None where it has none;
+    `convert` makes rows of the task's kind.
+    """
+
+    name: str
+    configuration: Callable[[Split, Language], str | None]
+    split_name: Callable[[Split, Language], str | None]
+    convert: Callable[[Any, Split, Language], pa.Table]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The candidates of a retrieval task: the files for queries in a language, and their rows, some at a time."""
+
+    files: Callable[[Path, Language], Sequence[Path]]
+    read: Callable[[Sequence[Path]], Iterator[pa.Table]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of evaluation.
+
+    `score` gives the official metrics, of which `metric` is the one that tables show; `labels` are those that it
+    knows, empty where the training data say; `higher_is_better` is so but for error rates.
+    """
+
+    name: str
+    kind: str
+    metric: str
+    recipe: Recipe
+    layouts: tuple[Layout, ...]
+    form: FileForm
+    score: Callable[[Any, Any, str], dict[str, Parts]]
+    hub: Hub | None = None
+    labels: tuple[str, ...] = ()
+    pool: Pool | None = None
+    trained: bool = True
+    notes: tuple[str, ...] = field(default=())
+
+    def read(self, layout: Layout, root: Path, split: Split, language: Language) -> pa.Table:
+        """The rows of a split.
+
+        Raises:
+            UserError: the files are not there, or not in their form.
+        """
+        files = layout.present(root, split, language)
+        if not files:
+            wanted = ", ".join(map(str, layout.files(root, split, language))) or f"a {split} file"
+            raise UserError(f"{self.name}: no {split} data for {language.code}: {wanted} is expected ({layout.name}).")
+        table = layout.read(files, split, language)
+        if not table.num_rows:
+            raise UserError(f"{self.name}: the {split} data for {language.code} are empty: {files[0]}.")
+        return table
+
+
+def rejected_row(file: Path, number: int, what: str) -> UserError:
+    return UserError(f"{file}, row {number}: {what}.")

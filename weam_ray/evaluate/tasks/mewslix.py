@@ -1,0 +1,103 @@
+"""Mewsli-X (Ruder et al. 2021): the entity of Wikidata that a mention in a news text means, among a million.
+
+Trained on mentions in English Wikipedia and the descriptions of their entities, as two encoders of one model.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from weam_ray.errors import UserError
+from weam_ray.evaluate import forms, official
+from weam_ray.evaluate.languages import ENGLISH, Language
+from weam_ray.evaluate.settings import Recipe
+from weam_ray.evaluate.tasks.base import Layout, Pool, Split, Task
+from weam_ray.evaluate.tasks.reading import CANDIDATES, QUERIES, SENTENCES, json_lines
+
+ROWS = 20_000  # of candidates in memory at once
+
+
+def files(root: Path, split: Split, language: Language) -> Sequence[Path]:
+    folder = root / "mewslix"
+    if split == "test":
+        return [folder / "wikinews_mentions" / f"test-{language.code}.jsonl"]
+    return [folder / f"wikipedia_pairs-{split}.jsonl"] if language.code == ENGLISH else []
+
+
+def mention_text(context: dict[str, Any], mention: dict[str, Any]) -> str:
+    """The mention, a colon, and its sentence with the mention in braces; other braces become parentheses.
+
+    The mention stands first too, so that no truncation loses it.
+    """
+    start, end = mention["mention_span"]["start"], mention["mention_span"]["end"]
+    spans = [(span["start"], span["end"]) for span in context["sentence_spans"]]
+    first, last = next(
+        ((first, last) for first, last in spans if first <= start and end <= last), (0, len(context["text"]))
+    )
+    before, inside, after = (
+        re.sub(r"\{(.*?)\}", r"(\1)", context["text"][low:high])
+        for low, high in ((first, start), (start, end), (end, last))
+    )
+    return " ".join(f"{inside}: {before}{{ {inside} }}{after}".split())
+
+
+def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
+    """Mentions with the entities that they mean; hidden where every one is blank. Training: mention and entity."""
+    try:
+        if split != "test":
+            rows = [
+                {
+                    "text": mention_text(row["contextual_mention"]["context"], row["contextual_mention"]["mention"]),
+                    "pair": entity_text(row["entity"]),
+                }
+                for file in files
+                for _, row in json_lines(file)
+            ]
+            return pa.Table.from_pylist(rows, schema=SENTENCES)
+        queries = [
+            {
+                "id": mention["example_id"],
+                "text": mention_text(row["context"], mention),
+                "targets": [mention["entity_id"]] if mention["entity_id"] else None,
+            }
+            for file in files
+            for _, row in json_lines(file)
+            for mention in row["mentions"]
+        ]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{files[0]}: not in the form of Mewsli-X: {type(error).__name__} {error}.") from None
+    return pa.Table.from_pylist(queries, schema=QUERIES)
+
+
+def entity_text(entity: dict[str, Any]) -> str:
+    """The sentences of an entity's description."""
+    sentences = [entity["description"][span["start"] : span["end"]] for span in entity["sentence_spans"]]
+    return " ".join(" ".join(sentences).split())
+
+
+def candidates(files: Sequence[Path]) -> Iterator[pa.Table]:
+    rows = json_lines(files[0])
+    try:
+        while some := list(islice(rows, ROWS)):
+            found = [{"id": row["entity_id"], "text": entity_text(row)} for _, row in some]
+            yield pa.Table.from_pylist(found, schema=CANDIDATES)
+    except KeyError as error:
+        raise UserError(
+            f"{files[0]}: the keys entity_id, description and sentence_spans are expected: no {error}."
+        ) from None
+
+
+TASK = Task(
+    name="mewslix",
+    kind="retrieval",
+    metric="map@20",
+    recipe=Recipe(learning_rate=2e-5, epochs=2, batch_size=256, max_length=64),
+    layouts=(Layout("xtreme", files, read),),
+    form=forms.RANKINGS,
+    score=lambda labels, predictions, language: official.map_at_20(labels, predictions),
+    pool=Pool(lambda root, language: [root / "mewslix" / "candidate_set_entities.jsonl"], candidates),
+)

@@ -1,0 +1,51 @@
+"""SIB-200 (Adelani et al. 2024): the topic of a sentence, the same sentences in 205 languages.
+
+A language's own training file is a human translation of the English one.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from weam_ray.evaluate import forms, official
+from weam_ray.evaluate.languages import Language
+from weam_ray.evaluate.settings import Recipe
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
+from weam_ray.evaluate.tasks.reading import SENTENCES, read_sentences
+
+LABELS = ("entertainment", "geography", "health", "politics", "science/technology", "sports", "travel")
+
+
+def files(root: Path, split: Split, language: Language) -> Sequence[Path]:
+    return [root / "sib200" / language.nllb / f"{split}.tsv"]
+
+
+def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
+    """Columns index_id, category, text, under a heading."""
+    return read_sentences(files, (2,), 1, header=True)
+
+
+def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
+    rows = [{"text": row["text"], "pair": None, "label": row["category"]} for row in data]
+    return pa.Table.from_pylist(rows, schema=SENTENCES)
+
+
+TASK = Task(
+    name="sib200",
+    kind="sentences",
+    metric="accuracy",
+    recipe=Recipe(learning_rate=2e-5, epochs=20, batch_size=32, max_length=128),
+    layouts=(Layout("official", files, read),),
+    form=forms.LINES,
+    score=lambda labels, predictions, language: official.accuracy(labels, predictions),
+    hub=Hub(
+        "Davlan/sib200",
+        lambda split, language: language.nllb,
+        lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
+        from_hub,
+    ),
+    labels=LABELS,
+    notes=("SIB-200 is no part of XTREME: 20 epochs at 2e-5, as its authors fine-tune.",),
+)

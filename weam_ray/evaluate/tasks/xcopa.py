@@ -1,0 +1,70 @@
+"""XCOPA (Ponti et al. 2020): which of two sentences is the cause, or the effect, of a premise?"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from weam_ray.errors import UserError
+from weam_ray.evaluate import forms, official
+from weam_ray.evaluate.languages import ENGLISH, Language
+from weam_ray.evaluate.settings import Recipe
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
+from weam_ray.evaluate.tasks.reading import CHOICES, json_lines
+
+
+def files(root: Path, split: Split, language: Language) -> Sequence[Path]:
+    """As XTREME's script leaves them: English is COPA (Roemmele et al. 2011), whose development part tests it too."""
+    name = {"train": "train", "dev": "val", "test": "val" if language.code == ENGLISH else "test"}[split]
+    return [root / "xcopa" / f"{name}-{language.code}.jsonl"]
+
+
+def official_files(root: Path, split: Split, language: Language) -> Sequence[Path]:
+    name = {"train": "train", "dev": "val", "test": "val" if language.code == ENGLISH else "test"}[split]
+    return [root / "xcopa" / language.code / f"{name}.{language.code}.jsonl"]
+
+
+def convert(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "prompt": f"{row['premise']} What was the {row['question']}?",
+            "choices": [row["choice1"], row["choice2"]],
+            "label": row.get("label"),
+        }
+        for row in rows
+    ]
+
+
+def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
+    """Keys premise, question (`cause` or `effect`), choice1, choice2, label; all labels 0: they are hidden."""
+    try:
+        found = convert(row for file in files for _, row in json_lines(file))
+    except KeyError as error:
+        raise UserError(
+            f"{files[0]}: the keys premise, question, choice1 and choice2 are expected: no {error}."
+        ) from None
+    if not any(row["label"] for row in found):
+        found = [{**row, "label": None} for row in found]
+    return pa.Table.from_pylist(found, schema=CHOICES)
+
+
+TASK = Task(
+    name="xcopa",
+    kind="choice",
+    metric="accuracy",
+    recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
+    layouts=(Layout("xtreme", files, read), Layout("official", official_files, read)),
+    form=forms.CHOICES,
+    score=lambda labels, predictions, language: official.accuracy(labels, predictions),
+    hub=Hub(
+        "cambridgeltl/xcopa",
+        lambda split, language: None if language.code == ENGLISH else language.code,
+        lambda split, language: {"train": None, "dev": "validation", "test": "test"}[split],
+        lambda data, split, language: pa.Table.from_pylist(convert(data), schema=CHOICES),
+    ),
+    notes=(
+        "XTREME-R trains on Social IQA before COPA: --intermediate siqa does so.",
+        "English is scored on COPA's development part, which also chooses the epoch.",
+    ),
+)

@@ -1,0 +1,73 @@
+"""XNLI (Conneau et al. 2018): does a premise entail a hypothesis, contradict it, or neither?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from weam_ray.evaluate import forms, official
+from weam_ray.evaluate.languages import ENGLISH, Language
+from weam_ray.evaluate.settings import Recipe
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
+from weam_ray.evaluate.tasks.reading import SENTENCES, read_rows, read_sentences
+
+LABELS = ("contradiction", "entailment", "neutral")
+HUB_LABELS = ("entailment", "neutral", "contradiction")
+
+
+def rename(label: str) -> str:
+    return "contradiction" if label == "contradictory" else label
+
+
+def official_files(root: Path, split: Split, language: Language) -> Sequence[Path]:
+    if split == "train":
+        return [root / "xnli" / "XNLI-MT-1.0" / "multinli" / f"multinli.train.{language.code}.tsv"]
+    return [root / "xnli" / "XNLI-1.0" / f"xnli.{split}.tsv"]
+
+
+def read_official(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
+    """`multinli.train.LANG.tsv`: two texts and a label; `xnli.SPLIT.tsv`: language 0, label 1, texts 6 and 7."""
+    if split == "train":
+        return read_sentences(files, (0, 1), 2, header=True, rename=rename)
+    rows = [
+        {"text": cells[6], "pair": cells[7], "label": rename(cells[1])}
+        for number, cells in read_rows(files[0])
+        if number > 1 and len(cells) > 7 and cells[0] == language.code
+    ]
+    return pa.Table.from_pylist(rows, schema=SENTENCES)
+
+
+def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]:
+    if split == "train" and language.code != ENGLISH:
+        return [root / "xnli" / "translate-train" / f"en-{language.code}-translated.tsv"]
+    return [root / "xnli" / f"{split}-{language.code}.tsv"]
+
+
+def read_xtreme(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
+    """`SPLIT-LANG.tsv`: two texts and a label, which test files hide; a translation has the English texts before it."""
+    translated = split == "train" and language.code != ENGLISH
+    return read_sentences(files, (2, 3) if translated else (0, 1), 4 if translated else 2, header=False, rename=rename)
+
+
+def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
+    rows = [{"text": row["premise"], "pair": row["hypothesis"], "label": HUB_LABELS[row["label"]]} for row in data]
+    return pa.Table.from_pylist(rows, schema=SENTENCES)
+
+
+TASK = Task(
+    name="xnli",
+    kind="sentences",
+    metric="accuracy",
+    recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
+    layouts=(Layout("official", official_files, read_official), Layout("xtreme", xtreme_files, read_xtreme)),
+    form=forms.LINES,
+    score=lambda labels, predictions, language: official.accuracy(labels, predictions),
+    hub=Hub(
+        "facebook/xnli",
+        lambda split, language: language.code,
+        lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
+        from_hub,
+    ),
+    labels=LABELS,
+)
