@@ -3,27 +3,25 @@
 Every section belongs to one stage or part of the run; `fingerprint` hashes what can change a result.
 """
 
-import difflib
 import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from weam_ray.corpus.readers import Source
 from weam_ray.errors import UserError
 from weam_ray.objectives.settings import ObjectiveSection
+from weam_ray.parsing import apply_override, parse_mapping, validated
 from weam_ray.sections import Section
 from weam_ray.train.settings import OptimizerSection, TrainingSection
 
-FORMATS = tuple(get_args(kind.model_fields["format"].annotation)[0] for kind in get_args(get_args(Source)[0]))
 SHIPPED = Path(__file__).parent / "configs"
 DATA_ROOT = "{data_root}"
 
@@ -278,11 +276,8 @@ def make_config(tree: dict[str, Any], overrides: Sequence[str] = ()) -> Config:
         UserError: an unknown key, a wrong type or value.
     """
     for override in overrides:
-        apply_override(tree, override)
-    try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        raise UserError("\n".join(dict.fromkeys(sentences(error)))) from None
+        apply_override(tree, override, short=("objective", "encoder"))
+    return validated(Config, tree)
 
 
 def read_yaml(name_or_file: str) -> tuple[dict[str, Any], str]:
@@ -296,80 +291,6 @@ def read_yaml(name_or_file: str) -> tuple[dict[str, Any], str]:
         return parse_mapping(file.read_text(encoding="utf-8"), str(file)), file.stem
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8.") from None
-
-
-def parse_mapping(text: str, where: str) -> dict[str, Any]:
-    try:
-        tree = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise UserError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise UserError(f"{where}: a mapping of sections is expected, not {type(tree).__name__}.")
-    return tree
-
-
-def apply_override(tree: dict[str, Any], override: str) -> None:
-    """Set one dotted key of a tree; the value is read as YAML. `objective=NAME` is short for `objective.name=NAME`."""
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise UserError(f"{override!r}: an override has the form key.sub=value.")
-    try:
-        value = YAML(typ="safe", pure=True).load(text) if text else None
-    except YAMLError as error:
-        raise UserError(f"{override!r}: the value is not valid YAML: {' '.join(str(error).split())}") from None
-    if key in ("objective", "encoder") and isinstance(value, str):
-        key += ".name"
-    *parents, last = key.split(".")
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-        if not isinstance(tree, dict):
-            raise UserError(f"{override!r}: {parent!r} is a value, not a section.")
-    tree[last] = value
-
-
-def sentences(error: ValidationError) -> Iterator[str]:
-    """What is wrong with a configuration, a sentence for each key."""
-    for problem in error.errors():
-        path = [str(part) for part in problem["loc"] if part not in FORMATS]
-        where, given = ".".join(path), problem.get("input")
-        if problem["type"] == "extra_forbidden":
-            nearest = difflib.get_close_matches(str(problem["loc"][-1]), siblings(problem["loc"]), n=1, cutoff=0.0)
-            hint = f" Did you mean {'.'.join([*path[:-1], nearest[0]])!r}?" if nearest else ""
-            yield f"{where}: unknown key.{hint}"
-        elif problem["type"] == "missing":
-            yield f"{where}: this key is required."
-        elif problem["type"] == "value_error":
-            message = str(problem["ctx"]["error"])
-            yield f"{where}: {message}." if where else f"{message}."
-        elif problem["type"] == "union_tag_not_found":
-            yield f"{where}.format: this key is required: one of {', '.join(FORMATS)}."
-        elif problem["type"] == "union_tag_invalid":
-            yield f"{where}.format: {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}."
-        else:
-            yield f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}, but {given!r} was given."
-
-
-def siblings(location: Sequence[str | int]) -> list[str]:
-    """The keys that the section at a location knows."""
-    section: Any = Config
-    for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        if isinstance(section, type) and issubclass(section, Section):
-            section = next(
-                (field.annotation for name, field in section.model_fields.items() if part in (name, field.alias)),
-                None,
-            )
-        elif section is not None:
-            kinds = get_args(get_args(get_args(section)[0])[0])
-            section = next(
-                (kind for kind in kinds if get_args(kind.model_fields["format"].annotation)[0] == part), None
-            )
-    if not (isinstance(section, type) and issubclass(section, Section)):
-        return []
-    return [field.alias or name for name, field in section.model_fields.items()]
 
 
 def environment_home() -> str | None:
