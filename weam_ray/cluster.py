@@ -218,8 +218,9 @@ class Shared:
 class RayTasks:
     """Runs functions as Ray tasks; their results stay where they are computed until another task or `get` asks."""
 
-    def __init__(self, num_cpus: float) -> None:
+    def __init__(self, num_cpus: float, num_gpus: float = 0) -> None:
         self.num_cpus = num_cpus
+        self.num_gpus = num_gpus
         self.known: dict[Callable[..., Any], Any] = {}
 
     def submit(self, step: Callable[..., Any], *arguments: Any, returns: int = 1) -> Any:
@@ -228,7 +229,8 @@ class RayTasks:
 
         if step not in self.known:
             self.known[step] = ray.remote(step)
-        return self.known[step].options(num_cpus=self.num_cpus, num_returns=returns).remote(*arguments)
+        options = {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "num_returns": returns}
+        return self.known[step].options(**options).remote(*arguments)
 
     def get(self, results: Any) -> Any:
         """The values of one reference or of a list; what a task raised is raised here."""

@@ -20,7 +20,7 @@ from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.report.plots import run_plot
 from weam_ray.report.tables import print_result
 from weam_ray.runs import CONFIG, FINISHED, Home, RunFolder, run_fingerprint
-from weam_ray.tracking import Tracker, flat_parameters
+from weam_ray.tracking import Tracker, flat_parameters, store_of, where_to_compare
 from weam_ray.train.continuation import Continuation
 from weam_ray.train.launch import TrainingJob, launch, resources
 from weam_ray.train.log import LOSSES, read_steps
@@ -167,12 +167,8 @@ class Pretraining:
         tracker.log_files(folder.path / "result.json", folder.path / "result.png")
 
     def say_where(self) -> None:
-        uri = self.config.tracking.uri or f"sqlite:///{self.home.path / 'mlflow.db'}"
         print(f"Results: {self.folder.path} (config.yaml, losses.jsonl, result.json, result.png, model/)")
-        if "://" in uri and not uri.startswith("http"):
-            print(f"Compare runs: mlflow ui --backend-store-uri {uri} --host 127.0.0.1")
-        else:
-            print(f"Compare runs: {uri}")
+        print(where_to_compare(store_of(self.config.tracking.uri, self.home.path)))
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from weam_ray.config import Config, environment_home, fingerprint, load_config
 from weam_ray.encoder import encoder_fingerprint
@@ -26,6 +26,16 @@ WORKERS = {
 }
 
 
+class Placed(Protocol):
+    """Settings that say where the home and the stages are, if not in their usual places."""
+
+    @property
+    def home(self) -> str | None: ...
+
+    @property
+    def stages(self) -> str | None: ...
+
+
 @dataclass(frozen=True)
 class Home:
     """One place for all that runs leave: `stages/`, `runs/`, `mlflow.db`, `mlartifacts/`."""
@@ -34,7 +44,7 @@ class Home:
     stages: Folder
 
     @classmethod
-    def of(cls, config: Config, checkout: Path) -> "Home":
+    def of(cls, config: Placed, checkout: Path) -> "Home":
         """The setting, else WEAM_RAY_HOME, else the checkout; in a Ray job, whose checkout is a copy, `~/weam_ray`."""
         given = config.home or environment_home()
         if given is None and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:

@@ -36,7 +36,7 @@ class Tracker:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        self.uri = uri or f"sqlite:///{home / 'mlflow.db'}"
+        self.uri = store_of(uri, home)
         artifacts = (home / "mlartifacts").as_uri() if self.uri.startswith("sqlite:") else None
         home.mkdir(parents=True, exist_ok=True)
         try:
@@ -132,6 +132,18 @@ class Tracker:
     def address(self) -> str:
         """Where a browser finds the run, under the UI's root."""
         return f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
+
+
+def store_of(uri: str | None, home: Path) -> str:
+    """The address of the store: the setting, or sqlite in the home."""
+    return uri or f"sqlite:///{home / 'mlflow.db'}"
+
+
+def where_to_compare(uri: str) -> str:
+    """What to do to see the runs of a store: the one command, or the server's address."""
+    if "://" in uri and not uri.startswith("http"):
+        return f"Compare runs: mlflow ui --backend-store-uri {uri} --host 127.0.0.1"
+    return f"Compare runs: {uri}"
 
 
 def flat_parameters(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

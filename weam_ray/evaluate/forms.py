@@ -17,6 +17,7 @@ class FileForm:
     read: Callable[[Path], Any]
     write: Callable[[Path, Any], None]
     read_labels: Callable[[Path], Any]
+    write_labels: Callable[[Path, Any], None]
 
 
 def read_text(file: Path) -> str:
@@ -87,6 +88,12 @@ def read_questions(file: Path) -> list[tuple[str, list[str]]]:
         raise UserError(f"{file}: not in SQuAD's form: {type(error).__name__} {error}.") from None
 
 
+def write_questions(file: Path, questions: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Names and gold answers in SQuAD's form, as scorers read them; contexts are left blank."""
+    rows = [{"id": name, "question": "", "answers": [{"text": text} for text in texts]} for name, texts in questions]
+    write_mapping(file, {"version": "1.1", "data": [{"paragraphs": [{"context": "", "qas": rows}]}]})
+
+
 def read_choices(file: Path) -> list[int]:
     """The key `label` of every line, as XCOPA's files and predictions have it."""
     found = []
@@ -102,11 +109,11 @@ def write_choices(file: Path, labels: Sequence[int]) -> None:
     write_lines(file, [json.dumps({"label": int(label)}) for label in labels])
 
 
-LINES = FileForm("tsv", text_lines, write_lines, text_lines)
-TAGS = FileForm("tsv", read_tags, write_tags, read_tags)
-ANSWERS = FileForm("json", read_mapping, write_mapping, read_questions)
-RANKINGS = FileForm("json", read_mapping, write_mapping, read_mapping)
-CHOICES = FileForm("jsonl", read_choices, write_choices, read_choices)
+LINES = FileForm("tsv", text_lines, write_lines, text_lines, write_lines)
+TAGS = FileForm("tsv", read_tags, write_tags, read_tags, write_tags)
+ANSWERS = FileForm("json", read_mapping, write_mapping, read_questions, write_questions)
+RANKINGS = FileForm("json", read_mapping, write_mapping, read_mapping, write_mapping)
+CHOICES = FileForm("jsonl", read_choices, write_choices, read_choices, write_choices)
 
 
 def check_counts(labels: Any, predictions: Any, what: str) -> None:

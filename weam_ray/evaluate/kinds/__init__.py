@@ -3,7 +3,7 @@
 from weam_ray.evaluate.kinds.base import Kind
 from weam_ray.evaluate.kinds.choice import Choice
 from weam_ray.evaluate.kinds.questions import Questions
-from weam_ray.evaluate.kinds.retrieval import Retrieval
+from weam_ray.evaluate.kinds.retrieval import Nearest, Retrieval
 from weam_ray.evaluate.kinds.sentences import Sentences
 from weam_ray.evaluate.kinds.tokens import Tokens
 
@@ -13,4 +13,5 @@ KINDS: dict[str, Kind] = {
     "tokens": Tokens(),
     "questions": Questions(),
     "retrieval": Retrieval(),
+    "nearest": Nearest(),
 }

@@ -47,6 +47,11 @@ class Kind(Protocol):
         ...
 
 
+def in_order(found: NDArray[Any], features: pa.Table) -> list[int]:
+    """What was found for each feature, by row; features may stand in another order, one for each row."""
+    return [int(number) for number in found[np.argsort(features["row"].to_numpy())]]
+
+
 def load_model(model_class: Any, path: str, **options: Any) -> Any:
     """An encoder in float32 with a new head; only safetensors or tensors alone are read.
 

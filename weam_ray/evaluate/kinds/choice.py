@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate.kinds.base import Outputs, load_model
+from weam_ray.evaluate.kinds.base import Outputs, in_order, load_model
 from weam_ray.evaluate.settings import Recipe
 
 
@@ -51,4 +51,4 @@ class Choice:
     def predictions(
         self, outputs: Outputs, features: pa.Table, rows: pa.Table, recipe: Recipe, labels: Sequence[str]
     ) -> list[int]:
-        return [int(number) for number in outputs[0].argmax(axis=1)]
+        return in_order(outputs[0].argmax(axis=1), features)

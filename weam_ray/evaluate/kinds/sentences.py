@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate.kinds.base import Outputs, load_model
+from weam_ray.evaluate.kinds.base import Outputs, in_order, load_model
 from weam_ray.evaluate.settings import Recipe
 
 
@@ -45,4 +45,5 @@ class Sentences:
     def predictions(
         self, outputs: Outputs, features: pa.Table, rows: pa.Table, recipe: Recipe, labels: Sequence[str]
     ) -> list[str]:
-        return [labels[number] for number in outputs[0].argmax(axis=1)]
+        best = in_order(outputs[0].argmax(axis=1), features)
+        return [labels[number] for number in best]

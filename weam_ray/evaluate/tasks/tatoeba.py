@@ -46,7 +46,7 @@ def candidates(files: Sequence[Path]) -> Iterator[pa.Table]:
 
 TASK = Task(
     name="tatoeba",
-    kind="retrieval",
+    kind="nearest",
     metric="accuracy",
     recipe=Recipe(max_length=512),
     layouts=(

@@ -1,0 +1,166 @@
+"""One fine-tuning run: an encoder, a task, a seed; the best epoch by the English development set; predictions."""
+
+import math
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from weam_ray.evaluate.kinds import KINDS
+from weam_ray.evaluate.settings import Recipe
+from weam_ray.evaluate.tasks.base import Task
+from weam_ray.storage import Stage
+
+NOT_FOR_MODELS = ("row", "heads", "spans")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Rows of a split and their features, mapped into memory from a stage that all runs share."""
+
+    stage: Stage
+
+    @property
+    def rows(self) -> pa.Table:
+        return self.stage.read_arrow(self.stage.files("rows")[0])
+
+    @property
+    def features(self) -> pa.Table:
+        return self.stage.read_arrow(self.stage.files("features")[0])
+
+    def dataset(self) -> Any:
+        """The columns that the model takes."""
+        import datasets
+
+        table = self.features
+        return datasets.Dataset(table.drop_columns([name for name in NOT_FOR_MODELS if name in table.column_names]))
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """What a run is made of; `model` is a folder or a name, `development` is English."""
+
+    task: Task
+    model: str
+    labels: tuple[str, ...]
+    recipe: Recipe
+    seed: int
+    training: Encoded
+    development: Encoded
+    threads: int = 1
+    use_gpu: bool = False
+
+
+class FineTuned:
+    """A trained model with its head, its history, and what it predicts."""
+
+    def __init__(self, run: FineTuning) -> None:
+        """Train it.
+
+        Raises:
+            UserError: the model cannot be loaded, or has no head for the task.
+        """
+        import torch
+        import transformers
+
+        torch.set_num_threads(run.threads)
+        transformers.utils.logging.set_verbosity_error()
+        transformers.utils.logging.disable_progress_bar()
+        started = time.monotonic()
+        self.run = run
+        self.kind = KINDS[run.task.kind]
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(run.model)
+        transformers.set_seed(run.seed)
+        self.model = self.kind.model(run.model, run.labels)
+        with tempfile.TemporaryDirectory(prefix="weam-ray-finetune-") as folder:
+            self.trainer = self.make_trainer(Path(folder))
+            self.trainer.train()
+        self.history = [
+            {"epoch": round(entry["epoch"], 3), run.task.metric: entry["eval_metric"]}
+            for entry in self.trainer.state.log_history
+            if "eval_metric" in entry
+        ]
+        self.seconds = round(time.monotonic() - started, 1)
+
+    def make_trainer(self, folder: Path) -> Any:
+        import transformers
+
+        recipe, training = self.run.recipe, self.run.training.dataset()
+        steps = math.ceil(math.ceil(len(training) / recipe.batch_size) * recipe.epochs)
+        arguments = transformers.TrainingArguments(
+            output_dir=str(folder),
+            per_device_train_batch_size=recipe.rows_at_once,
+            gradient_accumulation_steps=recipe.batch_size // recipe.rows_at_once,
+            per_device_eval_batch_size=recipe.prediction_batch_size,
+            num_train_epochs=recipe.epochs,
+            learning_rate=recipe.learning_rate,
+            lr_scheduler_type="linear",
+            warmup_steps=round(recipe.warmup_share * steps),
+            weight_decay=recipe.weight_decay,
+            max_grad_norm=recipe.max_gradient_norm,
+            optim="adamw_torch",
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            save_only_model=True,
+            save_total_limit=1,
+            load_best_model_at_end=True,
+            metric_for_best_model="metric",
+            greater_is_better=True,
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            use_cpu=not self.run.use_gpu,
+            seed=self.run.seed,
+            data_seed=self.run.seed,
+        )
+        patience = [] if recipe.patience is None else [transformers.EarlyStoppingCallback(recipe.patience)]
+        score = self.development_score
+
+        class ScoredTrainer(transformers.Trainer):
+            """Evaluates by the task's own metric; the Trainer's takes labels that questions have none of."""
+
+            def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+                outputs = self.predict(self.eval_dataset).predictions
+                metrics = {"eval_metric": score(outputs)}
+                self.log(metrics)
+                control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+                self.control: Any = control
+                return metrics
+
+        trainer = ScoredTrainer(
+            self.model,
+            arguments,
+            data_collator=self.kind.collator(self.tokenizer),
+            train_dataset=training,
+            eval_dataset=self.run.development.dataset(),
+            callbacks=patience,
+        )
+        trainer.remove_callback(transformers.PrinterCallback)
+        return trainer
+
+    def development_score(self, outputs: Any) -> float:
+        """The task's metric on the English development set, in percent."""
+        development = self.run.development
+        found = self.read(outputs, development)
+        if self.run.task.kind == "retrieval":
+            return 100.0 * float(np.mean(found))
+        gold = self.kind.gold(development.rows)
+        return self.run.task.score(gold, found, "en")[self.run.task.metric].percent
+
+    def read(self, outputs: Any, data: Encoded) -> Any:
+        arrays = outputs if isinstance(outputs, tuple) else (outputs,)
+        return self.kind.predictions(arrays, data.features, data.rows, self.run.recipe, self.run.labels)
+
+    def predict(self, data: Encoded) -> Any:
+        """Predictions for each row, in the form in which the official metric takes them."""
+        return self.read(self.trainer.predict(data.dataset()).predictions, data)
+
+    def save_encoder(self, folder: Path) -> None:
+        """The encoder without its head, and the tokenizer, for the task that comes next."""
+        self.model.base_model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)

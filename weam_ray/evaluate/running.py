@@ -1,0 +1,177 @@
+"""One task of the cluster: fine-tune and predict, or predict alone; it leaves its files, and its record last."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weam_ray.evaluate.data import TaskData
+from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
+from weam_ray.evaluate.forms import check_counts
+from weam_ray.evaluate.languages import ENGLISH
+from weam_ray.evaluate.retrieving import first_token, rankings, untrained
+from weam_ray.evaluate.settings import Recipe
+
+
+@dataclass(frozen=True)
+class Run:
+    """One unit of an evaluation that is done or not: a task with a seed, and in `translate-train` a language.
+
+    `number` names it in predictions/TASK/NUMBER: the seed, or that of the model for a task without training.
+    `fingerprint` is of all that can change its result; a record with another one is no record of this run.
+    """
+
+    data: TaskData
+    number: int
+    seed: int
+    model: str
+    recipe: Recipe
+    labels: tuple[str, ...]
+    trains_on: tuple[str, ...]
+    tests: tuple[str, ...]
+    fingerprint: str
+    part: str = ""
+
+    @property
+    def task(self) -> str:
+        return self.data.task.name
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}-{self.number}{self.part and '-'}{self.part}"
+
+    def record(self, folder: Path) -> dict[str, Any] | None:
+        """What it left when it was finished, if it is."""
+        file = folder / "runs" / f"{self.name}.json"
+        if not file.is_file():
+            return None
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found if found["fingerprint"] == self.fingerprint else None
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file under another name, then rename it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)
+
+
+def carry_on(run: Run, training: Encoded, development: Encoded, model: str, folder: Path, threads: int) -> str:
+    """Fine-tune an intermediate task, and keep the encoder without the head; the folder that it is in."""
+    if not (folder / "config.json").is_file():
+        tuned = tune(run, training, development, model, threads, False)
+        partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+        tuned.save_encoder(partial)
+        write_whole(
+            partial / "intermediate.json", json.dumps({"history": tuned.history, "seconds": tuned.seconds}, indent=1)
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    return str(folder)
+
+
+def tune(run: Run, training: Encoded, development: Encoded, model: str, threads: int, use_gpu: bool) -> FineTuned:
+    return FineTuned(
+        FineTuning(
+            run.data.task,
+            model,
+            run.labels,
+            run.recipe,
+            run.seed,
+            training,
+            development,
+            threads=threads,
+            use_gpu=use_gpu,
+        )
+    )
+
+
+def run_trained(
+    run: Run,
+    training: Encoded,
+    development: Encoded,
+    tests: dict[str, Encoded],
+    model: str,
+    folder: Path,
+    threads: int,
+    use_gpu: bool,
+) -> dict[str, Any]:
+    """Fine-tune from an encoder, predict the test sets, and leave files and record in the evaluation's folder."""
+    started = time.monotonic()
+    tuned = tune(run, training, development, model, threads, use_gpu)
+    if run.data.task.kind == "retrieval":
+        encode = first_token(tuned.model.base_model, tuned.tokenizer, run.recipe)
+        predictions = rankings(run.data, {code: run.data.read("test", code) for code in run.tests}, encode)
+    else:
+        predictions = {code: tuned.predict(tests[code]) for code in run.tests}
+    return finish(
+        run,
+        folder,
+        predictions,
+        {
+            "history": tuned.history,
+            "training_rows": training.rows.num_rows,
+            "rejected": training.stage.counts.rejected,
+            "seconds": round(time.monotonic() - started, 1),
+        },
+    )
+
+
+def run_untrained(run: Run, folder: Path, threads: int) -> dict[str, Any]:
+    """Predict with the encoder as it is, and leave files and record in the evaluation's folder."""
+    started = time.monotonic()
+    queries = {code: run.data.read("test", code) for code in run.tests}
+    predictions = untrained(run.data, queries, run.model, run.recipe, threads)
+    return finish(run, folder, predictions, {"seconds": round(time.monotonic() - started, 1)})
+
+
+def finish(run: Run, folder: Path, predictions: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """Score predictions where labels are known; files first, the record last."""
+    form, scores = run.data.task.form, {}
+    for code, found in predictions.items():
+        place = folder / "predictions" / run.task / str(run.number)
+        place.mkdir(parents=True, exist_ok=True)
+        form.write(place / f"test-{code}.{form.suffix}", found)
+        gold = run.data.gold(run.data.read("test", code), code)
+        if gold is None:
+            continue
+        check_counts(gold, found, f"{run.task}, {code}")
+        labels = folder / "labels" / run.task
+        labels.mkdir(parents=True, exist_ok=True)
+        form.write_labels(labels / f"test-{code}.{form.suffix}", gold)
+        parts = run.data.task.score(gold, found, code)
+        scores[code] = {name: own.percent for name, own in parts.items()}
+        main = parts[run.data.task.metric]
+        place = folder / "examples" / run.task / str(run.number)
+        place.mkdir(parents=True, exist_ok=True)
+        table = pa.table({"numerator": main.numerator, "denominator": main.denominator})
+        pq.write_table(table, place / f"{code}.parquet")
+    record = {
+        "task": run.task,
+        "number": run.number,
+        "seed": run.seed,
+        "model": run.model,
+        "trains_on": list(run.trains_on),
+        "scores": scores,
+        **about,
+        "fingerprint": run.fingerprint,
+    }
+    write_whole(folder / "runs" / f"{run.name}.json", json.dumps(record, indent=1))
+    return record
+
+
+def parts_of(setting: str, tests: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """The runs of a task in a setting: a name, the languages that train, and those that are tested."""
+    if setting == "zero-shot":
+        return [("", (ENGLISH,), tuple(tests))]
+    if setting == "translate-train-all":
+        return [("", (ENGLISH, *(code for code in tests if code != ENGLISH)), tuple(tests))]
+    return [(code, (code,), (code,)) for code in tests]

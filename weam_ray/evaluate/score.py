@@ -1,0 +1,51 @@
+"""The official metric of predictions: `python -m weam_ray.evaluate.score --task T --labels FILE --predictions FILE`.
+
+Prints one line of JSON with XTREME's keys, in percent.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from weam_ray import cli
+from weam_ray.evaluate.forms import check_counts
+from weam_ray.evaluate.languages import language
+from weam_ray.evaluate.tasks import task_of
+from weam_ray.evaluate.tasks.base import Task
+
+
+def score_files(task: Task, code: str, labels: Path, predictions: Path) -> dict[str, float]:
+    """The official metrics of two files in XTREME's forms, in percent.
+
+    Raises:
+        UserError: no such file, another form, or predictions of other examples.
+    """
+    gold, found = task.form.read_labels(labels), task.form.read(predictions)
+    return score(task, code, gold, found, f"{predictions}")
+
+
+def score(task: Task, code: str, gold: Any, found: Any, what: str) -> dict[str, float]:
+    """The official metrics, in percent.
+
+    Raises:
+        UserError: predictions of other examples.
+    """
+    check_counts(gold, found, what)
+    return {name: parts.percent for name, parts in task.score(gold, found, code).items()}
+
+
+def run(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="weam_ray.evaluate.score", description=__doc__)
+    parser.add_argument("--task", required=True, metavar="TASK")
+    parser.add_argument("--language", required=True, metavar="CODE", help="XTREME's code; MLQA's metric depends on it")
+    parser.add_argument("--labels", required=True, type=Path, metavar="FILE")
+    parser.add_argument("--predictions", required=True, type=Path, metavar="FILE")
+    options = parser.parse_args(arguments)
+    task, entry = task_of(options.task), language(options.language)
+    print(json.dumps(score_files(task, entry.code, options.labels, options.predictions)))
+
+
+if __name__ == "__main__":
+    cli.run(run)

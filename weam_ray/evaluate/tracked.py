@@ -1,0 +1,74 @@
+"""An evaluation in MLflow: a parent run, and a child for each run; nothing is logged twice when it is gone on with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from weam_ray.evaluate.results import Result
+from weam_ray.evaluate.settings import EvaluationSettings
+from weam_ray.tracking import Tracker, flat_parameters, where_to_compare
+
+PARENT = "mlflow.parentRunId"
+PLACES = ("home", "stages", "output", "data_root", "tracking", "cluster")
+
+
+class EvaluationTracker:
+    """The parent run and its children; which there are stands in the evaluation's `state.json`."""
+
+    def __init__(self, settings: EvaluationSettings, home: Path, state: Path) -> None:
+        self.state = state
+        self.runs: dict[str, str] = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
+        self.tags = {
+            "kind": "evaluation",
+            "system": settings.system,
+            "setting": settings.setting,
+            "tasks": ", ".join(settings.tasks),
+        }
+        self.parent = Tracker(settings.tracking.uri, settings.tracking.experiment, home)
+        parameters = flat_parameters(settings.model_dump(exclude={*PLACES}, exclude_none=True))
+        name = f"evaluate {settings.system}, {settings.setting}"
+        self.runs["parent"] = self.parent.open(name, self.runs.get("parent"), parameters, self.tags)
+        self.save()
+        self.child = Tracker(settings.tracking.uri, settings.tracking.experiment, home)
+
+    def save(self) -> None:
+        self.state.write_text(json.dumps(self.runs, indent=1), encoding="utf-8")
+
+    def log_run(self, name: str, record: dict[str, Any]) -> None:
+        """The child of a finished run, unless it is there."""
+        if name in self.runs:
+            return
+        parameters: dict[str, Any] = {key: record[key] for key in ("task", "seed", "model")}
+        tags = {**self.tags, PARENT: self.runs["parent"], "task": record["task"]}
+        child = self.child.open(name, None, parameters, tags)
+        for step, entry in enumerate(record.get("history", ()), 1):
+            values = {f"{record['task']}/development/{key}": value for key, value in entry.items() if key != "epoch"}
+            self.child.log_results(values, step)
+        scores = {
+            f"{record['task']}/{code}/{metric}".replace("@", "_at_"): value
+            for code, own in record["scores"].items()
+            for metric, value in own.items()
+        }
+        self.child.log_results({**scores, "seconds": record["seconds"]}, len(record.get("history", ())))
+        self.child.end("FINISHED")
+        self.runs[name] = child
+        self.save()
+
+    def log_results(self, result: Result, files: list[Path]) -> None:
+        """Means and spreads on the parent, and its files."""
+        values = {}
+        for task, languages in result.items():
+            for code, entry in languages.items():
+                name = f"{task}/{code}/{entry['metric']}".replace("@", "_at_")
+                values[name] = entry["mean"]
+                if entry["std"] is not None:
+                    values[f"{name}_std"] = entry["std"]
+        self.parent.log_results(values, 0)
+        self.parent.log_files(*files)
+
+    def end(self, status: str) -> None:
+        self.parent.end(status)
+
+    def where(self) -> str:
+        """What to do to see the runs."""
+        return where_to_compare(self.parent.uri)

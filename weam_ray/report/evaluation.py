@@ -1,0 +1,174 @@
+"""The report of an evaluation: tables, notes, pictures; for the terminal, as Markdown, and as one HTML file."""
+
+import base64
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from weam_ray.evaluate.languages import ENGLISH
+from weam_ray.evaluate.statistics import Examples, middle_95, resampled_scores
+
+ONE_CHECKPOINT = (
+    "One checkpoint: the spread is that of fine-tuning seeds. A claim about a method takes several pre-trained models, "
+    "one for each seed."
+)
+STYLE = (
+    "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
+    "td,th{border:1px solid #bbb;padding:.2em .6em;text-align:right}td:first-child,th:first-child{text-align:left}"
+    "img{max-width:100%}"
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is told of an evaluation; `about` and `result` as its JSON files have them."""
+
+    about: dict[str, Any]
+    result: dict[str, dict[str, dict[str, Any]]]
+    overview: dict[str, dict[str, Any]]
+    folder: Path
+
+    def tables(self) -> list[tuple[str, list[str], list[str]]]:
+        """Title, columns and cells of each task's row."""
+        found = []
+        for task, languages in self.result.items():
+            own = self.overview[task]
+            trained = self.about["tasks"][task]["trained"]
+            cells = {code: spread(entry, trained) for code, entry in languages.items()}
+            if own["average_without_english"]:
+                cells["average without English"] = spread(own["average_without_english"], trained)
+                cells["worst"] = f"{own['worst_language']['language']} {spread(own['worst_language'], trained)}"
+            if own["cross_lingual_gap"]:
+                cells["cross-lingual gap"] = spread(own["cross_lingual_gap"], trained)
+            metric = next(iter(languages.values()))["metric"]
+            title = f"{task}, {metric} in %, {self.about['setting'] if trained else 'no training'}"
+            found.append((title, ["system", *cells], [self.about["system"], *cells.values()]))
+        return found
+
+    def notes(self, task: str) -> list[str]:
+        own = self.about["tasks"][task]
+        recipe = own["recipe"]
+        notes = [f"Data in the form '{own['form']}'.", *own["notes"]]
+        if own["trained"]:
+            notes.append(
+                f"{recipe['epochs']:g} epochs of batches of {recipe['batch_size']} at learning rate "
+                f"{recipe['learning_rate']:g}; the epoch is chosen by the English development set alone."
+            )
+            notes.append(f"Mean and standard deviation over seeds {', '.join(map(str, self.about['seeds']))}.")
+        else:
+            notes.append("Nothing is trained, so there is no spread over fine-tuning seeds.")
+        return notes
+
+    def general(self) -> list[str]:
+        models = ", ".join(map(str, self.about["models"]))
+        chain = " > ".join(self.about["intermediate"])
+        lines = [f"Models: {models}.", f"Setting: {self.about['setting']}" + (f", after {chain}." if chain else ".")]
+        if len(self.about["models"]) == 1:
+            lines.append(ONE_CHECKPOINT)
+        hidden = [task for task in self.about["tasks"] if task not in self.result]
+        lines += [f"{task}: the test labels are hidden; there are predictions only." for task in hidden]
+        return lines
+
+    def print(self) -> None:
+        console = Console()
+        for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
+            table = Table(title=escape(title))
+            table.add_column("language")
+            table.add_column(self.about["system"], justify="right")
+            for column, cell in zip(columns[1:], cells[1:], strict=True):
+                table.add_row(column, cell)
+            console.print(table)
+            for note in self.notes(task):
+                console.print(note, markup=False, highlight=False)
+        for line in self.general():
+            console.print(line, markup=False, highlight=False)
+
+    def write(self) -> list[Path]:
+        """report.md, report.html with the pictures inside, and the pictures."""
+        pictures = {task: self.draw(task) for task in self.result}
+        (self.folder / "report.md").write_text(self.markdown(pictures), encoding="utf-8")
+        (self.folder / "report.html").write_text(self.html(pictures), encoding="utf-8")
+        return [self.folder / "report.md", self.folder / "report.html", *pictures.values()]
+
+    def markdown(self, pictures: dict[str, Path]) -> str:
+        lines = [f"# {self.about['system']}", "", *(f"- {line}" for line in self.general()), ""]
+        for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
+            lines += [f"## {title}", "", row(columns), row(["---"] * len(columns)), row(cells), ""]
+            lines += [*(f"- {note}" for note in self.notes(task)), "", f"![{task}]({pictures[task].name})", ""]
+        return "\n".join(lines)
+
+    def html(self, pictures: dict[str, Path]) -> str:
+        """One file that opens without a network."""
+        parts = [f"<h1>{html.escape(self.about['system'])}</h1>", listed(self.general())]
+        for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
+            head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
+            body = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+            data = base64.b64encode(pictures[task].read_bytes()).decode()
+            parts += [
+                f"<h2>{html.escape(title)}</h2><table><tr>{head}</tr><tr>{body}</tr></table>",
+                listed(self.notes(task)),
+                f'<img alt="{html.escape(task)} by language" src="data:image/png;base64,{data}">',
+            ]
+        return (
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(self.about["system"])}</title>'
+            f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
+        )
+
+    def draw(self, task: str) -> Path:
+        """Bars by language: the mean, every seed as a dot, and the sampling error of the test set as an interval."""
+        import matplotlib
+
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+
+        languages = self.result[task]
+        means = np.array([entry["mean"] for entry in languages.values()])
+        bounds = np.array([self.interval(task, code) for code in languages])
+        figure, axes = plt.subplots(figsize=(max(6, 0.6 * len(languages) + 2), 4), constrained_layout=True)
+        places = np.arange(len(languages))
+        axes.bar(places, means, color=["tab:grey" if code == ENGLISH else "tab:blue" for code in languages], alpha=0.6)
+        errors = np.abs(bounds.T - means)
+        axes.errorbar(
+            places, means, errors, fmt="none", color="black", capsize=3, label="sampling error of the test set"
+        )
+        for place, entry in zip(places, languages.values(), strict=True):
+            seeds = entry["per_seed"]
+            axes.plot([place] * len(seeds), seeds, "o", color="tab:orange", markersize=4)
+        axes.plot([], [], "o", color="tab:orange", markersize=4, label="a seed")
+        metric = next(iter(languages.values()))["metric"]
+        axes.set_xticks(places, list(languages))
+        axes.set(ylabel=f"{metric}, %", title=f"{task}: {self.about['system']}, {self.about['setting']}")
+        axes.legend(fontsize=8)
+        file = self.folder / f"{task}.png"
+        figure.savefig(file, dpi=110)
+        plt.close(figure)
+        return file
+
+    def interval(self, task: str, code: str) -> tuple[float, float]:
+        """95 %, by a bootstrap over test examples of the mean over seeds."""
+        files = sorted((self.folder / "examples" / task).glob(f"*/{code}.parquet"))
+        tables = [pq.read_table(file) for file in files]
+        columns = [np.stack([table[name].to_numpy() for table in tables]) for name in ("numerator", "denominator")]
+        return middle_95(resampled_scores([Examples(*columns)])[0])
+
+
+def spread(entry: dict[str, Any], trained: bool) -> str:
+    """A figure with its spread: over seeds, or that there is none to have."""
+    if entry["std"] is not None:
+        return f"{entry['mean']:.1f} ± {entry['std']:.1f}"
+    return f"{entry['mean']:.1f} ({'one seed' if trained else 'spread: none'})"
+
+
+def row(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def listed(lines: list[str]) -> str:
+    return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in lines) + "</ul>"
