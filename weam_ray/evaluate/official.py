@@ -42,31 +42,34 @@ def accuracy(labels: Sequence[Any], predictions: Sequence[Any]) -> dict[str, Par
     return {"accuracy": mean_of([float(own == gold) for own, gold in zip(predictions, labels, strict=True)])}
 
 
-def chunks(tags: Sequence[str]) -> set[tuple[str, int, int]]:
-    """Type, first and last word of the chunks of a sentence, by the rules of seqeval 1.2.2 (those of conlleval).
+def chunks(sentences: Sequence[Sequence[str]]) -> list[set[tuple[str, int, int]]]:
+    """The chunks that end in each sentence, by the rules of seqeval 1.2.2: type, first and last word of the whole text.
 
-    XTREME scores parts of speech by them too. A tag is a letter and a type, whatever stands there: neighbours of one
-    tag are one chunk, but every SCONJ and SYM is its own, as S-; and CCONJ and SCONJ are of one type, `CONJ`, so that
-    one is right for the other. The official figure has all of this in it.
+    XTREME scores parts of speech by these rules too. A tag is a letter and a type, whatever stands there: neighbours of
+    one tag are one chunk, but every SCONJ and SYM is its own, as S-; CCONJ and SCONJ are of one type, `CONJ`, so that
+    one is right for the other; an X, of no type, is lost at the end of a sentence and begins too early at the start of
+    one. The official figure has all of this in it.
     """
-    found, start, last, last_type = set(), 0, "O", ""
-    for place, tag in enumerate([*tags, "O"]):
-        prefix, kind = tag[:1], tag[1:].split("-", maxsplit=1)[-1] or "_"
-        other = last_type != kind
-        if last in "ES" or (last in "BI" and prefix in "BSO") or (last not in "O." and other):
-            found.add((last_type, start, place - 1))
-        if prefix in "BS" or (last in "ESO" and prefix in "EI") or (prefix not in "O." and other):
-            start = place
-        last, last_type = prefix, kind
+    found: list[set[tuple[str, int, int]]] = []
+    place, start, last, last_type = 0, 0, "O", ""
+    for sentence in sentences:
+        found.append(set())
+        for tag in [*sentence, "O"]:
+            prefix, kind = tag[:1], tag[1:].split("-", maxsplit=1)[-1] or "_"
+            other = last_type != kind
+            if last in "ES" or (last in "BI" and prefix in "BSO") or (last not in "O." and other):
+                found[-1].add((last_type, start, place - 1))
+            if prefix in "BS" or (last in "ESO" and prefix in "EI") or (prefix not in "O." and other):
+                start = place
+            last, last_type, place = prefix, kind, place + 1
     return found
 
 
 def tag_f1(labels: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> dict[str, Parts]:
     """F1, precision and recall of `chunks` over all sentences, as XTREME takes it for names and parts of speech."""
-    right, found, gold = (np.zeros(len(labels)) for _ in range(3))
-    for number, (own, truth) in enumerate(zip(predictions, labels, strict=True)):
-        own_chunks, expected = chunks(own), chunks(truth)
-        right[number], found[number], gold[number] = len(own_chunks & expected), len(own_chunks), len(expected)
+    pairs = list(zip(chunks(predictions), chunks(labels), strict=True))
+    right = np.array([len(own & truth) for own, truth in pairs], np.float64)
+    found, gold = (np.array([len(pair[side]) for pair in pairs], np.float64) for side in (0, 1))
     return {"f1": Parts(2 * right, found + gold), "precision": Parts(right, found), "recall": Parts(right, gold)}
 
 
