@@ -32,10 +32,10 @@ def environment(**more: str) -> dict[str, str]:
     return {**own, "PYTHONPATH": str(CHECKOUT), **more}
 
 
-def start(overrides: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """`jobs/pretrain.py` with a Ray cluster of its own."""
+def start(arguments: list[str], log: Path, job: str = "pretrain") -> subprocess.Popen[bytes]:
+    """A job of `jobs/` with a Ray cluster of its own."""
     return subprocess.Popen(
-        [sys.executable, str(CHECKOUT / "jobs" / "pretrain.py"), *overrides],
+        [sys.executable, str(CHECKOUT / "jobs" / f"{job}.py"), *arguments],
         stdout=log.open("wb"),
         stderr=subprocess.STDOUT,
         env=environment(),

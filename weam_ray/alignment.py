@@ -25,6 +25,7 @@ from weam_ray.config import Config
 from weam_ray.corpus.stage import corpus_stage
 from weam_ray.errors import UserError
 from weam_ray.evaluate.alignment_error import Gold, check_words, gold_rows, read_gold, score_all
+from weam_ray.files import write_whole
 from weam_ray.pipeline import StagePlan
 from weam_ray.runs import STATE, Home
 from weam_ray.storage import Stage, StageFile
@@ -290,10 +291,3 @@ def draw_row(config: Config, align: Stage, part: GoldPart | None, row: int, file
         gold = part.gold.of(part.rows.index(row))
     title = f"line {row + 1}, {config.align.aligner}, {config.encode.symmetrization}"
     draw_alignment(words[0], words[1], links, gold, title, file)
-
-
-def write_whole(file: Path, data: bytes) -> None:
-    """Write a file under another name, then rename it."""
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_bytes(data)
-    os.replace(partial, file)

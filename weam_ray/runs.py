@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from weam_ray.config import Config, environment_home, fingerprint, load_config
 from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
+from weam_ray.files import write_whole
 from weam_ray.folder import Folder
 from weam_ray.lease import lease, live_leases
 from weam_ray.pipeline import StagePlan
@@ -139,11 +140,7 @@ class RunFolder:
         return self.state.status == FINISHED
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file whole: under another name, then renamed."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        partial = self.path / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, self.path / name)
+        write_whole(self.path / name, text)
         return self.path / name
 
     def save(self) -> None:

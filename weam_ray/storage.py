@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from weam_ray.arrays import parquet_options
 from weam_ray.config import fingerprint
 from weam_ray.errors import UserError
+from weam_ray.files import write_whole
 from weam_ray.folder import Folder
 from weam_ray.lease import lease, live_attempts, sweep
 
@@ -275,8 +276,5 @@ class SourceHashes:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             self.known[key] = [*state, digest]
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.file.with_name(f".{self.file.name}.{os.getpid()}")
-            partial.write_text(json.dumps(self.known, indent=1), encoding="utf-8")
-            partial.replace(self.file)
+            write_whole(self.file, json.dumps(self.known, indent=1))
         return self.known[key][2]

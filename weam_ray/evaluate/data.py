@@ -68,8 +68,12 @@ class TaskData:
         return None not in (self.task.hub.configuration(split, entry), self.task.hub.split_name(split, entry))
 
     def test_languages(self) -> list[str]:
-        """Codes of the languages with test files."""
-        return [code for code, entry in languages().items() if self.has("test", entry)]
+        """Codes of the languages with test files; of two codes for one language (`nb`, `no`) the first."""
+        found: dict[str, str] = {}
+        for code, entry in languages().items():
+            if self.has("test", entry):
+                found.setdefault(entry.nllb, code)
+        return list(found.values())
 
     def read(self, split: Split, code: str) -> pa.Table:
         """The rows of a split.

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from weam_ray.evaluate.kinds import KINDS
+from weam_ray.evaluate.kinds.questions import Questions
 from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Task
 from weam_ray.storage import Stage
@@ -156,9 +157,19 @@ class FineTuned:
         arrays = outputs if isinstance(outputs, tuple) else (outputs,)
         return self.kind.predictions(arrays, data.features, data.rows, self.run.recipe, self.run.labels)
 
-    def predict(self, data: Encoded) -> Any:
-        """Predictions for each row, in the form in which the official metric takes them."""
-        return self.read(self.trainer.predict(data.dataset()).predictions, data)
+    def predict(self, data: Encoded) -> tuple[Any, dict[str, Any] | None]:
+        """Predictions for each row, in the form in which the official metric takes them; for questions the best answers
+        of each with their scores too.
+        """
+        outputs = self.trainer.predict(data.dataset()).predictions
+        found = self.read(outputs, data)
+        if not isinstance(self.kind, Questions):
+            return found, None
+        answers = self.kind.num_best(outputs, data.features, data.rows, self.run.recipe)
+        names = data.rows["id"].to_pylist()
+        return found, {
+            names[row]: [{"text": text, "score": score} for text, score in best] for row, best in answers.items()
+        }
 
     def save_encoder(self, folder: Path) -> None:
         """The encoder without its head, and the tokenizer, for the task that comes next."""

@@ -23,7 +23,7 @@ class FileForm:
 def read_text(file: Path) -> str:
     """Raises UserError for a missing file, or bytes that are not UTF-8."""
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes().decode("utf-8")  # `read_text` would make line feeds of carriage returns
     except FileNotFoundError:
         raise UserError(f"There is no file {str(file)!r}.") from None
     except UnicodeDecodeError as error:

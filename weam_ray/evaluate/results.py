@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from weam_ray.evaluate.alignment import FAVOURS, GOLD, METRICS, WORDS
 from weam_ray.evaluate.languages import ENGLISH
+from weam_ray.evaluate.plan import EvaluationPlan
+from weam_ray.evaluate.running import ALIGNMENT
 from weam_ray.evaluate.statistics import summary
 
 Result = dict[str, dict[str, dict[str, Any]]]
@@ -42,6 +45,60 @@ def evaluation_result(records: Records, metrics: dict[str, str], tests: dict[str
 def spread(values: Sequence[float]) -> dict[str, Any]:
     found = summary(values)
     return {"mean": found.mean, "std": found.std, "per_seed": list(found.per_seed)}
+
+
+def all_records(records: Records) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A record for each task, those of alignment taken apart; and these as they are."""
+    measured = [record for record in records if record["task"] == ALIGNMENT]
+    return [*records, *(part for record in measured for part in record["parts"])], measured
+
+
+def tested(plan: EvaluationPlan, measured: Records) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """The main metric of each task, and its languages with the fingerprint of their test rows."""
+    metrics = {planned.task.name: planned.task.metric for planned in plan.tasks}
+    tests = {planned.task.name: planned.test_fingerprints() for planned in plan.tasks}
+    for record in measured:
+        for part in record["parts"]:
+            metrics[part["task"]] = METRICS[part["task"]]
+            tests[part["task"]] = {name: record["data"][name] for name in part["scores"]}
+    return metrics, tests
+
+
+def about_evaluation(plan: EvaluationPlan, measured: Records) -> dict[str, Any]:
+    """What was evaluated and how, as evaluation.json has it."""
+    settings = plan.settings
+    tasks: dict[str, Any] = {
+        planned.task.name: {
+            "trained": planned.task.trained,
+            "metric": planned.task.metric,
+            "form": planned.data.form,
+            "recipe": planned.recipe.model_dump(),
+            "notes": planned.notes,
+            "languages": list(planned.tests),
+        }
+        for planned in plan.tasks
+    }
+    for record in measured[:1]:
+        for task, languages in record["layers"].items():
+            tasks[task] = {
+                "trained": False,
+                "metric": METRICS[task],
+                "form": "gold sets" if task == GOLD else "held-out pairs of a run",
+                "notes": [f"The figures are those of layer {record['layer']}.", *([FAVOURS] if task == WORDS else [])],
+                "languages": list(languages),
+            }
+    return {
+        "identity": plan.identity,
+        "system": settings.system,
+        "models": settings.models,
+        "pretraining_seeds": [pretraining_seed(model) for model in settings.models],
+        "seeds": settings.seeds,
+        "setting": settings.setting,
+        "intermediate": [planned.task.name for planned in plan.chain],
+        "data_root": settings.data_root,
+        "threads": settings.threads,
+        "tasks": tasks,
+    }
 
 
 def overview(result: Result) -> dict[str, dict[str, Any]]:

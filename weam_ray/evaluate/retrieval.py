@@ -3,19 +3,23 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from weam_ray.evaluate.nearest import nearest
+
+
+def nearest_is_own(queries: NDArray[np.float32], candidates: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(N,) whether the nearest candidate of each row, by cosine, is that of the same row; both are (N, d)."""
+    found, _ = nearest(queries, candidates, 1)
+    return found[:, 0] == np.arange(len(queries))
+
 
 def precision_at_1(queries: NDArray[np.float32], candidates: NDArray[np.float32]) -> float:
-    """The share of rows whose nearest candidate, by cosine, is the one of the same row; shapes (N, d) and (N, d)."""
-    return float(np.mean(np.argmax(normalized(queries) @ normalized(candidates).T, axis=1) == np.arange(len(queries))))
+    """The share of rows whose nearest candidate is their own."""
+    return float(nearest_is_own(queries, candidates).mean())
 
 
 def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Vectors of one language without that language's mean."""
     return vectors - vectors.mean(axis=0, keepdims=True)
-
-
-def normalized(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def retrieval_scores(language: NDArray[np.float32], pivot: NDArray[np.float32], pivot_name: str) -> dict[str, float]:

@@ -12,12 +12,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from weam_ray.evaluate.alignment import METRICS, gold_sets, held_out_of, measure
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
-from weam_ray.evaluate.forms import check_counts
+from weam_ray.evaluate.forms import check_counts, write_mapping
+from weam_ray.evaluate.kinds.base import load_model
 from weam_ray.evaluate.languages import ENGLISH
+from weam_ray.evaluate.official import Parts
 from weam_ray.evaluate.retrieving import first_token, rankings, untrained
 from weam_ray.evaluate.settings import Recipe
+from weam_ray.files import write_whole
+
+ALIGNMENT = "alignment"  # among tasks: all metrics of alignment
 
 
 @dataclass(frozen=True)
@@ -49,19 +55,24 @@ class Run:
 
     def record(self, folder: Path) -> dict[str, Any] | None:
         """What it left when it was finished, if it is."""
-        file = folder / "runs" / f"{self.name}.json"
-        if not file.is_file():
-            return None
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return found if found["fingerprint"] == self.fingerprint else None
+        return read_record(folder / "runs" / f"{self.name}.json", self.fingerprint)
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write a file under another name, then rename it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+def read_record(file: Path, fingerprint: str) -> dict[str, Any] | None:
+    """The record of a run, unless it is of one with other settings."""
+    if not file.is_file():
+        return None
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found if found["fingerprint"] == fingerprint else None
+
+
+def write_examples(folder: Path, task: str, number: int, code: str, parts: Parts) -> None:
+    """What a score is made of, by test example, for a bootstrap."""
+    place = folder / "examples" / task / str(number)
+    place.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        pa.table({"numerator": parts.numerator, "denominator": parts.denominator}), place / f"{code}.parquet"
+    )
 
 
 def carry_on(run: Run, training: Encoded, development: Encoded, model: str, folder: Path, threads: int) -> str:
@@ -111,7 +122,11 @@ def run_trained(
         encode = first_token(tuned.model.base_model, tuned.tokenizer, run.recipe)
         predictions = rankings(run.data, {code: run.data.read("test", code) for code in run.tests}, encode)
     else:
-        predictions = {code: tuned.predict(tests[code]) for code in run.tests}
+        predictions = {}
+        for code in run.tests:
+            predictions[code], best = tuned.predict(tests[code])
+            if best is not None:
+                write_mapping(prediction_folder(run, folder) / f"nbest-{code}.json", best)
     return finish(
         run,
         folder,
@@ -133,13 +148,17 @@ def run_untrained(run: Run, folder: Path, threads: int) -> dict[str, Any]:
     return finish(run, folder, predictions, {"seconds": round(time.monotonic() - started, 1)})
 
 
+def prediction_folder(run: Run, folder: Path) -> Path:
+    place = folder / "predictions" / run.task / str(run.number)
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
 def finish(run: Run, folder: Path, predictions: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
     """Score predictions where labels are known; files first, the record last."""
     form, scores = run.data.task.form, {}
     for code, found in predictions.items():
-        place = folder / "predictions" / run.task / str(run.number)
-        place.mkdir(parents=True, exist_ok=True)
-        form.write(place / f"test-{code}.{form.suffix}", found)
+        form.write(prediction_folder(run, folder) / f"test-{code}.{form.suffix}", found)
         gold = run.data.gold(run.data.read("test", code), code)
         if gold is None:
             continue
@@ -149,11 +168,7 @@ def finish(run: Run, folder: Path, predictions: dict[str, Any], about: dict[str,
         form.write_labels(labels / f"test-{code}.{form.suffix}", gold)
         parts = run.data.task.score(gold, found, code)
         scores[code] = {name: own.percent for name, own in parts.items()}
-        main = parts[run.data.task.metric]
-        place = folder / "examples" / run.task / str(run.number)
-        place.mkdir(parents=True, exist_ok=True)
-        table = pa.table({"numerator": main.numerator, "denominator": main.denominator})
-        pq.write_table(table, place / f"{code}.parquet")
+        write_examples(folder, run.task, run.number, code, parts[run.data.task.metric])
     record = {
         "task": run.task,
         "number": run.number,
@@ -162,6 +177,58 @@ def finish(run: Run, folder: Path, predictions: dict[str, Any], about: dict[str,
         "trains_on": list(run.trains_on),
         "scores": scores,
         **about,
+        "fingerprint": run.fingerprint,
+    }
+    write_whole(folder / "runs" / f"{run.name}.json", json.dumps(record, indent=1))
+    return record
+
+
+@dataclass(frozen=True)
+class AlignmentRun:
+    """The alignment metrics of one model; `held_out` is the run with the pairs, `root` has the gold sets."""
+
+    number: int
+    model: str
+    held_out: Path | None
+    root: Path | None
+    layer: int | None
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return f"{ALIGNMENT}-{self.number}"
+
+    def record(self, folder: Path) -> dict[str, Any] | None:
+        return read_record(folder / "runs" / f"{self.name}.json", self.fingerprint)
+
+
+def run_alignment(run: AlignmentRun, folder: Path, threads: int) -> dict[str, Any]:
+    """Measure, and leave files and record in the evaluation's folder."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    torch.set_num_threads(threads)
+    started = time.monotonic()
+    pairs = [] if run.held_out is None else held_out_of(run.held_out)
+    sets = gold_sets(run.root)
+    found = measure(load_model(AutoModel, run.model), AutoTokenizer.from_pretrained(run.model), pairs, sets, run.layer)
+    scores: dict[str, Any] = {}
+    for task, languages in found.parts.items():
+        for name, parts in languages.items():
+            scores.setdefault(task, {})[name] = {METRICS[task]: parts.percent}
+            write_examples(folder, task, run.number, name, parts)
+    record = {
+        "task": ALIGNMENT,
+        "number": run.number,
+        "seed": 0,
+        "model": run.model,
+        "scores": {},
+        "layer": found.layer,
+        "layers": found.layers,
+        "cosines": {name: [left, right, own.tolist()] for name, (left, right, own) in found.cosines.items()},
+        "parts": [{"task": task, "number": run.number, "scores": own} for task, own in scores.items()],
+        "data": {own.name: own.fingerprint for own in pairs} | {own.name: own.fingerprint for own in sets},
+        "seconds": round(time.monotonic() - started, 1),
         "fingerprint": run.fingerprint,
     }
     write_whole(folder / "runs" / f"{run.name}.json", json.dumps(record, indent=1))

@@ -13,13 +13,13 @@ class Recipe(Section):
     """How a task is fine-tuned: AdamW with a linear decay, the best epoch by the English development set."""
 
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-5
-    epochs: float = Field(default=5.0, gt=0)
+    epochs: float = Field(default=5.0, gt=0, allow_inf_nan=False)
     batch_size: int = Field(default=32, ge=1)
     micro_batch_size: int | None = Field(default=None, ge=1, description="rows of one forward pass; null: batch_size")
     max_length: int = Field(default=128, ge=16, description="tokens of an input, special ones too")
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     warmup_share: float = Field(default=0.0, ge=0, le=1)
-    max_gradient_norm: float = Field(default=1.0, ge=0)
+    max_gradient_norm: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     patience: int | None = Field(
         default=None, ge=1, description="epochs without a better one before the end; null: all"
     )
@@ -59,7 +59,7 @@ class EvaluationSettings(Section):
     num_seeds: int = Field(default=3, ge=1)
     first_seed: int = Field(default=1, ge=0)
     data_root: str | None = Field(default=None, description="a folder for each task; null: data sets by name")
-    held_out: str | None = Field(default=None, description="run whose held-out pairs measure alignment")
+    held_out: str | None = Field(default=None, description="run with pairs to align; null: the model's")
     output: str = Field(min_length=1)
     home: str | None = None
     stages: str | None = None

@@ -49,6 +49,10 @@ class EvaluationTracker:
             for code, own in record["scores"].items()
             for metric, value in own.items()
         }
+        for task, languages in record.get("layers", {}).items():
+            for code, layers in languages.items():
+                for layer, figures in enumerate(layers):
+                    self.child.log_results({f"{task}/{code}/{key}": own for key, own in figures.items()}, layer)
         self.child.log_results({**scores, "seconds": record["seconds"]}, len(record.get("history", ())))
         self.child.end("FINISHED")
         self.runs[name] = child

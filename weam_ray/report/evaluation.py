@@ -14,6 +14,7 @@ from rich.table import Table
 
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.statistics import Examples, middle_95, resampled_scores
+from weam_ray.report.layers import layer_curves, similarity_maps
 
 ONE_CHECKPOINT = (
     "One checkpoint: the spread is that of fine-tuning seeds. A claim about a method takes several pre-trained models, "
@@ -34,6 +35,7 @@ class Report:
     result: dict[str, dict[str, dict[str, Any]]]
     overview: dict[str, dict[str, Any]]
     folder: Path
+    measured: list[dict[str, Any]]
 
     def tables(self) -> list[tuple[str, list[str], list[str]]]:
         """Title, columns and cells of each task's row."""
@@ -54,9 +56,9 @@ class Report:
 
     def notes(self, task: str) -> list[str]:
         own = self.about["tasks"][task]
-        recipe = own["recipe"]
         notes = [f"Data in the form '{own['form']}'.", *own["notes"]]
         if own["trained"]:
+            recipe = own["recipe"]
             notes.append(
                 f"{recipe['epochs']:g} epochs of batches of {recipe['batch_size']} at learning rate "
                 f"{recipe['learning_rate']:g}; the epoch is chosen by the English development set alone."
@@ -93,6 +95,11 @@ class Report:
     def write(self) -> list[Path]:
         """report.md, report.html with the pictures inside, and the pictures."""
         pictures = {task: self.draw(task) for task in self.result}
+        if self.measured:
+            drawn = {"layers": layer_curves(self.measured[0], self.folder / "alignment-layers.png")}
+            if self.measured[0]["cosines"]:
+                drawn["cosines"] = similarity_maps(self.measured[0], self.folder / "alignment-words.png")
+            pictures |= drawn
         (self.folder / "report.md").write_text(self.markdown(pictures), encoding="utf-8")
         (self.folder / "report.html").write_text(self.html(pictures), encoding="utf-8")
         return [self.folder / "report.md", self.folder / "report.html", *pictures.values()]
@@ -102,6 +109,8 @@ class Report:
         for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
             lines += [f"## {title}", "", row(columns), row(["---"] * len(columns)), row(cells), ""]
             lines += [*(f"- {note}" for note in self.notes(task)), "", f"![{task}]({pictures[task].name})", ""]
+        for name in [name for name in pictures if name not in self.result]:
+            lines += [f"![{name}]({pictures[name].name})", ""]
         return "\n".join(lines)
 
     def html(self, pictures: dict[str, Path]) -> str:
@@ -110,12 +119,12 @@ class Report:
         for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
             head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
             body = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-            data = base64.b64encode(pictures[task].read_bytes()).decode()
             parts += [
                 f"<h2>{html.escape(title)}</h2><table><tr>{head}</tr><tr>{body}</tr></table>",
                 listed(self.notes(task)),
-                f'<img alt="{html.escape(task)} by language" src="data:image/png;base64,{data}">',
+                embedded(pictures[task], f"{task} by language"),
             ]
+        parts += [embedded(pictures[name], f"alignment: {name}") for name in pictures if name not in self.result]
         return (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(self.about["system"])}</title>'
             f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
@@ -168,6 +177,11 @@ def spread(entry: dict[str, Any], trained: bool) -> str:
 
 def row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def embedded(picture: Path, what: str) -> str:
+    data = base64.b64encode(picture.read_bytes()).decode()
+    return f'<img alt="{html.escape(what)}" src="data:image/png;base64,{data}">'
 
 
 def listed(lines: list[str]) -> str:

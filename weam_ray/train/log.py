@@ -1,10 +1,10 @@
 """What a run writes by step: `losses.jsonl`, equal on every repetition, and `timings.jsonl`."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from weam_ray.files import write_whole
 from weam_ray.train.loop import StepRecord
 
 LOSSES, TIMINGS = "losses.jsonl", "timings.jsonl"
@@ -51,9 +51,7 @@ class StepLog:
 def cut(path: Path, done: int) -> None:
     """Keep the whole lines of steps 1 to `done`."""
     kept = [line for line in read_steps(path) if line["step"] <= done]
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def read_steps(path: Path) -> list[dict[str, Any]]:

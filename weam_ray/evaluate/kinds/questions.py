@@ -1,5 +1,6 @@
 """Answers to questions: a span of the context."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -45,6 +46,8 @@ class Questions:
                 for context, found, starts in answers
             ]
             chosen = [row for row, right in enumerate(in_place) if right]
+            if not chosen:
+                raise UserError("No training question has an answer that stands where it is said to; are they hidden?")
             rejected[NOT_IN_PLACE] = rows.num_rows - len(chosen)
         own = rows.take(chosen).to_pylist()
         encoded = tokenizer(
@@ -62,10 +65,13 @@ class Questions:
         targets: list[tuple[int, int]] = []
         for number, window in enumerate(windows):
             sequence = encoded.sequence_ids(number)
-            spans = [
-                span if part == 1 else (-1, -1)
-                for span, part in zip(encoded["offset_mapping"][number], sequence, strict=True)
-            ]
+            spans = tidy(
+                [
+                    span if part == 1 else (-1, -1)
+                    for span, part in zip(encoded["offset_mapping"][number], sequence, strict=True)
+                ],
+                own[window]["context"],
+            )
             columns["spans"].append([place for span in spans for place in span])
             if training:
                 start = own[window]["starts"][0]
@@ -118,9 +124,11 @@ class Questions:
 
 
 def shortened(question: str, tokenizer: Any, max_tokens: int) -> str:
-    """A question up to the character where its last token that is kept ends."""
+    """A question up to the character where its last token that is kept ends, or where the next begins if earlier."""
     spans = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    return question if len(spans) <= max_tokens else question[: spans[max_tokens - 1][1]]
+    if len(spans) <= max_tokens:
+        return question
+    return question[: min(spans[max_tokens - 1][1], spans[max_tokens][0])]
 
 
 def check_stride(tokenizer: Any, recipe: Recipe) -> int:
@@ -136,6 +144,23 @@ def check_stride(tokenizer: Any, recipe: Recipe) -> int:
             f"{recipe.max_question} has room for {room} tokens of the context; the stride must be smaller."
         )
     return recipe.stride
+
+
+def tidy(spans: Sequence[tuple[int, int]], context: str) -> list[tuple[int, int]]:
+    """Spans without the space before a word, which metaspace takes into its first piece, and with the marks that a
+    normalizer composed with a letter, which are in no piece.
+    """
+    found = []
+    for place, (first, last) in enumerate(spans):
+        if first >= 0:
+            while first < last and context[first].isspace():
+                first += 1
+            following = spans[place + 1][0] if place + 1 < len(spans) else -1
+            limit = following if following >= 0 else len(context)
+            while last < limit and unicodedata.category(context[last]).startswith("M"):
+                last += 1
+        found.append((first, last))
+    return found
 
 
 def target(spans: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int]:

@@ -6,7 +6,6 @@ Trained on SQuAD's questions and the sentences with their answers, as two encode
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -34,8 +33,8 @@ def files(root: Path, split: Split, language: Language) -> Sequence[Path]:
     return [own, *(file for file in own_files(root) if file != own)]
 
 
-def paragraphs(file: Path) -> Iterator[tuple[str, str, list[tuple[int, int]], list[dict[str, Any]]]]:
-    """Name, context, sentences as (start, end), and questions of the paragraphs of a file.
+def paragraphs(file: Path) -> Iterator[tuple[str, str, list[tuple[int, int]], list[tuple[str, str, int]]]]:
+    """Name, context, sentences as (start, end), and questions, as (name, text, start of the answer), of paragraphs.
 
     Raises:
         UserError: another form.
@@ -44,8 +43,9 @@ def paragraphs(file: Path) -> Iterator[tuple[str, str, list[tuple[int, int]], li
         found = [part for article in read_json(file)["data"] for part in article["paragraphs"]]
         for number, part in enumerate(found, 1):
             breaks = [(start, end) for start, end in part["sentence_breaks"]]
-            yield f"{file.stem}_{number}", part["context"], breaks, part["qas"]
-    except (KeyError, TypeError, ValueError) as error:
+            questions = [(own["id"], own["question"], own["answers"][0]["answer_start"]) for own in part["qas"]]
+            yield f"{file.stem}_{number}", part["context"], breaks, questions
+    except (LookupError, TypeError, ValueError) as error:
         raise UserError(f"{file}: not in the form of XQuAD-R: {type(error).__name__} {error}.") from None
 
 
@@ -63,13 +63,13 @@ def read_queries(files: Sequence[Path]) -> pa.Table:
     rows = []
     for file in files:
         for name, _, breaks, questions in paragraphs(file):
-            for question in questions:
-                number = sentence_of(breaks, question["answers"][0]["answer_start"])
+            for question, text, start in questions:
+                number = sentence_of(breaks, start)
                 if number is None:
                     continue  # broken in the middle of the answer: official LAReQA leaves it out too
-                targets.setdefault(question["id"], []).append(f"{name}_{number}")
+                targets.setdefault(question, []).append(f"{name}_{number}")
                 if file == files[0]:
-                    rows.append({"id": question["id"], "text": question["question"]})
+                    rows.append({"id": question, "text": text})
     return pa.Table.from_pylist([{**row, "targets": targets[row["id"]]} for row in rows], schema=QUERIES)
 
 

@@ -38,11 +38,11 @@ def mention_text(context: dict[str, Any], mention: dict[str, Any]) -> str:
     first, last = next(
         ((first, last) for first, last in spans if first <= start and end <= last), (0, len(context["text"]))
     )
-    before, inside, after = (
-        re.sub(r"\{(.*?)\}", r"(\1)", context["text"][low:high])
-        for low, high in ((first, start), (start, end), (end, last))
+    inside = context["text"][start:end]
+    before, after = (
+        re.sub(r"\{(.*?)\}", r"(\1)", context["text"][low:high]) for low, high in ((first, start), (end, last))
     )
-    return " ".join(f"{inside}: {before}{{ {inside} }}{after}".split())
+    return " ".join(f"{inside}: {before} {{ {inside} }} {after}".split())
 
 
 def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
@@ -85,9 +85,10 @@ def candidates(files: Sequence[Path]) -> Iterator[pa.Table]:
         while some := list(islice(rows, ROWS)):
             found = [{"id": row["entity_id"], "text": entity_text(row)} for _, row in some]
             yield pa.Table.from_pylist(found, schema=CANDIDATES)
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise UserError(
-            f"{files[0]}: the keys entity_id, description and sentence_spans are expected: no {error}."
+            f"{files[0]}: the keys entity_id, description and sentence_spans are expected: {type(error).__name__} "
+            f"{error}."
         ) from None
 
 

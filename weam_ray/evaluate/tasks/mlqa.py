@@ -11,6 +11,8 @@ from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import read_squad
 from weam_ray.evaluate.tasks.xquad import RECIPE, squad_rows, squad_train
 
+LANGUAGES = ("ar", "de", "en", "es", "hi", "vi", "zh")
+
 
 def files(root: Path, split: Split, language: Language) -> Sequence[Path]:
     """English is developed on MLQA's own development part."""
@@ -34,7 +36,7 @@ TASK = Task(
     score=official.mlqa,
     hub=Hub(
         "facebook/mlqa",
-        lambda split, language: f"mlqa.{language.code}.{language.code}",
+        lambda split, language: f"mlqa.{language.code}.{language.code}" if language.code in LANGUAGES else None,
         lambda split, language: {"train": None, "dev": "validation", "test": "test"}[split],
         lambda data, split, language: squad_rows(data),
     ),

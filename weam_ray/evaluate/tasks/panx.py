@@ -12,6 +12,50 @@ from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import TOKENS, read_tagged
 
+LANGUAGES = tuple(
+    [
+        "af",
+        "ar",
+        "bg",
+        "bn",
+        "de",
+        "el",
+        "en",
+        "es",
+        "et",
+        "eu",
+        "fa",
+        "fi",
+        "fr",
+        "he",
+        "hi",
+        "hu",
+        "id",
+        "it",
+        "ja",
+        "jv",
+        "ka",
+        "kk",
+        "ko",
+        "ml",
+        "mr",
+        "ms",
+        "my",
+        "nl",
+        "pt",
+        "ru",
+        "sw",
+        "ta",
+        "te",
+        "th",
+        "tl",
+        "tr",
+        "ur",
+        "vi",
+        "yo",
+        "zh",
+    ]
+)
 LABELS = ("B-LOC", "B-ORG", "B-PER", "I-LOC", "I-ORG", "I-PER", "O")
 
 
@@ -49,7 +93,7 @@ TASK = Task(
     score=lambda labels, predictions, language: official.tag_f1(labels, predictions),
     hub=Hub(
         "google/xtreme",
-        lambda split, language: f"PAN-X.{language.code}",
+        lambda split, language: f"PAN-X.{language.code}" if language.code in LANGUAGES else None,
         lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
         from_hub,
     ),

@@ -12,6 +12,7 @@ from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_sentences
 
+LANGUAGES = ("de", "en", "es", "fr", "ja", "ko", "zh")
 LABELS = ("0", "1")
 
 
@@ -22,7 +23,7 @@ def official_files(root: Path, split: Split, language: Language) -> Sequence[Pat
 
 def read_official(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
     """Columns id, sentence1, sentence2, label, under a heading."""
-    return read_sentences(files, (1, 2), 3, header=True)
+    return read_sentences(files, (1, 2), 3, header=True, quoted=False)
 
 
 def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]:
@@ -34,7 +35,9 @@ def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]
 def read_xtreme(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
     """Two sentences and a label, which test files hide; a translation has the English sentences before it."""
     translated = split == "train" and language.code != ENGLISH
-    return read_sentences(files, (2, 3) if translated else (0, 1), 4 if translated else 2, header=False)
+    if translated:
+        return read_sentences(files, (2, 3), 4, header=False, quoted=False)
+    return read_sentences(files, (0, 1), 2, header=False)
 
 
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
@@ -52,7 +55,7 @@ TASK = Task(
     score=lambda labels, predictions, language: official.accuracy(labels, predictions),
     hub=Hub(
         "google-research-datasets/paws-x",
-        lambda split, language: language.code,
+        lambda split, language: language.code if language.code in LANGUAGES else None,
         lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
         from_hub,
     ),

@@ -29,16 +29,35 @@ QUERIES = pa.schema([("id", pa.string()), ("text", pa.string()), ("targets", pa.
 CANDIDATES = pa.schema([("id", pa.string()), ("text", pa.string())])
 
 
-def read_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number, from 1, and cells of the rows of a tab-separated file that are not blank; quotes as `csv` writes them."""
-    rows = csv.reader(io.StringIO(read_text(file), newline=""), delimiter="\t")
-    for number, row in enumerate(rows, 1):
-        if row:
-            yield number, row
+def read_rows(file: Path, quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
+    """Number, from 1, and cells of the rows of a tab-separated file that are not blank.
+
+    Quotes are as `csv` writes them, or, where `quoted` is false, characters like others.
+
+    Raises:
+        UserError: quotes that `csv` does not write, which would swallow tabs and lines.
+    """
+    text, number = read_text(file), 0
+    plain = (line.removesuffix("\r").split("\t") for line in text.split("\n"))
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True) if quoted else plain
+    try:
+        for number, row in enumerate(rows, 1):
+            if row not in ([], [""]):
+                yield number, row
+    except csv.Error as error:
+        raise UserError(
+            f"{file}, row {number + 1}: a cell that begins with a quote must end with one, and quotes in it must be "
+            f"doubled: {error}."
+        ) from None
 
 
 def read_sentences(
-    files: Sequence[Path], columns: Sequence[int], label: int | None, header: bool, rename: Callable[[str], str] = str
+    files: Sequence[Path],
+    columns: Sequence[int],
+    label: int | None,
+    header: bool,
+    rename: Callable[[str], str] = str,
+    quoted: bool = True,
 ) -> pa.Table:
     """One text or two (`columns`) and a label, which is null where the row has no such cell.
 
@@ -47,7 +66,7 @@ def read_sentences(
     """
     rows = []
     for file in files:
-        for number, cells in read_rows(file):
+        for number, cells in read_rows(file, quoted):
             if header and number == 1:
                 continue
             if len(cells) <= max(columns):
@@ -147,16 +166,23 @@ def read_squad(files: Sequence[Path], choose: Callable[[int], bool] = lambda art
 
 
 def json_lines(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number, from 1, and object of every line.
+    """Number, from 1, and object of every line that is not blank, read one by one.
 
     Raises:
-        UserError: a line that is no JSON object.
+        UserError: no such file, or a line that is no JSON object.
     """
-    for number, line in enumerate(text_lines(file), 1):
-        try:
-            found = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{file}, line {number}: not valid JSON: {error.msg}.") from None
-        if not isinstance(found, dict):
-            raise UserError(f"{file}, line {number}: a JSON object is expected.")
-        yield number, found
+    if not file.is_file():
+        raise UserError(f"There is no file {str(file)!r}.")
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            try:
+                found = json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError:
+                raise UserError(f"{file}, line {number}: not UTF-8; convert the file to UTF-8.") from None
+            except json.JSONDecodeError as error:
+                raise UserError(f"{file}, line {number}: not valid JSON: {error.msg}.") from None
+            if not isinstance(found, dict):
+                raise UserError(f"{file}, line {number}: a JSON object is expected.")
+            yield number, found

@@ -9,9 +9,10 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, rejected_row
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_rows, read_sentences
 
+LANGUAGES = tuple(["ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"])
 LABELS = ("contradiction", "entailment", "neutral")
 HUB_LABELS = ("entailment", "neutral", "contradiction")
 
@@ -21,6 +22,9 @@ def rename(label: str) -> str:
 
 
 def official_files(root: Path, split: Split, language: Language) -> Sequence[Path]:
+    """The development and the test file hold all languages."""
+    if language.code not in LANGUAGES:
+        return []
     if split == "train":
         return [root / "xnli" / "XNLI-MT-1.0" / "multinli" / f"multinli.train.{language.code}.tsv"]
     return [root / "xnli" / "XNLI-1.0" / f"xnli.{split}.tsv"]
@@ -29,12 +33,13 @@ def official_files(root: Path, split: Split, language: Language) -> Sequence[Pat
 def read_official(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
     """`multinli.train.LANG.tsv`: two texts and a label; `xnli.SPLIT.tsv`: language 0, label 1, texts 6 and 7."""
     if split == "train":
-        return read_sentences(files, (0, 1), 2, header=True, rename=rename)
-    rows = [
-        {"text": cells[6], "pair": cells[7], "label": rename(cells[1])}
-        for number, cells in read_rows(files[0])
-        if number > 1 and len(cells) > 7 and cells[0] == language.code
-    ]
+        return read_sentences(files, (0, 1), 2, header=True, rename=rename, quoted=False)
+    rows = []
+    for number, cells in read_rows(files[0], quoted=False):
+        if number > 1 and cells[0] == language.code:
+            if len(cells) < 8:
+                raise rejected_row(files[0], number, f"8 cells are expected, not {len(cells)}")
+            rows.append({"text": cells[6], "pair": cells[7], "label": rename(cells[1])})
     return pa.Table.from_pylist(rows, schema=SENTENCES)
 
 
@@ -47,7 +52,9 @@ def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]
 def read_xtreme(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
     """`SPLIT-LANG.tsv`: two texts and a label, which test files hide; a translation has the English texts before it."""
     translated = split == "train" and language.code != ENGLISH
-    return read_sentences(files, (2, 3) if translated else (0, 1), 4 if translated else 2, header=False, rename=rename)
+    if translated:
+        return read_sentences(files, (2, 3), 4, header=False, rename=rename, quoted=False)
+    return read_sentences(files, (0, 1), 2, header=False, rename=rename)
 
 
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
@@ -65,7 +72,7 @@ TASK = Task(
     score=lambda labels, predictions, language: official.accuracy(labels, predictions),
     hub=Hub(
         "facebook/xnli",
-        lambda split, language: language.code,
+        lambda split, language: language.code if language.code in LANGUAGES else None,
         lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
         from_hub,
     ),

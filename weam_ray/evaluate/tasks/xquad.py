@@ -17,6 +17,8 @@ from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import QUESTIONS, read_squad
 
+LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")
+
 
 def own_file(root: Path, language: Language) -> Path:
     return root / "xquad" / f"xquad.{language.code}.json"
@@ -96,7 +98,7 @@ TASK = Task(
     score=lambda labels, predictions, language: official.squad(labels, predictions),
     hub=Hub(
         "google/xquad",
-        lambda split, language: f"xquad.{language.code}",
+        lambda split, language: f"xquad.{language.code}" if language.code in LANGUAGES else None,
         lambda split, language: "validation" if split == "test" else None,
         lambda data, split, language: squad_rows(data),
     ),

@@ -1,0 +1,349 @@
+"""Comparison of evaluation folders that the tests write: pairing, claims, verdicts, and every refusal."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from weam_ray.errors import UserError
+from weam_ray.evaluate.compare import CHECKPOINTS, EXAMPLES, METHODS, SEEDS, SystemPair, Unit, compare, matched
+from weam_ray.evaluate.statistics import DIFFERENT, DIFFERENT_HERE, IDENTICAL, NOT_SHOWN
+
+SIZE = 200
+
+
+def folder_of(
+    path: Path,
+    tasks: dict[str, dict[str, Sequence[float]]],
+    seeds: Sequence[int] = (1, 2, 3, 4, 5),
+    models: Sequence[str] = ("model",),
+    pretraining_seeds: Sequence[int | None] | None = None,
+    untrained: Sequence[str] = (),
+    metric: str = "accuracy",
+    size: int = SIZE,
+    **about: Any,
+) -> Path:
+    """An evaluation folder with accuracies near the scores of {task: {language: (seeds,)}}."""
+    result: dict[str, Any] = {}
+    for task, languages in tasks.items():
+        result[task] = {}
+        for language, scores in languages.items():
+            told = []
+            for place, score in enumerate(scores):
+                folder = path / "examples" / task / str(place + 1 if task in untrained else seeds[place])
+                folder.mkdir(parents=True, exist_ok=True)
+                right = (np.arange(size) >= size - round(score / 100 * size)).astype(float)
+                pq.write_table(
+                    pa.table({"numerator": right, "denominator": np.ones(size)}), folder / f"{language}.parquet"
+                )
+                told.append(100 * right.mean())
+            result[task][language] = {"metric": metric, "data": "f00d", "mean": np.mean(told), "per_seed": told}
+    evaluation = {
+        "system": path.name,
+        "models": list(models),
+        "pretraining_seeds": list(pretraining_seeds or [None] * len(models)),
+        "seeds": list(seeds),
+        "setting": "zero-shot",
+        "intermediate": [],
+        "tasks": {task: {"trained": task not in untrained, "metric": metric, "data": "f00d"} for task in tasks},
+    }
+    (path / "evaluation.json").write_text(json.dumps({**evaluation, **about}))
+    (path / "result.json").write_text(json.dumps(result))
+    return path
+
+
+def changed(folder: Path, name: str, *keys: str, value: Any) -> None:
+    """Replace a value in a JSON file of a folder; None removes it."""
+    tree = json.loads((folder / name).read_text())
+    inner = tree
+    for key in keys[:-1]:
+        inner = inner[key]
+    if value is None:
+        del inner[keys[-1]]
+    else:
+        inner[keys[-1]] = value
+    (folder / name).write_text(json.dumps(tree))
+
+
+def of_two(first: Path, second: Path) -> SystemPair:
+    (pair,) = compare([first, second], num_resamples=200).pairs
+    return pair
+
+
+FIRST = {"xnli": {"en": (80, 81, 82, 81, 80), "de": (60, 61, 60, 62, 61), "sw": (40, 41, 42, 40, 41)}}
+SECOND = {"xnli": {"en": (80, 82, 81, 81, 81), "de": (70, 71, 69.5, 72, 72), "sw": (41, 40, 43, 40, 42)}}
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> tuple[Path, Path]:
+    return folder_of(tmp_path / "mbert", FIRST), folder_of(tmp_path / "weam", SECOND)
+
+
+class TestVerdicts:
+    def test_a_task_by_seeds(self, both: tuple[Path, Path]) -> None:
+        pair = of_two(*both)
+        (task,) = pair.tasks
+        assert (pair.first.name, pair.second.name) == ("mbert", "weam")
+        assert (task.decided_by, task.claim, task.seeds) == (SEEDS, CHECKPOINTS, "seeds by number: 1, 2, 3, 4, 5")
+        rows = {row.language: row for row in task.languages.rows}
+        assert {language: row.verdict for language, row in rows.items()} == {
+            "en": NOT_SHOWN,
+            "de": DIFFERENT,
+            "sw": NOT_SHOWN,
+        }
+        assert rows["de"].seeds.difference == pytest.approx(10.1)
+        assert rows["de"].examples.difference == pytest.approx(10.1)
+        low, high = rows["de"].examples.interval
+        assert 5 < low < 10.1 < high < 15
+        assert rows["de"].num_examples == SIZE
+        assert rows["de"].adjusted_p == pytest.approx(3 * (rows["de"].seeds.p or 0))
+        assert task.languages.average is not None
+        assert task.languages.average.verdict == DIFFERENT
+        assert pair.left_out == pair.remarks == ()
+
+    def test_tree_is_json(self, both: tuple[Path, Path]) -> None:
+        tree = compare(both, num_resamples=200).tree()
+        assert json.loads(json.dumps(tree, allow_nan=False)) == tree
+        row = tree["pairs"][0]["tasks"][0]["languages"]["rows"][1]
+        assert (row["language"], row["verdict"], row["first"]["per_seed"]) == ("de", DIFFERENT, [60, 61, 60, 62, 61])
+        assert tree["intervals_and_examples"] == "sampling error of the test set only"
+
+    def test_a_folder_with_itself(self, both: tuple[Path, Path]) -> None:
+        (task,) = of_two(both[0], both[0]).tasks
+        assert {row.verdict for row in task.languages.rows} == {IDENTICAL}
+
+    def test_all_against_the_first(self, both: tuple[Path, Path], tmp_path: Path) -> None:
+        third = folder_of(tmp_path / "tlm", FIRST, system="weam")
+        found = compare([*both, third], num_resamples=200)
+        assert [pair.first.name for pair in found.pairs] == ["mbert", "mbert"]
+        assert [pair.second.name for pair in found.pairs] == [f"weam ({both[1]})", f"weam ({third})"]
+        assert found.pairs[0].tasks[0].languages.rows[1].verdict == DIFFERENT
+        assert found.pairs[1].tasks[0].languages.rows[1].verdict == IDENTICAL
+
+    def test_one_seed_makes_no_claim(self, tmp_path: Path) -> None:
+        first = folder_of(tmp_path / "a", {"xnli": {"de": (40,)}}, seeds=[1])
+        second = folder_of(tmp_path / "b", {"xnli": {"de": (90,)}}, seeds=[1])
+        (task,) = of_two(first, second).tasks
+        assert (task.decided_by, task.claim) == (SEEDS, CHECKPOINTS)
+        assert task.languages.rows[0].verdict == NOT_SHOWN
+        assert task.languages.rows[0].seeds.p is None
+
+    def test_an_error_rate(self, tmp_path: Path) -> None:
+        scores = {"aer": {"de": (30,), "ro": (40,)}}
+        first = folder_of(tmp_path / "a", scores, untrained=["aer"], metric="aer")
+        (task,) = of_two(first, first).tasks
+        assert task.lower_is_better
+        assert task.languages.worst[0][0] == "ro"
+
+
+class TestUntrained:
+    def test_one_model_each_is_decided_by_examples(self, tmp_path: Path) -> None:
+        first = folder_of(tmp_path / "a", {"tatoeba": {"de": (40,), "sw": (50,)}}, untrained=["tatoeba"])
+        second = folder_of(tmp_path / "b", {"tatoeba": {"de": (60,), "sw": (50.5,)}}, untrained=["tatoeba"])
+        (task,) = of_two(first, second).tasks
+        assert (task.decided_by, task.claim, task.seeds) == (EXAMPLES, CHECKPOINTS, "one model against one")
+        assert [row.verdict for row in task.languages.rows] == [DIFFERENT_HERE, NOT_SHOWN]
+        assert task.languages.rows[0].first.std is None
+
+    def test_several_models_each_are_decided_by_seeds(self, tmp_path: Path) -> None:
+        models = ["p1", "p2", "p3"]
+        first = folder_of(tmp_path / "a", {"t": {"de": (40, 41, 42)}}, models=models, untrained=["t"])
+        second = folder_of(
+            tmp_path / "b", {"t": {"de": (60, 62, 61)}}, models=[f"w{m}" for m in models], untrained=["t"]
+        )
+        (task,) = of_two(first, second).tasks
+        assert (task.decided_by, task.claim) == (SEEDS, METHODS)
+        assert task.seeds == "models in order, as their numbers differ: 1 with 1, 2 with 2, 3 with 3"
+        assert task.languages.rows[0].verdict == DIFFERENT
+
+    def test_one_model_against_several(self, tmp_path: Path) -> None:
+        first = folder_of(tmp_path / "a", {"t": {"de": (40,)}}, untrained=["t"])
+        second = folder_of(tmp_path / "b", {"t": {"de": (60, 62, 61)}}, models=["x", "y", "z"], untrained=["t"])
+        (task,) = of_two(first, second).tasks
+        assert (task.decided_by, task.claim, task.seeds) == (SEEDS, CHECKPOINTS, "one model against each of 3")
+        assert task.languages.rows[0].seeds.num_seeds == 3
+
+    def test_the_same_model_twice_is_one(self, tmp_path: Path) -> None:
+        first = folder_of(tmp_path / "a", {"t": {"de": (40, 41)}}, models=["x", "x", "y"], untrained=["t"])
+        (task,) = of_two(first, first).tasks
+        assert task.languages.rows[0].first.per_seed == (40, 41)
+
+
+class TestClaims:
+    @pytest.mark.parametrize(
+        ("models", "pretraining_seeds", "claim"),
+        [
+            (["a", "b", "c", "d", "e"], [1, 2, 3, 4, 5], METHODS),
+            (["a", "b", "c", "d", "e"], None, METHODS),
+            (["a"], [1], CHECKPOINTS),
+            (["a", "a", "b", "b", "b"], None, CHECKPOINTS),  # seeds that share a model are no five trainings
+            (["a", "b", "c", "d", "e"], [1, 1, 1, 1, 1], CHECKPOINTS),  # copies
+        ],
+    )
+    def test_what_is_claimed(self, tmp_path: Path, models: list[str], pretraining_seeds: Any, claim: str) -> None:
+        many = [str(k) for k in range(5)]
+        first = folder_of(tmp_path / "a", FIRST, models=many)
+        second = folder_of(tmp_path / "b", SECOND, models=models, pretraining_seeds=pretraining_seeds)
+        assert of_two(first, second).tasks[0].claim == of_two(second, first).tasks[0].claim == claim
+
+
+class TestPairing:
+    @staticmethod
+    def units(*seeds: int | None) -> list[Unit]:
+        return [Unit(str(seed), seed, "m", None) for seed in seeds]
+
+    @pytest.mark.parametrize(
+        ("first", "second", "pairs", "sentence"),
+        [
+            ((1, 2, 3), (3, 1, 2), [(1, 1), (2, 2), (3, 3)], "seeds by number: 1, 2, 3"),
+            ((1, 2), (11, 12), [(1, 11), (2, 12)], "seeds in order, as their numbers differ: 1 with 11, 2 with 12"),
+            ((1, 2, 3), (3, 1), [(1, 1), (3, 3)], "seeds by number: 1, 3; left out, as the other system has fewer: 2"),
+            (
+                (1, 2),
+                (2, 3, 4),
+                [(1, 2), (2, 3)],
+                "seeds in order, as their numbers differ: 1 with 2, 2 with 3; "
+                "left out, as the other system has fewer: 4",
+            ),
+        ],
+    )
+    def test_seeds(self, first: Any, second: Any, pairs: list[tuple[int, int]], sentence: str) -> None:
+        ours, theirs, said = matched(self.units(*first), self.units(*second), True)
+        assert [(own.seed, other.seed) for own, other in zip(ours, theirs, strict=True)] == pairs
+        assert said == sentence
+
+    def test_unknown_pretraining_seeds_stand_in_order(self) -> None:
+        said = matched(self.units(None, None), self.units(None, None), False)[2]
+        assert said.startswith("models in order")
+        assert matched(self.units(1, 2), self.units(1, 2), False)[2] == "pre-training seeds by number: 1, 2"
+
+    def test_seeds_are_paired_and_not_places(self, tmp_path: Path) -> None:
+        """The same scores by seed, in another order: nothing differs."""
+        first = folder_of(tmp_path / "a", {"t": {"de": (60, 65, 70)}}, seeds=[1, 2, 3])
+        second = folder_of(tmp_path / "b", {"t": {"de": (70, 60, 65)}}, seeds=[3, 1, 2])
+        assert of_two(first, second).tasks[0].languages.rows[0].verdict == IDENTICAL
+
+
+class TestWhatIsLeftOut:
+    def test_tasks_and_languages_of_one(self, tmp_path: Path) -> None:
+        first = folder_of(tmp_path / "a", {**FIRST, "pawsx": {"de": [50] * 5}})
+        second = folder_of(tmp_path / "b", {"xnli": {"de": [50] * 5, "ur": [50] * 5}})
+        pair = of_two(first, second)
+        assert [row.language for row in pair.tasks[0].languages.rows] == ["de"]
+        assert pair.left_out == (
+            f"pawsx: only in {first}",
+            f"xnli, en: only in {first}",
+            f"xnli, sw: only in {first}",
+            f"xnli, ur: only in {second}",
+        )
+
+    def test_another_setting_is_said(self, both: tuple[Path, Path]) -> None:
+        changed(both[1], "evaluation.json", "intermediate", value=["mnli"])
+        assert of_two(*both).remarks == (f'intermediate: [] in {both[0]}, ["mnli"] in {both[1]}',)
+
+
+def refusal(*folders: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        compare(folders, num_resamples=20)
+    return str(caught.value)
+
+
+class TestRefusals:
+    def test_one_folder(self, both: tuple[Path, Path]) -> None:
+        assert refusal(both[0]) == "A comparison takes two folders of evaluations or more, not 1."
+
+    @pytest.mark.parametrize("name", ["evaluation.json", "result.json"])
+    def test_an_unfinished_folder(self, both: tuple[Path, Path], name: str) -> None:
+        (both[1] / name).unlink()
+        assert refusal(*both) == f"{str(both[1])!r} is no folder of a finished evaluation: it has no {name}."
+
+    @pytest.mark.parametrize(("key", "name"), [("seeds", "evaluation.json"), ("tasks", "evaluation.json")])
+    def test_a_key_that_is_missing(self, both: tuple[Path, Path], key: str, name: str) -> None:
+        changed(both[0], name, key, value=None)
+        assert refusal(*both) == f"{both[0] / name} lacks {key!r}; evaluate again."
+
+    def test_files_of_another_kind(self, both: tuple[Path, Path]) -> None:
+        (both[0] / "result.json").write_text("[]")
+        assert refusal(*both) == f"{both[0]}: evaluation.json and result.json must hold JSON objects; evaluate again."
+        (both[0] / "result.json").write_text("{")
+        assert "not valid JSON" in refusal(*both)
+
+    def test_seeds_and_models_that_do_not_fit(self, both: tuple[Path, Path]) -> None:
+        file = both[0] / "evaluation.json"
+        changed(both[0], "evaluation.json", "seeds", value=[1, 2, 3, 4, 1])
+        assert refusal(*both) == f"{file}: seed 1 is there twice; a seed counts once."
+        changed(both[0], "evaluation.json", "models", value=["a", "b"])
+        assert refusal(*both) == f"{file}: models and pretraining_seeds must have one entry a model each."
+        changed(both[0], "evaluation.json", "pretraining_seeds", value=[1, 2])
+        assert refusal(*both) == f"{file}: 2 models for 5 seeds, not one or as many."
+
+    def test_no_task_and_no_language_in_common(self, tmp_path: Path) -> None:
+        first = folder_of(tmp_path / "a", {"t": {"de": [50] * 5}})
+        second, third = (
+            folder_of(tmp_path / "b", {"u": {"de": [50] * 5}}),
+            folder_of(tmp_path / "c", {"t": {"fr": [50] * 5}}),
+        )
+        assert refusal(first, second) == f"There is no task to compare: {first} has t and {second} has u."
+        assert refusal(first, third) == f"There is no language of t to compare: {first} has de and {third} has fr."
+
+    @pytest.mark.parametrize(
+        ("key", "value", "said"),
+        [
+            ("data", "beef", 'fingerprint of the test data: "beef" there, "f00d" here'),
+            ("metric", "f1", 'metric: "f1" there, "accuracy" here'),
+            ("trained", False, "fine-tuned: false there, true here"),
+        ],
+    )
+    def test_a_task_that_was_measured_otherwise(self, both: tuple[Path, Path], key: str, value: Any, said: str) -> None:
+        changed(both[1], "evaluation.json", "tasks", "xnli", key, value=value)
+        assert refusal(*both) == f"{both[1]} cannot be compared with {both[0]}: xnli, {said}; evaluate both alike."
+
+    @pytest.mark.parametrize(
+        ("key", "value", "said"),
+        [
+            ("data", "beef", 'fingerprint of the test data: "beef" there, "f00d" here'),
+            ("metric", "f1", 'metric: "f1" there, "accuracy" here'),
+        ],
+    )
+    def test_a_language_that_was_measured_otherwise(
+        self, both: tuple[Path, Path], key: str, value: str, said: str
+    ) -> None:
+        changed(both[1], "result.json", "xnli", "de", key, value=value)
+        assert refusal(*both) == f"{both[1]} cannot be compared with {both[0]}: xnli, de, {said}; evaluate both alike."
+
+    def test_another_number_of_examples(self, both: tuple[Path, Path], tmp_path: Path) -> None:
+        small = folder_of(tmp_path / "small", FIRST, size=100)
+        expected = f"{small} cannot be compared with {both[0]}: xnli, en, test examples: 100 there, 200 here;"
+        assert refusal(both[0], small) == f"{expected} evaluate both alike."
+
+    def test_examples_that_differ_by_seed(self, both: tuple[Path, Path]) -> None:
+        table = pa.table({"numerator": np.ones(3), "denominator": np.ones(3)})
+        pq.write_table(table, both[1] / "examples" / "xnli" / "2" / "de.parquet")
+        expected = f"{both[1]}: xnli, de has not as many examples for each seed: 200 for 1, 3 for 2, 200 for 3"
+        assert refusal(*both).startswith(expected)
+
+    def test_examples_of_another_score(self, both: tuple[Path, Path]) -> None:
+        changed(both[1], "result.json", "xnli", "de", "per_seed", value=[70, 71.5, 69.5, 72, 72])
+        assert refusal(*both) == (
+            f"{both[1]}: the examples of xnli, de, 2 make 71.00, and result.json has 70.00, 71.50, 69.50, 72.00, "
+            "72.00: the folder was changed; evaluate again."
+        )
+
+    def test_examples_that_are_missing_or_damaged(self, both: tuple[Path, Path]) -> None:
+        file = both[0] / "examples" / "xnli" / "3" / "sw.parquet"
+        file.unlink()
+        assert refusal(*both) == f"{both[0]}: xnli, sw has no {str(file)!r}; evaluate again."
+        file.write_bytes(b"no table")
+        assert refusal(*both).startswith(f"{file}: no table of numerator and denominator: ")
+        for columns in ({"numerator": [1.0]}, {"numerator": ["a"], "denominator": ["b"]}):
+            pq.write_table(pa.table(columns), file)
+            assert refusal(*both).startswith(f"{file}: no table of numerator and denominator: ")
+        pq.write_table(pa.table({"numerator": [1.0, None], "denominator": [1.0, 1.0]}), file)
+        assert refusal(*both) == f"{file} has a value that is no number; evaluate again."
+        pq.write_table(pa.table({"numerator": pa.array([], "f8"), "denominator": pa.array([], "f8")}), file)
+        assert refusal(*both) == f"{file} has no rows; evaluate again."

@@ -1,0 +1,204 @@
+"""What an evaluation runs: tasks with their data, languages, labels and recipes, checked before anything is trained."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from weam_ray.config import EncoderSection, fingerprint
+from weam_ray.encoder import encoder_fingerprint
+from weam_ray.errors import UserError
+from weam_ray.evaluate.alignment import gold_sets, held_out_of
+from weam_ray.evaluate.data import TaskData, table_fingerprint
+from weam_ray.evaluate.kinds import KINDS
+from weam_ray.evaluate.languages import ENGLISH, language
+from weam_ray.evaluate.running import ALIGNMENT, AlignmentRun, Run, parts_of
+from weam_ray.evaluate.settings import EvaluationSettings, Recipe
+from weam_ray.evaluate.tasks import intermediate_of, task_of
+from weam_ray.evaluate.tasks.base import Split, Task
+from weam_ray.runs import CONFIG
+from weam_ray.storage import SourceHashes
+
+
+@dataclass
+class Planned:
+    """A task with its data, recipe, labels and test languages; `data_fingerprints` by split and language."""
+
+    data: TaskData
+    recipe: Recipe
+    labels: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    data_fingerprints: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        return self.data.task
+
+    def test_fingerprints(self) -> dict[str, str]:
+        """Of the test rows, by language."""
+        return {code: self.data_fingerprints[f"test-{code}"] for code in self.tests}
+
+
+class EvaluationPlan:
+    """Everything that an evaluation will run, with the fingerprints that say whether it has run."""
+
+    def __init__(self, settings: EvaluationSettings, hashes: SourceHashes) -> None:
+        """Find the data and check them.
+
+        Raises:
+            UserError: unknown tasks or languages, missing data, labels that training does not show, models that cannot
+                be those of one system.
+        """
+        self.settings = settings
+        root = None if settings.data_root is None else Path(settings.data_root).expanduser().absolute()
+        if root is not None and not root.is_dir():
+            raise UserError(f"--data-root: there is no folder {str(root)!r}.")
+        self.root = root
+        self.models = {
+            model: encoder_fingerprint(EncoderSection(name=model), hashes) for model in dict.fromkeys(settings.models)
+        }
+        tokenizers = {encoder_fingerprint(EncoderSection(name=model), hashes, True) for model in self.models}
+        if len(tokenizers) > 1:
+            raise UserError("--model: the models of one system must share a tokenizer, and these do not.")
+        (self.tokenizer,) = tokenizers
+        self.chain = [self.planned(intermediate_of(name), tested=False) for name in settings.intermediate]
+        names = [name for name in dict.fromkeys(settings.tasks) if name != ALIGNMENT]
+        self.tasks = [self.planned(task_of(name), tested=True) for name in names]
+        self.runs: list[Run | AlignmentRun] = [run for planned in self.tasks for run in self.runs_of(planned)]
+        if ALIGNMENT in settings.tasks:
+            self.runs += self.alignment_runs()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes another evaluation of one: the system, its models, the setting, the intermediate tasks."""
+        return {
+            "system": self.settings.system,
+            "setting": self.settings.setting,
+            "models": list(self.models.values()),
+            "intermediate": [planned.task.name for planned in self.chain],
+        }
+
+    def planned(self, task: Task, tested: bool) -> Planned:
+        """A task with data that are there, whose labels training shows."""
+        data = TaskData.found(task, self.root)
+        print(f"{task.name}: the data are in the form '{data.form}'")
+        planned = Planned(data, self.settings.recipe_of(task.name, task.recipe), notes=list(task.notes))
+        if data.layout is not None and data.layout.note:
+            planned.notes.append(data.layout.note)
+            print(f"{task.name}: {data.layout.note}")
+        planned.tests = self.test_languages(data) if tested else ()
+        needed: list[tuple[Split, str]] = [("train", ENGLISH), ("dev", ENGLISH)] if task.trained else []
+        if tested and task.trained and self.settings.setting != "zero-shot":
+            needed += [("train", code) for code in planned.tests if code != ENGLISH]
+        tables = {(split, code): data.read(split, code) for split, code in needed}
+        tables |= {("test", code): data.read("test", code) for code in planned.tests}
+        planned.data_fingerprints = {f"{split}-{code}": table_fingerprint(own) for (split, code), own in tables.items()}
+        planned.labels = known_labels(planned, tables) if task.trained else task.labels
+        return planned
+
+    def test_languages(self, data: TaskData) -> tuple[str, ...]:
+        """English first, then the languages that are asked for, or all that have test data.
+
+        Raises:
+            UserError: a language without test data.
+        """
+        asked = [language(code).code for code in self.settings.languages] or data.test_languages()
+        for code in asked:
+            if code != ENGLISH and not data.has("test", language(code)):
+                known = ", ".join(data.test_languages()) or "none"
+                raise UserError(
+                    f"{data.task.name}: no test data for {code} in the form '{data.form}'; there are data for {known}."
+                )
+        first = [ENGLISH] if data.has("test", language(ENGLISH)) else []
+        return tuple(dict.fromkeys([*first, *(code for code in asked if code != ENGLISH)]))
+
+    def runs_of(self, planned: Planned) -> Iterator[Run]:
+        """Each (task, seed), in `translate-train` each language of it; each (task, model) where nothing is trained."""
+        if not planned.task.trained:
+            for number, model in enumerate(self.models, 1):
+                yield self.run(planned, number, 0, model, (), planned.tests)
+            return
+        for seed in self.settings.seeds:
+            for part, trains_on, tests in parts_of(self.settings.setting, planned.tests):
+                yield self.run(planned, seed, seed, self.settings.model_of(seed), trains_on, tests, part)
+
+    def alignment_runs(self) -> Iterator[AlignmentRun]:
+        """One for each model: on the held-out pairs of a run, and on gold sets under the data root.
+
+        Raises:
+            UserError: there is neither, or one of them is not as it should be.
+        """
+        sets = gold_sets(self.root)
+        layer = self.settings.recipes.get(ALIGNMENT, {}).get("layer")
+        for number, model in enumerate(self.models, 1):
+            given = self.settings.held_out
+            run = Path(given).expanduser().absolute() if given else Path(model).expanduser().absolute().parent
+            there = given is not None or (run / CONFIG).is_file()
+            pairs = held_out_of(run) if there else []
+            if not pairs and not sets:
+                raise UserError(
+                    f"{ALIGNMENT}: {model} is no model of a run of ours, and --data-root has no gold/*.src-tgt; name a "
+                    "run with held_out=DIR, or a data root with gold links."
+                )
+            names = ", ".join(own.name for own in pairs) or "no run"
+            print(f"{ALIGNMENT}: {model}: held-out pairs of {names}; {len(sets)} gold sets")
+            data = [*(own.fingerprint for own in pairs), *(own.fingerprint for own in sets)]
+            known = fingerprint([self.models[model], data, layer, self.settings.threads])
+            yield AlignmentRun(number, model, run if there else None, self.root, layer, known)
+
+    def run(
+        self,
+        planned: Planned,
+        number: int,
+        seed: int,
+        model: str,
+        trains_on: tuple[str, ...],
+        tests: tuple[str, ...],
+        part: str = "",
+    ) -> Run:
+        """A run, with the fingerprint of all that can change its result."""
+        used = {f"train-{code}" for code in trains_on} | {f"test-{code}" for code in tests} | {f"dev-{ENGLISH}"}
+        given = {
+            "task": planned.task.name,
+            "recipe": planned.recipe.model_dump(),
+            "labels": planned.labels,
+            "data": {name: own for name, own in planned.data_fingerprints.items() if name in used},
+            "model": self.models[model],
+            "seed": seed,
+            "trains_on": trains_on,
+            "threads": self.settings.threads,
+            "intermediate": [
+                (own.task.name, own.recipe.model_dump(), own.data_fingerprints) for own in self.chain if trains_on
+            ],
+        }
+        recipe, labels = planned.recipe, planned.labels
+        return Run(planned.data, number, seed, model, recipe, labels, trains_on, tests, fingerprint(given), part)
+
+
+def known_labels(planned: Planned, tables: dict[tuple[Split, str], pa.Table]) -> tuple[str, ...]:
+    """The labels of a task that predicts labels of a set: its own, or those of the training data.
+
+    Raises:
+        UserError: a label that neither the task nor its training data know.
+    """
+    kind, task = KINDS[planned.task.kind], planned.task
+    found = {
+        part: kind.labels(table) for part, table in tables.items() if task.kind != "retrieval" or part[0] != "test"
+    }
+    shown = set().union(*(labels for (split, _), labels in found.items() if split == "train"))
+    known = tuple(task.labels) or tuple(sorted(shown))
+    for (split, code), labels in found.items():
+        strange = sorted(labels - set(known))
+        if strange:
+            raise UserError(
+                f"{task.name}: the {split} data for {code} have the label {strange[0]!r}, which "
+                + (f"is none of the task's ({', '.join(known)})." if task.labels else "no training example has.")
+            )
+        unseen = sorted(labels - shown)
+        if unseen:
+            planned.notes.append(f"{code}: no training example has {', '.join(unseen)}; these count as wrong")
+            print(f"{task.name}, {planned.notes[-1]}.")
+    return known

@@ -1,0 +1,61 @@
+"""Pictures of alignment: figures by layer and language, and the cosines between the words of a pair."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# of each task the figure that is drawn, and what it is called
+DRAWN = {
+    "sentence_retrieval": ("centred_forward", "sentence retrieval, centred, P@1, %"),
+    "word_retrieval": ("centred_forward", "word retrieval, centred, P@1, %"),
+    "gold_alignment": ("aer", "error rate of links from states, %"),
+}
+
+
+def layer_curves(record: dict[str, Any], file: Path) -> Path:
+    """Write a PNG: for each alignment task a curve a language over the layers, and the margin of linked words."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    panels = [(task, *DRAWN[task]) for task in record["layers"]]
+    if "word_retrieval" in record["layers"]:
+        panels.append(("word_retrieval", "margin", "cosine of linked words minus that of random ones"))
+    figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), constrained_layout=True, squeeze=False)
+    for own, (task, key, label) in zip(axes[0], panels, strict=True):
+        for code, layers in record["layers"][task].items():
+            own.plot(range(len(layers)), [figures[key] for figures in layers], marker=".", label=code)
+        own.axvline(record["layer"], color="grey", linestyle=":", linewidth=1)
+        own.set(xlabel="layer (0: embeddings)", ylabel=label)
+        own.legend(fontsize=8)
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+    return file
+
+
+def similarity_maps(record: dict[str, Any], file: Path) -> Path:
+    """Write a PNG: for each language a heat map of the cosines between the words of one held-out pair."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    cosines = record["cosines"]
+    columns = min(3, len(cosines))
+    rows = -(-len(cosines) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(5.5 * columns, 5 * rows), constrained_layout=True, squeeze=False
+    )
+    for own in axes.flat[len(cosines) :]:
+        own.axis("off")
+    for own, (code, (source, target, values)) in zip(axes.flat, cosines.items(), strict=False):
+        image = own.imshow(np.asarray(values), vmin=-1, vmax=1, cmap="RdBu_r")
+        own.set_xticks(range(len(target)), target, rotation=60, ha="right", fontsize=8)
+        own.set_yticks(range(len(source)), source, fontsize=8)
+        own.set_title(f"{code}, layer {record['layer']}")
+    figure.colorbar(image, ax=axes, shrink=0.6, label="cosine")
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+    return file
