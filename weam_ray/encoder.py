@@ -34,15 +34,15 @@ class Family:
 
     encoder: Callable[[Any], Any]
     head: Callable[[Any, "torch.Tensor"], "torch.Tensor"]
-    first_position: Callable[[Any], int] = lambda model: 0
+    first_position: Callable[[Any], int] = lambda config: 0
 
 
 def _distilbert_head(model: Any, states: "torch.Tensor") -> "torch.Tensor":
     return model.vocab_projector(model.vocab_layer_norm(model.activation(model.vocab_transform(states))))
 
 
-def _after_padding(model: Any) -> int:
-    return model.config.pad_token_id + 1
+def _after_padding(config: Any) -> int:
+    return config.pad_token_id + 1
 
 
 FAMILIES = {
@@ -51,6 +51,13 @@ FAMILIES = {
     "xlm-roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states), _after_padding),
     "distilbert": Family(lambda model: model.distilbert, _distilbert_head),
 }
+
+
+def num_positions(config: Any) -> int | None:
+    """How many tokens an encoder has positions for, by its Hugging Face configuration; None where it does not say."""
+    family = FAMILIES.get(config.model_type)
+    positions = getattr(config, "max_position_embeddings", None)
+    return positions - family.first_position(config) if family and positions else positions
 
 
 def packs(model: Any) -> bool:

@@ -117,14 +117,16 @@ class EvaluationJob:
         waiting: dict[Any, Run | AlignmentRun] = {}
         for run in left:
             if isinstance(run, AlignmentRun):
-                waiting[tasks.submit(run_alignment, run, self.folder, settings.threads)] = run
+                waiting[tasks.submit(run_alignment, run, self.folder, settings.threads, settings.use_gpu)] = run
         encoders: dict[int, Any] = {}
         for planned in self.plan.tasks:
             own = [run for run in fine_tuned if run.data is planned.data]
             if not own:
                 continue
             if not planned.task.trained:
-                waiting |= {tasks.submit(run_untrained, run, self.folder, settings.threads): run for run in own}
+                for run in own:
+                    reference = tasks.submit(run_untrained, run, self.folder, settings.threads, settings.use_gpu)
+                    waiting[reference] = run
                 continue
             for run in own:
                 if run.seed not in encoders:
@@ -149,7 +151,7 @@ class EvaluationJob:
             run = waiting.pop(ready)
             record = tasks.get(ready)
             bar.update()
-            bar.write(f"{run.name}: {told(record)} ({record['seconds']:.0f} s)", file=None)
+            bar.write(f"{run.name}: done in {record['seconds']:.0f} s", file=None)
             yield run, record
         bar.close()
 
@@ -177,14 +179,3 @@ class EvaluationJob:
 
         tests = {} if planned.task.kind == "retrieval" else {code: part("test", code) for code in run.tests}
         return part("train", *run.trains_on), part("dev", ENGLISH), tests
-
-
-def told(record: dict[str, Any]) -> str:
-    """The scores of a run, in short."""
-    if "parts" in record:
-        return "; ".join(f"{part['task']}: {told(part)}" for part in record["parts"])
-    scores = record["scores"]
-    if not scores:
-        return "predictions only: the labels are hidden"
-    metric = next(iter(next(iter(scores.values()))))
-    return f"{metric} " + ", ".join(f"{code} {own[metric]:.1f}" for code, own in scores.items())

@@ -5,7 +5,6 @@ rate of links that are read from the states themselves. Retrieval of words is sc
 favours models that were trained on such links; gold links favour none.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from weam_ray.align.symmetrize import symmetrize
 from weam_ray.config import fingerprint
 from weam_ray.corpus.words import segment
 from weam_ray.encode.stage import flat_spans
+from weam_ray.encoder import num_positions
 from weam_ray.errors import UserError
 from weam_ray.evaluate.alignment_error import Gold, check_words, read_gold, score
 from weam_ray.evaluate.forms import text_lines
@@ -28,7 +28,8 @@ from weam_ray.evaluate.layers import WordTexts, layer_sentence_vectors, linked_s
 from weam_ray.evaluate.nearest import normalized
 from weam_ray.evaluate.official import Parts
 from weam_ray.evaluate.retrieval import centred, nearest_is_own, precision_at_1
-from weam_ray.evaluate.state_alignment import state_links
+from weam_ray.evaluate.state_alignment import Method, state_links
+from weam_ray.evaluate.states import check_layer, default_layer
 from weam_ray.evaluate.word_retrieval import layer_word_retrieval
 from weam_ray.storage import Stage
 
@@ -164,7 +165,9 @@ def measure(
     Args:
         layer: whose figures stand in the result; by default 7/12 of the way up, as for Tatoeba.
     """
-    chosen = layer if layer is not None else math.ceil(model.config.num_hidden_layers * 7 / 12)
+    chosen = layer if layer is not None else default_layer(model.config)
+    check_layer(model, chosen)
+    max_length = min(MAX_LENGTH, num_positions(model.config) or MAX_LENGTH)
     layers: dict[str, dict[str, list[dict[str, float]]]] = {}
     parts: dict[str, dict[str, Parts]] = {}
     cosines = {}
@@ -177,19 +180,19 @@ def measure(
         texts = tuple(
             WordTexts.of(tokenizer, *given) for given in zip(pair.texts, pair.spans, pair.word_offsets, strict=True)
         )
-        keep(SENTENCES, pair.name, *sentence_retrieval(model, tokenizer, texts, chosen))
-        keep(WORDS, pair.name, *words(model, tokenizer, texts, pair.links, chosen))
-        cosines[pair.name] = word_cosines(model, tokenizer, pair, chosen)
+        keep(SENTENCES, pair.name, *sentence_retrieval(model, tokenizer, texts, chosen, max_length))
+        keep(WORDS, pair.name, *words(model, tokenizer, texts, pair.links, chosen, max_length))
+        cosines[pair.name] = word_cosines(model, tokenizer, pair, chosen, max_length)
     for own in sets:
-        keep(GOLD, own.name, *gold_alignment(model, tokenizer, own, chosen))
+        keep(GOLD, own.name, *gold_alignment(model, tokenizer, own, chosen, max_length))
     return Measures(chosen, layers, parts, cosines)
 
 
 def sentence_retrieval(
-    model: Any, tokenizer: Any, texts: tuple[WordTexts, ...], layer: int
+    model: Any, tokenizer: Any, texts: tuple[WordTexts, ...], layer: int, max_length: int
 ) -> tuple[list[dict[str, float]], Parts]:
     """P@1 both ways, in percent, each language's mean removed or not; the parts are the mean of both centred ways."""
-    sides = [layer_sentence_vectors(model, tokenizer, side.sentences(), MAX_LENGTH, BATCH_SIZE) for side in texts]
+    sides = [layer_sentence_vectors(model, tokenizer, side.sentences(), max_length, BATCH_SIZE) for side in texts]
     figures = []
     for source, target in zip(*sides, strict=True):
         own: dict[str, float] = {}
@@ -206,10 +209,10 @@ def sentence_retrieval(
 
 
 def words(
-    model: Any, tokenizer: Any, texts: tuple[WordTexts, ...], links: Links, layer: int
+    model: Any, tokenizer: Any, texts: tuple[WordTexts, ...], links: Links, layer: int, max_length: int
 ) -> tuple[list[dict[str, float]], Parts]:
     """P@1 of linked words both ways, in percent, by cosine and CSLS, centred or not, and how states lie."""
-    linked = linked_states(model, tokenizer, texts[0], texts[1], links, MAX_LENGTH, BATCH_SIZE)
+    linked = linked_states(model, tokenizer, texts[0], texts[1], links, max_length, BATCH_SIZE)
     figures = layer_geometry(linked)
     main = None
     for name, centre, similarity in (
@@ -226,17 +229,22 @@ def words(
     return figures, Parts(hits, np.ones(len(hits)))
 
 
-def gold_alignment(model: Any, tokenizer: Any, own: GoldSet, layer: int) -> tuple[list[dict[str, float]], Parts]:
-    """Precision, recall and error rate of links read from the states, in percent, by mutual nearest subwords.
+def gold_alignment(
+    model: Any, tokenizer: Any, own: GoldSet, layer: int, max_length: int
+) -> tuple[list[dict[str, float]], Parts]:
+    """Precision, recall and error rate of links read from the states, in percent: by softmax, whose threshold means
+    less the shorter the states are, and by mutual nearest subwords, `argmax`, which no length changes.
 
-    The parts are those of AER: |A| + |S| - |A∩S| - |A∩P| by |A| + |S|, of each pair.
+    The parts are those of the AER by softmax: |A| + |S| - |A∩S| - |A∩P| by |A| + |S|, of each pair.
     """
     texts = [word_texts(tokenizer, side) for side in own.texts]
-    found = state_links(model, tokenizer, texts[0], texts[1], MAX_LENGTH, BATCH_SIZE, method="argmax")
-    figures = [
-        {key: value for key, value in vars(score(links, own.gold)).items() if key in ("aer", "precision", "recall")}
-        for links in found.links
-    ]
+    figures: list[dict[str, float]] = [{} for _ in range(model.config.num_hidden_layers + 1)]
+    methods: tuple[tuple[Method, str], ...] = (("argmax", "argmax_"), ("softmax", ""))
+    for method, prefix in methods:
+        found = state_links(model, tokenizer, texts[0], texts[1], max_length, BATCH_SIZE, method=method)
+        for layer_figures, links in zip(figures, found.links, strict=True):
+            scores = vars(score(links, own.gold))
+            layer_figures |= {f"{prefix}{key}": scores[key] for key in ("aer", "precision", "recall")}
     wrong, size = np.zeros(len(own.gold)), np.zeros(len(own.gold))
     for number in range(len(own.gold)):
         ours = set(found.links[layer].of(number))
@@ -247,7 +255,7 @@ def gold_alignment(model: Any, tokenizer: Any, own: GoldSet, layer: int) -> tupl
 
 
 def word_cosines(
-    model: Any, tokenizer: Any, pair: HeldOutPairs, layer: int
+    model: Any, tokenizer: Any, pair: HeldOutPairs, layer: int, max_length: int
 ) -> tuple[list[str], list[str], NDArray[np.float32]]:
     """The words of the first pair that is short enough to be drawn, and the cosines between their states."""
     lengths = [np.diff(offsets) for offsets in pair.word_offsets]
@@ -257,7 +265,7 @@ def word_cosines(
     for texts, spans, offsets in zip(pair.texts, pair.spans, pair.word_offsets, strict=True):
         own = spans.reshape(-1, 2)[offsets[number] : offsets[number + 1]]
         text = WordTexts.of(tokenizer, [texts[number]], own, np.array([0, len(own)]))
-        found = word_states(model, tokenizer, text, MAX_LENGTH, BATCH_SIZE, layers=(layer,))
+        found = word_states(model, tokenizer, text, max_length, BATCH_SIZE, layers=(layer,))
         states.append(normalized(np.nan_to_num(found.states[0])))
         names.append(text.surface(np.arange(len(own))))
     return names[0], names[1], states[0] @ states[1].T

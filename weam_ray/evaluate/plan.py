@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.config import EncoderSection, fingerprint
-from weam_ray.encoder import encoder_fingerprint
+from weam_ray.encoder import encoder_fingerprint, num_positions
 from weam_ray.errors import UserError
 from weam_ray.evaluate.alignment import gold_sets, held_out_of
 from weam_ray.evaluate.data import TaskData, table_fingerprint
 from weam_ray.evaluate.kinds import KINDS
+from weam_ray.evaluate.kinds.base import check_head
 from weam_ray.evaluate.languages import ENGLISH, language
 from weam_ray.evaluate.running import ALIGNMENT, AlignmentRun, Run, parts_of
 from weam_ray.evaluate.settings import EvaluationSettings, Recipe
@@ -64,6 +65,7 @@ class EvaluationPlan:
         if len(tokenizers) > 1:
             raise UserError("--model: the models of one system must share a tokenizer, and these do not.")
         (self.tokenizer,) = tokenizers
+        self.model_config = load_config(settings.models[0])
         self.chain = [self.planned(intermediate_of(name), tested=False) for name in settings.intermediate]
         names = [name for name in dict.fromkeys(settings.tasks) if name != ALIGNMENT]
         self.tasks = [self.planned(task_of(name), tested=True) for name in names]
@@ -85,7 +87,9 @@ class EvaluationPlan:
         """A task with data that are there, whose labels training shows."""
         data = TaskData.found(task, self.root)
         print(f"{task.name}: the data are in the form '{data.form}'")
+        check_head(KINDS[task.kind].head, self.model_config, task.name)
         planned = Planned(data, self.settings.recipe_of(task.name, task.recipe), notes=list(task.notes))
+        self.fit_length(planned)
         if data.layout is not None and data.layout.note:
             planned.notes.append(data.layout.note)
             print(f"{task.name}: {data.layout.note}")
@@ -98,6 +102,21 @@ class EvaluationPlan:
         planned.data_fingerprints = {f"{split}-{code}": table_fingerprint(own) for (split, code), own in tables.items()}
         planned.labels = known_labels(planned, tables) if task.trained else task.labels
         return planned
+
+    def fit_length(self, planned: Planned) -> None:
+        """Lower a recipe's own length to the positions of the encoder, and say so.
+
+        Raises:
+            UserError: a length that was asked for is more than these.
+        """
+        room, given = num_positions(self.model_config), planned.recipe.max_length
+        if room is None or given <= room:
+            return
+        if "max_length" in self.settings.recipe | self.settings.recipes.get(planned.task.name, {}):
+            raise UserError(f"{planned.task.name}.max_length={given}: the encoder has positions for {room} tokens.")
+        planned.recipe = planned.recipe.model_copy(update={"max_length": room})
+        planned.notes.append(f"max_length is {room}, not {given}: the encoder has no more positions.")
+        print(f"{planned.task.name}: {planned.notes[-1]}")
 
     def test_languages(self, data: TaskData) -> tuple[str, ...]:
         """English first, then the languages that are asked for, or all that have test data.
@@ -176,6 +195,20 @@ class EvaluationPlan:
         }
         recipe, labels = planned.recipe, planned.labels
         return Run(planned.data, number, seed, model, recipe, labels, trains_on, tests, fingerprint(given), part)
+
+
+def load_config(model: str) -> Any:
+    """The Hugging Face configuration of a model.
+
+    Raises:
+        UserError: there is none.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--model {model}: no model can be loaded: {' '.join(str(error).split())[:300]}") from None
 
 
 def known_labels(planned: Planned, tables: dict[tuple[Split, str], pa.Table]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from weam_ray.evaluate.alignment import FAVOURS, GOLD, METRICS, WORDS
+from weam_ray.evaluate.compare import LOWER_IS_BETTER
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.running import ALIGNMENT
@@ -112,12 +113,18 @@ def overview(result: Result) -> dict[str, dict[str, Any]]:
         if others:
             by_seed = np.mean([entry["per_seed"] for entry in others.values()], axis=0)
             average = spread(by_seed.tolist())
-            code = min(others, key=lambda code: others[code]["mean"])
+            code = worst_of(others)
             worst = {"language": code, **{key: others[code][key] for key in ("mean", "std", "per_seed")}}
             if ENGLISH in languages:
                 gap = spread((np.asarray(languages[ENGLISH]["per_seed"]) - by_seed).tolist())
         found[task] = {"average_without_english": average, "cross_lingual_gap": gap, "worst_language": worst}
     return found
+
+
+def worst_of(languages: dict[str, dict[str, Any]]) -> str:
+    """The language with the lowest score, or the highest error rate."""
+    ranked = sorted(languages, key=lambda code: languages[code]["mean"])
+    return ranked[-1] if languages[ranked[0]]["metric"] in LOWER_IS_BETTER else ranked[0]
 
 
 def pretraining_seed(model: str) -> int | None:

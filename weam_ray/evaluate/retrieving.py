@@ -1,6 +1,5 @@
 """Rankings of candidates for queries: texts encoded one by one, candidates block by block, cosine."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from weam_ray.evaluate.kinds.base import load_model
 from weam_ray.evaluate.languages import language
 from weam_ray.evaluate.nearest import nearest
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.states import check_layer, sentence_vectors
+from weam_ray.evaluate.states import check_layer, default_layer, sentence_vectors
 
 BEST = 20  # candidates of a ranking
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -25,7 +24,7 @@ def pooled(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
     Raises:
         UserError: the encoder has no such layer.
     """
-    layer = recipe.layer if recipe.layer is not None else math.ceil(model.config.num_hidden_layers * 7 / 12)
+    layer = recipe.layer if recipe.layer is not None else default_layer(model.config)
     check_layer(model, layer)
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -94,7 +93,9 @@ def rankings(data: TaskData, queries: dict[str, pa.Table], encode: Encode) -> di
     return found
 
 
-def untrained(data: TaskData, queries: dict[str, pa.Table], model: str, recipe: Recipe, threads: int) -> Any:
+def untrained(
+    data: TaskData, queries: dict[str, pa.Table], model: str, recipe: Recipe, threads: int, device: str
+) -> Any:
     """Predictions by language of a task without training: the name of the nearest candidate of each query.
 
     Raises:
@@ -104,5 +105,5 @@ def untrained(data: TaskData, queries: dict[str, pa.Table], model: str, recipe: 
     from transformers import AutoModel, AutoTokenizer
 
     torch.set_num_threads(threads)
-    encode = pooled(load_model(AutoModel, model), AutoTokenizer.from_pretrained(model), recipe)
+    encode = pooled(load_model(AutoModel, model).to(device), AutoTokenizer.from_pretrained(model), recipe)
     return {code: [ranking[0] for ranking in found.values()] for code, found in rankings(data, queries, encode).items()}

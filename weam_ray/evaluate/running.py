@@ -140,11 +140,11 @@ def run_trained(
     )
 
 
-def run_untrained(run: Run, folder: Path, threads: int) -> dict[str, Any]:
+def run_untrained(run: Run, folder: Path, threads: int, use_gpu: bool) -> dict[str, Any]:
     """Predict with the encoder as it is, and leave files and record in the evaluation's folder."""
     started = time.monotonic()
     queries = {code: run.data.read("test", code) for code in run.tests}
-    predictions = untrained(run.data, queries, run.model, run.recipe, threads)
+    predictions = untrained(run.data, queries, run.model, run.recipe, threads, "cuda" if use_gpu else "cpu")
     return finish(run, folder, predictions, {"seconds": round(time.monotonic() - started, 1)})
 
 
@@ -202,7 +202,7 @@ class AlignmentRun:
         return read_record(folder / "runs" / f"{self.name}.json", self.fingerprint)
 
 
-def run_alignment(run: AlignmentRun, folder: Path, threads: int) -> dict[str, Any]:
+def run_alignment(run: AlignmentRun, folder: Path, threads: int, use_gpu: bool) -> dict[str, Any]:
     """Measure, and leave files and record in the evaluation's folder."""
     import torch
     from transformers import AutoModel, AutoTokenizer
@@ -211,7 +211,8 @@ def run_alignment(run: AlignmentRun, folder: Path, threads: int) -> dict[str, An
     started = time.monotonic()
     pairs = [] if run.held_out is None else held_out_of(run.held_out)
     sets = gold_sets(run.root)
-    found = measure(load_model(AutoModel, run.model), AutoTokenizer.from_pretrained(run.model), pairs, sets, run.layer)
+    model = load_model(AutoModel, run.model).to("cuda" if use_gpu else "cpu")
+    found = measure(model, AutoTokenizer.from_pretrained(run.model), pairs, sets, run.layer)
     scores: dict[str, Any] = {}
     for task, languages in found.parts.items():
         for name, parts in languages.items():

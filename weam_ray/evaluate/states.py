@@ -1,5 +1,6 @@
 """Sentence vectors: mean-pooled states of one layer, each sentence encoded alone."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,11 @@ def check_layer(model: Any, layer: int) -> None:
     layers = model.config.num_hidden_layers
     if not -layers - 1 <= layer <= layers:
         raise UserError(f"evaluation.layer={layer}: the encoder has layers 0 (embeddings) to {layers}.")
+
+
+def default_layer(config: Any) -> int:
+    """The layer 7/12 of the way up, as XTREME takes the 7th of mBERT's 12 for retrieval without training."""
+    return math.ceil(config.num_hidden_layers * 7 / 12)
 
 
 @torch.no_grad()

@@ -99,7 +99,7 @@ class MaskedModel(nn.Module):
         if batch.packed:
             assert self.family is not None, "sequences side by side need a known family"
             inputs["attention_mask"] = self.block_diagonal(numbers)
-            inputs["position_ids"] = positions(numbers) + self.family.first_position(self.model)
+            inputs["position_ids"] = positions(numbers) + self.family.first_position(self.model.config)
         return inputs
 
     def block_diagonal(self, numbers: torch.Tensor) -> torch.Tensor:

@@ -43,7 +43,11 @@ class Report:
         for task, languages in self.result.items():
             own = self.overview[task]
             trained = self.about["tasks"][task]["trained"]
-            cells = {code: spread(entry, trained) for code, entry in languages.items()}
+            cells = {
+                code: spread(entry, trained)
+                + ("" if trained else ", examples {:.1f} to {:.1f}".format(*self.interval(task, code)))
+                for code, entry in languages.items()
+            }
             if own["average_without_english"]:
                 cells["average without English"] = spread(own["average_without_english"], trained)
                 cells["worst"] = f"{own['worst_language']['language']} {spread(own['worst_language'], trained)}"
@@ -65,7 +69,10 @@ class Report:
             )
             notes.append(f"Mean and standard deviation over seeds {', '.join(map(str, self.about['seeds']))}.")
         else:
-            notes.append("Nothing is trained, so there is no spread over fine-tuning seeds.")
+            notes.append(
+                "Nothing is trained, so there is no spread over fine-tuning seeds; beside a figure stands the 95 % "
+                "interval of a bootstrap over examples: the sampling error of the test set only."
+            )
         return notes
 
     def general(self) -> list[str]:
@@ -162,8 +169,11 @@ class Report:
 
     def interval(self, task: str, code: str) -> tuple[float, float]:
         """95 %, by a bootstrap over test examples of the mean over seeds."""
-        files = sorted((self.folder / "examples" / task).glob(f"*/{code}.parquet"))
-        tables = [pq.read_table(file) for file in files]
+        numbers = (
+            self.about["seeds"] if self.about["tasks"][task]["trained"] else range(1, len(self.about["models"]) + 1)
+        )
+        folder = self.folder / "examples" / task
+        tables = [pq.read_table(folder / str(number) / f"{code}.parquet") for number in numbers]
         columns = [np.stack([table[name].to_numpy() for table in tables]) for name in ("numerator", "denominator")]
         return middle_95(resampled_scores([Examples(*columns)])[0])
 

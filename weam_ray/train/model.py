@@ -3,7 +3,7 @@
 from typing import Any
 
 from weam_ray.config import Config
-from weam_ray.encoder import FAMILIES, build_encoder
+from weam_ray.encoder import build_encoder, num_positions
 from weam_ray.errors import UserError
 from weam_ray.objectives.table import build_objective
 
@@ -15,13 +15,11 @@ def objective_of(config: Config, tokenizer: Any) -> Any:
         UserError: the encoder cannot be loaded, or has no room for the longest sequences.
     """
     model = build_encoder(config.encoder, tokenizer, config.seeds.model)
-    family = FAMILIES.get(model.config.model_type)
-    if family is not None:
-        room = model.config.max_position_embeddings - family.first_position(model)
-        if config.training.max_length > room:
-            raise UserError(
-                f"training.max_length={config.training.max_length}: the encoder has positions for {room} tokens."
-            )
+    room = num_positions(model.config)
+    if room is not None and config.training.max_length > room:
+        raise UserError(
+            f"training.max_length={config.training.max_length}: the encoder has positions for {room} tokens."
+        )
     if config.training.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     objective = build_objective(model, config.objective)

@@ -7,13 +7,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from weam_ray.errors import UserError
 from weam_ray.evaluate.settings import Recipe
 
 Outputs = Sequence[NDArray[np.float32]]
 
 
 class Kind(Protocol):
-    """One of the kinds; its rows have the schema of that name in `tasks.reading`."""
+    """One of the kinds; its rows have the schema of that name in `tasks.reading`, `head` is its class of models."""
+
+    head: str
 
     def gold(self, rows: pa.Table) -> Any:
         """The labels, in the form in which the official metric takes them; None where they are hidden."""
@@ -52,6 +55,18 @@ def in_order(found: NDArray[Any], features: pa.Table) -> list[int]:
     return [int(number) for number in found[np.argsort(features["row"].to_numpy())]]
 
 
+def check_head(head: str, config: Any, what: str) -> None:
+    """See that models of a configuration come with a head.
+
+    Raises:
+        UserError: they do not.
+    """
+    import transformers
+
+    if type(config) not in getattr(transformers, head)._model_mapping:
+        raise UserError(f"{what}: there is no {head} for models of the type {config.model_type!r}.")
+
+
 def load_model(model_class: Any, path: str, **options: Any) -> Any:
     """An encoder in float32 with a new head; only safetensors or tensors alone are read.
 
@@ -59,8 +74,6 @@ def load_model(model_class: Any, path: str, **options: Any) -> Any:
         UserError: no such model, or one that has no head of this kind.
     """
     import torch
-
-    from weam_ray.errors import UserError
 
     try:
         return model_class.from_pretrained(path, dtype=torch.float32, **options)

@@ -12,6 +12,8 @@ from weam_ray.evaluate.settings import Recipe
 class Choice:
     """The number of the choice, from 0; all rows of a task have as many choices."""
 
+    head = "AutoModelForMultipleChoice"
+
     def gold(self, rows: pa.Table) -> list[int] | None:
         return None if rows["label"].null_count else rows["label"].to_pylist()
 

@@ -22,6 +22,8 @@ class Questions:
     in training a window without the whole answer points at its first token. Answers compete over all windows.
     """
 
+    head = "AutoModelForQuestionAnswering"
+
     def gold(self, rows: pa.Table) -> list[tuple[str, list[str]]] | None:
         if rows["answers"].null_count:
             return None
@@ -152,14 +154,15 @@ def tidy(spans: Sequence[tuple[int, int]], context: str) -> list[tuple[int, int]
     """
     found = []
     for place, (first, last) in enumerate(spans):
+        start, end = first, last
         if first >= 0:
-            while first < last and context[first].isspace():
-                first += 1
             following = spans[place + 1][0] if place + 1 < len(spans) else -1
             limit = following if following >= 0 else len(context)
-            while last < limit and unicodedata.category(context[last]).startswith("M"):
-                last += 1
-        found.append((first, last))
+            while start < end and context[start].isspace():
+                start += 1
+            while end < limit and unicodedata.category(context[end]).startswith("M"):
+                end += 1
+        found.append((start, end))
     return found
 
 

@@ -15,6 +15,8 @@ SCALE = 100.0  # of cosines in the softmax, where training begins
 class Retrieval:
     """Training: each text finds its pair among those of its batch. Test rows are ranked by `retrieving`, not here."""
 
+    head = "AutoModel"
+
     def gold(self, rows: pa.Table) -> Any:
         if rows["targets"].null_count:
             return None

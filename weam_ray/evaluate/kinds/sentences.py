@@ -12,6 +12,8 @@ from weam_ray.evaluate.settings import Recipe
 class Sentences:
     """A label for each row of one text or two."""
 
+    head = "AutoModelForSequenceClassification"
+
     def gold(self, rows: pa.Table) -> list[str] | None:
         return None if rows["label"].null_count else rows["label"].to_pylist()
 

@@ -19,6 +19,8 @@ class Tokens:
     word of which the tokenizer leaves nothing, which stands as the unknown token.
     """
 
+    head = "AutoModelForTokenClassification"
+
     def gold(self, rows: pa.Table) -> list[list[str]] | None:
         return None if rows["tags"].null_count else rows["tags"].to_pylist()
 

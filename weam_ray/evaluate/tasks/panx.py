@@ -12,49 +12,10 @@ from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import TOKENS, read_tagged
 
-LANGUAGES = tuple(
-    [
-        "af",
-        "ar",
-        "bg",
-        "bn",
-        "de",
-        "el",
-        "en",
-        "es",
-        "et",
-        "eu",
-        "fa",
-        "fi",
-        "fr",
-        "he",
-        "hi",
-        "hu",
-        "id",
-        "it",
-        "ja",
-        "jv",
-        "ka",
-        "kk",
-        "ko",
-        "ml",
-        "mr",
-        "ms",
-        "my",
-        "nl",
-        "pt",
-        "ru",
-        "sw",
-        "ta",
-        "te",
-        "th",
-        "tl",
-        "tr",
-        "ur",
-        "vi",
-        "yo",
-        "zh",
-    ]
+LANGUAGES = (
+    *("af", "ar", "bg", "bn", "de", "el", "en", "es", "et", "eu", "fa", "fi", "fr", "he"),
+    *("hi", "hu", "id", "it", "ja", "jv", "ka", "kk", "ko", "ml", "mr", "ms", "my", "nl"),
+    *("pt", "ru", "sw", "ta", "te", "th", "tl", "tr", "ur", "vi", "yo", "zh"),
 )
 LABELS = ("B-LOC", "B-ORG", "B-PER", "I-LOC", "I-ORG", "I-PER", "O")
 

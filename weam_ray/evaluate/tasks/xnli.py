@@ -12,7 +12,7 @@ from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, rejected_row
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_rows, read_sentences
 
-LANGUAGES = tuple(["ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"])
+LANGUAGES = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
 LABELS = ("contradiction", "entailment", "neutral")
 HUB_LABELS = ("entailment", "neutral", "contradiction")
 

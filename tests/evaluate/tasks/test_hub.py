@@ -1,0 +1,153 @@
+"""Data sets by name, from local copies of them: Parquet files, and the configurations that README.md tells."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weam_ray.errors import UserError
+from weam_ray.evaluate.data import TaskData
+from weam_ray.evaluate.languages import language
+from weam_ray.evaluate.tasks import TASKS
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    bars = datasets.utils.logging.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    yield
+    if bars:
+        datasets.enable_progress_bars()
+
+
+def write_copy(folder: Path, parts: dict[tuple[str, str], list[dict[str, Any]]], features: Any = None) -> None:
+    """A data set's folder; `parts` are rows by configuration and split."""
+    import datasets
+
+    header: dict[str, list[str]] = {}
+    for (configuration, split), rows in parts.items():
+        file = folder / configuration / f"{split}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        datasets.Dataset.from_list(rows, features=features).to_parquet(str(file))
+        header.setdefault(configuration, []).append(f"  - split: {split}\n    path: {configuration}/{split}.parquet\n")
+    text = "".join(f"- config_name: {name}\n  data_files:\n{''.join(own)}" for name, own in header.items())
+    (folder / "README.md").write_text(f"---\nconfigs:\n{text}---\n", encoding="utf-8")
+
+
+def test_xnli(tmp_path: Path) -> None:
+    import datasets
+
+    label = datasets.ClassLabel(names=["entailment", "neutral", "contradiction"])
+    text = datasets.Value("string")
+    rows = [{"premise": "a", "hypothesis": f"b{number}", "label": number} for number in range(3)]
+    parts = {(code, split): rows[:1] if code == "en" else rows for code in ("en", "de") for split in ("train", "test")}
+    write_copy(tmp_path / "xnli", parts, datasets.Features({"premise": text, "hypothesis": text, "label": label}))
+    data = TaskData.found(TASKS["xnli"], tmp_path)
+    assert (data.layout, data.form) == (None, "Hugging Face data set facebook/xnli")
+    for split in ("train", "test"):
+        assert data.read(split, "de").to_pylist() == [
+            {"text": "a", "pair": "b0", "label": "entailment"},
+            {"text": "a", "pair": "b1", "label": "neutral"},
+            {"text": "a", "pair": "b2", "label": "contradiction"},
+        ]
+        assert data.read(split, "en").num_rows == 1
+    assert data.gold(data.read("test", "de"), "de") == ["entailment", "neutral", "contradiction"]
+    with pytest.raises(UserError, match=r"xnli: the dev part for de of the data set .*xnli \(de\) cannot be loaded: "):
+        data.read("dev", "de")
+
+
+@pytest.mark.parametrize(
+    ("task", "column", "configuration", "names"),
+    [
+        ("udpos", "pos_tags", "udpos.German", ["ADJ", "NOUN", "VERB"]),
+        ("panx", "ner_tags", "PAN-X.de", ["O", "B-PER", "I-PER"]),
+    ],
+)
+def test_tags_by_number(task: str, column: str, configuration: str, names: list[str], tmp_path: Path) -> None:
+    import datasets
+
+    features = datasets.Features(
+        {"tokens": datasets.List(datasets.Value("string")), column: datasets.List(datasets.ClassLabel(names=names))}
+    )
+    rows = [{"tokens": ["alter", "Hund"], column: [0, 1]}, {"tokens": ["läuft"], column: [2]}]
+    write_copy(tmp_path / task, {(configuration, "validation"): rows, (configuration, "test"): rows[1:]}, features)
+    data = TaskData.found(TASKS[task], tmp_path)
+    assert data.form == "Hugging Face data set google/xtreme"
+    assert data.read("dev", "de").to_pylist() == [
+        {"words": ["alter", "Hund"], "tags": names[:2]},
+        {"words": ["läuft"], "tags": names[2:]},
+    ]
+    assert data.read("test", "de").num_rows == 1
+
+
+def answered(name: str, *answers: tuple[str, int]) -> dict[str, Any]:
+    given = {"text": [text for text, _ in answers], "answer_start": [start for _, start in answers]}
+    return {"id": name, "context": "one two", "question": f"What of {name}?", "answers": given}
+
+
+@pytest.mark.parametrize(
+    ("task", "configuration", "split"), [("xquad", "xquad.de", "validation"), ("mlqa", "mlqa.de.de", "test")]
+)
+def test_questions(task: str, configuration: str, split: str, tmp_path: Path) -> None:
+    write_copy(
+        tmp_path / task, {(configuration, split): [answered("q", ("two", 4), ("one", 0)), answered("r", ("one", 0))]}
+    )
+    data = TaskData.found(TASKS[task], tmp_path)
+    assert data.read("test", "de").to_pylist() == [
+        {"id": "q", "question": "What of q?", "context": "one two", "answers": ["two", "one"], "starts": [4, 0]},
+        {"id": "r", "question": "What of r?", "context": "one two", "answers": ["one"], "starts": [0]},
+    ]
+    assert not data.has("train", language("de"))
+    with pytest.raises(UserError, match=f"{task}: the data set .* has no train part for de"):
+        data.read("train", "de")
+
+
+def test_tydiqa_by_the_names_of_questions(tmp_path: Path) -> None:
+    """All languages stand in one configuration; every tenth English question develops."""
+    names = [name for number in range(20) for name in (f"english-{number}", f"finnish-{number}")]
+    rows = [answered(name, ("one", 0)) for name in names]
+    write_copy(tmp_path / "tydiqa", {("secondary_task", "train"): rows, ("secondary_task", "validation"): rows[:4]})
+    data = TaskData.found(TASKS["tydiqa"], tmp_path)
+    assert data.read("dev", "en")["id"].to_pylist() == ["english-9", "english-19"]
+    assert data.read("train", "en").num_rows == 18
+    assert data.read("test", "fi")["id"].to_pylist() == ["finnish-0", "finnish-1"]
+    assert not data.has("test", language("de"))
+
+
+@pytest.mark.parametrize(
+    ("task", "row", "expected"),
+    [
+        ("pawsx", {"sentence1": "a", "sentence2": "b", "label": 1}, {"text": "a", "pair": "b", "label": "1"}),
+        ("sib200", {"text": "a", "category": "travel"}, {"text": "a", "pair": None, "label": "travel"}),
+        (
+            "xcopa",
+            {"premise": "a", "choice1": "b", "choice2": "c", "question": "cause", "label": 0},
+            {"prompt": "a What was the cause?", "choices": ["b", "c"], "label": 0},
+        ),
+    ],
+)
+def test_other_data_sets(task: str, row: dict[str, Any], expected: dict[str, Any], tmp_path: Path) -> None:
+    code = {"pawsx": "zh", "sib200": "zh", "xcopa": "et"}[task]
+    write_copy(tmp_path / task, {({"sib200": "zho_Hans"}.get(task, code), "test"): [row]})
+    data = TaskData.found(TASKS[task], tmp_path)
+    assert data.layout is None
+    assert data.read("test", code).to_pylist() == [expected]
+
+
+def test_languages_are_those_of_the_data_set() -> None:
+    """None that it does not have is asked for where all are."""
+    count = {"xnli": 15, "pawsx": 7, "xcopa": 11, "udpos": 33, "panx": 40, "xquad": 12, "mlqa": 7, "tydiqa": 9}
+    for name, number in count.items():
+        found = TaskData(TASKS[name], Path("absent"), None).test_languages()
+        assert len(found) == number, name
+        assert "ace" not in found
+
+
+def test_neither_files_nor_a_copy(tmp_path: Path) -> None:
+    data = TaskData.found(TASKS["xnli"], tmp_path)
+    with pytest.raises(UserError, match=r"the test part for de of the data set facebook/xnli \(de\) cannot be loaded"):
+        data.read("test", "de")

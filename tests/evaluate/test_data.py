@@ -1,0 +1,204 @@
+"""Data of a task: in which form they are found, what there is of them, labels beside them, and shared stages."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.evaluate.tasks.writing import write, write_csv
+from weam_ray.encode.tokenizer import load_tokenizer
+from weam_ray.errors import UserError
+from weam_ray.evaluate.data import Part, TaskData, by_length, table_fingerprint
+from weam_ray.evaluate.languages import language
+from weam_ray.evaluate.settings import Recipe
+from weam_ray.evaluate.tasks import TASKS
+from weam_ray.folder import Folder
+from weam_ray.storage import Stage, StageStore
+
+XNLI, LABELS = TASKS["xnli"], TASKS["xnli"].labels
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """XNLI as XTREME leaves it: English trains, German has no labels."""
+    folder = tmp_path / "data" / "xnli"
+    labels = ("neutral", "entailment", "contradiction")
+    write_csv(folder / "train-en.tsv", [["the cat " * (4 - n), "das Haus", labels[n % 3]] for n in range(4)])
+    write_csv(folder / "dev-en.tsv", [["dog", "Hund", "neutral"]])
+    write_csv(folder / "test-de.tsv", [["Hund " * (3 - n), "Haus"] for n in range(3)])
+    return tmp_path / "data"
+
+
+class TestFound:
+    def test_any_test_file_or_the_english_training_file(self, tmp_path: Path) -> None:
+        for number, (name, form) in enumerate(
+            {
+                "xnli/test-sw.tsv": "xtreme",
+                "xnli/train-en.tsv": "xtreme",
+                "xnli/XNLI-1.0/xnli.test.tsv": "official",
+                "xnli/dev-en.tsv": "Hugging Face data set facebook/xnli",
+                "xnli/translate-train/en-de-translated.tsv": "Hugging Face data set facebook/xnli",
+            }.items()
+        ):
+            write(tmp_path / str(number) / name, "")
+            assert TaskData.found(XNLI, tmp_path / str(number)).form == form
+
+    def test_the_first_layout_of_several(self, root: Path) -> None:
+        assert TaskData.found(XNLI, root).form == "xtreme"
+        write(root / "xnli/XNLI-MT-1.0/multinli/multinli.train.en.tsv", "")
+        assert TaskData.found(XNLI, root).form == "official"
+
+    def test_without_a_root_the_folder_where_one_is(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(root)
+        data = TaskData.found(XNLI, None)
+        assert (data.form, data.root) == ("xtreme", root)
+        assert data.read("dev", "en").num_rows == 1
+
+    def test_nowhere(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError) as error:
+            TaskData.found(TASKS["tatoeba"], tmp_path)
+        for part in ("tatoeba: there are no data", str(tmp_path), "tatoeba.deu-eng.deu (LASER)", "de-en.de (xtreme)"):
+            assert part in str(error.value)
+
+    def test_what_there_is(self, root: Path) -> None:
+        data = TaskData.found(XNLI, root)
+        has = [
+            (split, code)
+            for split in ("train", "dev", "test")
+            for code in ("en", "de")
+            if data.has(split, language(code))
+        ]
+        assert has == [("train", "en"), ("dev", "en"), ("test", "de")]
+        assert data.test_languages() == ["de"]
+        with pytest.raises(UserError, match=r"xnli: no test data for fr: .*test-fr\.tsv is expected \(xtreme\)"):
+            data.read("test", "fr")
+
+
+class TestGold:
+    def test_labels_of_the_test_file_itself_come_first(self, root: Path) -> None:
+        write_csv(root / "xnli/test-fr.tsv", [["a", "b", "neutral"]])
+        write(root / "labels/xnli/test-fr.tsv", "entailment\n")
+        data = TaskData.found(XNLI, root)
+        assert data.gold(data.read("test", "fr"), "fr") == ["neutral"]
+
+    def test_labels_beside_files_that_hide_theirs(self, root: Path) -> None:
+        data = TaskData.found(XNLI, root)
+        rows = data.read("test", "de")
+        assert data.gold(rows, "de") is None
+        write(root / "labels/xnli/test-de.tsv", "neutral\nentailment\nneutral\n")
+        assert data.gold(rows, "de") == ["neutral", "entailment", "neutral"]
+
+    @pytest.mark.parametrize(
+        ("task", "file", "text", "label", "labels", "gold"),
+        [
+            ("udpos", "test-de.tsv", "der\nHund\n", "test-de.tsv", "DET\nNOUN\n\n", [["DET", "NOUN"]]),
+            ("xcopa", "test-et.jsonl", '{"premise":"a","question":"cause","choice1":"b","choice2":"c","label":0}\n',
+             "test-et.jsonl", '{"label": 1}\n', [1]),
+            ("mlqa", "MLQA_V1/test/test-context-de-question-de.json",
+             '{"data":[{"paragraphs":[{"context":"a","qas":[{"id":"q","question":"?","answers":[]}]}]}]}',
+             "test-de.json", '[{"paragraphs":[{"qas":[{"id":"q","answers":[{"text":"a"}]}]}]}]', [("q", ["a"])]),
+        ],
+    )  # fmt: skip
+    def test_in_the_form_of_each_task(
+        self, task: str, file: str, text: str, label: str, labels: str, gold: Any, tmp_path: Path
+    ) -> None:
+        code = file.removesuffix(".jsonl").removesuffix(".json").removesuffix(".tsv")[-2:]
+        write(tmp_path / task / file, text)
+        data = TaskData.found(TASKS[task], tmp_path)
+        rows = data.read("test", code)
+        assert data.gold(rows, code) is None
+        write(tmp_path / "labels" / task / label, labels)
+        assert data.gold(rows, code) == gold
+
+
+class TestStages:
+    @pytest.fixture
+    def model(self, tmp_path: Path, wordpiece: Any) -> str:
+        wordpiece.save_pretrained(tmp_path / "model")
+        return str(tmp_path / "model")
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> StageStore:
+        return StageStore(Folder.at(tmp_path / "stages"))
+
+    def encode(
+        self, store: StageStore, root: Path, model: str, split: Any = "train", code: str = "en", fingerprint: str = "t",
+        **recipe: Any,
+    ) -> Stage:  # fmt: skip
+        part = Part(TaskData.found(XNLI, root), split, (code,))
+        return part.encode(store, Recipe(**recipe), LABELS, model, fingerprint)
+
+    def test_rows_and_features(self, store: StageStore, root: Path, model: str) -> None:
+        stage = self.encode(store, root, model)
+        rows, features = (stage.read_arrow(stage.files(name)[0]) for name in ("rows", "features"))
+        assert rows.equals(TaskData.found(XNLI, root).read("train", "en"))
+        assert features["row"].to_pylist() == [0, 1, 2, 3]
+        assert features["labels"].to_pylist() == [LABELS.index(label) for label in rows["label"].to_pylist()]
+        tokenizer = load_tokenizer(model)
+        assert features["input_ids"][0].as_py() == tokenizer("the cat " * 4, "das Haus")["input_ids"]
+        assert (stage.counts.rows_in, stage.counts.rows_out) == (4, 4)
+
+    def test_predictions_are_made_on_features_by_length(self, store: StageStore, root: Path, model: str) -> None:
+        stage = self.encode(store, root, model, "test", "de")
+        features = stage.read_arrow(stage.files("features")[0])
+        assert features["row"].to_pylist() == [2, 1, 0]
+        assert "labels" not in features.column_names
+        assert stage.read_arrow(stage.files("rows")[0])["text"].to_pylist()[0] == "Hund " * 3
+
+    def test_one_stage_for_all_that_read_alike(self, store: StageStore, root: Path, model: str, tmp_path: Path) -> None:
+        first = self.encode(store, root, model, learning_rate=1e-3, epochs=1, batch_size=2, prediction_batch_size=3)
+        copy = tmp_path / "elsewhere"
+        write(copy / "xnli/train-en.tsv", (root / "xnli/train-en.tsv").read_text(encoding="utf-8"))
+        assert self.encode(store, copy, "no model is loaded", epochs=9, num_best=3).manifest == first.manifest
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"max_length": 16}, {"max_train": 2}, {"fingerprint": "another tokenizer"}, {"split": "dev"}],
+        ids=lambda other: next(iter(other)),
+    )
+    def test_another_for_what_changes_features(
+        self, other: dict[str, Any], store: StageStore, root: Path, model: str
+    ) -> None:
+        first, second = self.encode(store, root, model), self.encode(store, root, model, **other)
+        assert first.fingerprint != second.fingerprint
+
+    def test_another_for_other_rows(self, store: StageStore, root: Path, model: str) -> None:
+        first = self.encode(store, root, model)
+        text = (root / "xnli/train-en.tsv").read_text(encoding="utf-8")
+        write(root / "xnli/train-en.tsv", text.replace("neutral", "entailment", 1))
+        assert self.encode(store, root, model).fingerprint != first.fingerprint
+
+    def test_the_same_rows_train_and_develop_apart(self, store: StageStore, root: Path, model: str) -> None:
+        """Features of training hold targets, and stand in their order."""
+        write(root / "xnli/dev-en.tsv", (root / "xnli/train-en.tsv").read_text(encoding="utf-8"))
+        found = [self.encode(store, root, model, split) for split in ("train", "dev")]
+        assert found[0].fingerprint != found[1].fingerprint
+        rows = [stage.read_arrow(stage.files("features")[0])["row"].to_pylist() for stage in found]
+        assert rows == [[0, 1, 2, 3], [3, 2, 1, 0]]
+
+    def test_the_first_rows_train(self, store: StageStore, root: Path, model: str) -> None:
+        stage = self.encode(store, root, model, max_train=3)
+        assert stage.read_arrow(stage.files("features")[0])["row"].to_pylist() == [0, 1, 2]
+        assert self.encode(store, root, model, "test", "de", max_train=1).counts.rows_out == 3
+
+    def test_several_languages_train_together(self, store: StageStore, root: Path, model: str) -> None:
+        write(root / "xnli/translate-train/en-de-translated.tsv", "a\tb\tc\td\tneutral\n")
+        part = Part(TaskData.found(XNLI, root), "train", ("en", "de"))
+        stage = part.encode(store, Recipe(), LABELS, model, "t")
+        assert stage.read_arrow(stage.files("rows")[0])["text"].to_pylist()[-1] == "c"
+        assert stage.counts.rows_out == 5
+
+
+def test_fingerprints_of_tables() -> None:
+    table = pa.table({"a": ["x", "y"], "b": [["1"], None]})
+    assert table_fingerprint(table) == table_fingerprint(pa.concat_tables([table.slice(0, 1), table.slice(1)]))
+    for other in ({"a": ["x", "z"], "b": [["1"], None]}, {"a": ["x", "y"], "b": [["1"], []]}, {"a": ["x", "y"]}):
+        assert table_fingerprint(pa.table(other)) != table_fingerprint(table)
+
+
+def test_features_of_like_length_stand_together() -> None:
+    table = pa.table({"input_ids": [[1, 2], [1], [3, 4], [2]], "row": [0, 1, 2, 3]})
+    assert by_length(table)["row"].to_pylist() == [1, 3, 0, 2]
+    pairs = pa.table({"text_input_ids": [[1, 2], [1]], "row": [0, 1]})
+    assert by_length(pairs) is pairs

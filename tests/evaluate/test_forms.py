@@ -1,0 +1,113 @@
+"""Files of labels and predictions: what is written is read again, and what is not of the form is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from weam_ray.errors import UserError
+from weam_ray.evaluate.forms import ANSWERS, CHOICES, LINES, RANKINGS, TAGS, FileForm, check_counts
+from weam_ray.evaluate.tasks import TASKS
+
+same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\u2028\x85\r\t "), max_size=8)
+lines = texts.map(lambda text: text.replace("\n", "").strip())
+tags = lines.map(lambda text: "".join(text.split())).filter(bool)
+sentences = st.lists(st.lists(tags, min_size=1, max_size=3), max_size=4)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5)
+answers = st.dictionaries(names, texts, max_size=4)
+rankings = st.dictionaries(names, st.lists(names, max_size=3), max_size=4)
+choices = st.lists(st.integers(0, 2), max_size=4)
+FORMS = {
+    "LINES": (LINES, st.lists(lines, max_size=5), st.lists(lines, max_size=5)),
+    "TAGS": (TAGS, sentences, sentences),
+    "ANSWERS": (ANSWERS, answers, st.lists(st.tuples(names, st.lists(texts, max_size=3)), max_size=4)),
+    "RANKINGS": (RANKINGS, rankings, rankings),
+    "CHOICES": (CHOICES, choices, choices),
+}
+
+
+def test_every_form_of_a_task_is_here() -> None:
+    assert {id(task.form) for task in TASKS.values()} == {id(form) for form, *_ in FORMS.values()}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@same_folder
+@given(st.data())
+def test_predictions_and_labels_come_back(name: str, tmp_path: Path, data: st.DataObject) -> None:
+    form, predictions, labels = FORMS[name]
+    for strategy, write, read in (
+        (predictions, form.write, form.read),
+        (labels, form.write_labels, form.read_labels),
+    ):
+        found = data.draw(strategy)
+        write(tmp_path / "file", found)
+        assert read(tmp_path / "file") == found
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "expected"),
+    [
+        (LINES, "a\u2028b\nc\x0bd\re\n", ["a\u2028b", "c\x0bd\re"]),
+        (LINES, "a\r\n b \nc", ["a", "b", "c"]),
+        (LINES, "a\n\nb\n", ["a", "", "b"]),
+        (LINES, "a\n \n", ["a", ""]),  # a blank line is a line, as in XTREME's scorer
+        (LINES, "a\n ", ["a"]),  # but not what is no line
+        (LINES, "", []),
+        (TAGS, "DET\nNOUN\n\nVERB\n\n", [["DET", "NOUN"], ["VERB"]]),
+        (TAGS, "DET\nNOUN\n\nVERB\n", [["DET", "NOUN"], ["VERB"]]),
+        (TAGS, "DET\nNOUN\n\nVERB", [["DET", "NOUN"], ["VERB"]]),
+        (TAGS, "DET\n\n\nVERB\n\n\n", [["DET"], [], ["VERB"], []]),  # as XTREME's scorer
+        (TAGS, "dog\tNOUN\r\n\r\na\u2028b\tX\n", [["NOUN"], ["X"]]),
+        (CHOICES, '{"label": 1, "premise": "a\u2028b"}\n{"label": 0}', [1, 0]),
+    ],
+)
+def test_ends_of_lines_and_of_files(form: FileForm, text: str, expected: list[object], tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(text.encode())
+    assert form.read(tmp_path / "file") == expected
+    assert form.read_labels(tmp_path / "file") == expected
+
+
+def test_questions_with_and_without_the_frame(tmp_path: Path) -> None:
+    articles = [{"paragraphs": [{"qas": [{"id": "q", "answers": [{"text": "a"}, {"text": "b"}]}]}]}]
+    for found in (articles, {"data": articles}):
+        (tmp_path / "file").write_text(json.dumps(found), encoding="utf-8")
+        assert ANSWERS.read_labels(tmp_path / "file") == [("q", ["a", "b"])]
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "message"),
+    [
+        (ANSWERS, "[]", "an object from names to predictions is expected, not list"),
+        (RANKINGS, '{"a":\n', "line 2: not valid JSON"),
+        (CHOICES, '{"label": 1}\n{"lab": 1}\n', "line 2: a JSON object with the key 'label'"),
+        (CHOICES, "1\n", "line 1: a JSON object"),
+    ],
+)
+def test_other_forms(form: FileForm, text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        form.read(tmp_path / "file")
+
+
+def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"ab\n\xff\n")
+    with pytest.raises(UserError, match="byte 4 is not UTF-8"):
+        LINES.read(tmp_path / "file")
+
+
+def test_counts() -> None:
+    check_counts(["a"], ["b"], "x")
+    check_counts([["N"], []], [["V"], []], "x")
+    check_counts([("q", ["a"]), ("r", ["b"])], {"q": "a"}, "x")  # an unanswered question counts as wrong
+    check_counts({"q": ["a"]}, {}, "x")
+    with pytest.raises(UserError, match="x: 2 lines of predictions, but 1 of labels"):
+        check_counts([0], [0, 1], "x")
+    with pytest.raises(UserError, match="x: 1 sentences of predictions, but 2 of labels"):
+        check_counts([["N"], ["V"]], [["N"]], "x")
+    with pytest.raises(UserError, match="x, sentence 2: 1 predicted tags, but 2 gold ones"):
+        check_counts([["N"], ["V", "N"]], [["N"], ["V"]], "x")
+    with pytest.raises(UserError, match="x: 1 predictions for names that the labels lack: 'r'"):
+        check_counts([("q", ["a"])], {"r": "a", "q": "a"}, "x")
