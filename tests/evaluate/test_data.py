@@ -31,29 +31,30 @@ def root(tmp_path: Path) -> Path:
 
 
 class TestFound:
-    def test_any_test_file_or_the_english_training_file(self, tmp_path: Path) -> None:
-        for number, (name, form) in enumerate(
-            {
-                "xnli/test-sw.tsv": "xtreme",
-                "xnli/train-en.tsv": "xtreme",
-                "xnli/XNLI-1.0/xnli.test.tsv": "official",
-                "xnli/dev-en.tsv": "Hugging Face data set facebook/xnli",
-                "xnli/translate-train/en-de-translated.tsv": "Hugging Face data set facebook/xnli",
-            }.items()
+    def test_a_test_file_or_for_an_intermediate_task_the_english_training_file(self, tmp_path: Path) -> None:
+        hub = "Hugging Face data set facebook/xnli"
+        for number, (name, tested, form) in enumerate(
+            [
+                ("xnli/test-sw.tsv", True, "xtreme"),
+                ("xnli/test-sw.tsv", False, hub),
+                ("xnli/train-en.tsv", False, "xtreme"),
+                ("xnli/train-en.tsv", True, hub),
+                ("xnli/XNLI-1.0/xnli.test.tsv", True, "official"),
+                ("xnli/dev-en.tsv", True, hub),
+                ("xnli/translate-train/en-de-translated.tsv", False, hub),
+            ]
         ):
             write(tmp_path / str(number) / name, "")
-            assert TaskData.found(XNLI, tmp_path / str(number)).form == form
+            assert TaskData.found(XNLI, tmp_path / str(number), tested).form == form
 
     def test_the_first_layout_of_several(self, root: Path) -> None:
         assert TaskData.found(XNLI, root).form == "xtreme"
-        write(root / "xnli/XNLI-MT-1.0/multinli/multinli.train.en.tsv", "")
+        write(root / "xnli/XNLI-1.0/xnli.test.tsv", "")
         assert TaskData.found(XNLI, root).form == "official"
 
-    def test_without_a_root_the_folder_where_one_is(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_a_root_no_folder_is_looked_into(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(root)
-        data = TaskData.found(XNLI, None)
-        assert (data.form, data.root) == ("xtreme", root)
-        assert data.read("dev", "en").num_rows == 1
+        assert TaskData.found(XNLI, None).form == "Hugging Face data set facebook/xnli"
 
     def test_nowhere(self, tmp_path: Path) -> None:
         with pytest.raises(UserError) as error:
@@ -126,7 +127,7 @@ class TestStages:
         self, store: StageStore, root: Path, model: str, split: Any = "train", code: str = "en", fingerprint: str = "t",
         **recipe: Any,
     ) -> Stage:  # fmt: skip
-        part = Part(TaskData.found(XNLI, root), split, (code,))
+        part = Part(TaskData.found(XNLI, root, tested=False), split, (code,))
         return part.encode(store, Recipe(**recipe), LABELS, model, fingerprint)
 
     def test_rows_and_features(self, store: StageStore, root: Path, model: str) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from weam_ray.evaluate.nearest import nearest, normalized, precision_at_1
+from weam_ray.evaluate.nearest import nearest, normalized
+from weam_ray.evaluate.retrieval import precision_at_1
 
 Vectors = NDArray[np.float32]
 

@@ -1,6 +1,7 @@
 """The data of a task in the form that is there: found, read, checked, and encoded once for all seeds and systems."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from weam_ray.storage import Attempt, Counts, Stage, StageOutput, StageSpec, Sta
 VERSION = 1
 READING = ("max_length", "stride", "max_question", "max_train")  # settings of a recipe that change features
 HUB = "Hugging Face data set"
+NOWHERE = Path(os.devnull)  # under which there are no files
 
 
 @dataclass(frozen=True)
@@ -30,27 +32,28 @@ class TaskData:
     layout: Layout | None
 
     @classmethod
-    def found(cls, task: Task, root: Path | None) -> "TaskData":
-        """The first layout of which a test file, or an English training file, is under the root.
+    def found(cls, task: Task, root: Path | None, tested: bool = True) -> "TaskData":
+        """The first layout of which a test file of some language is under the root; where nothing is `tested`, the
+        English training file.
 
         Raises:
             UserError: none is, and the task has no data set by name.
         """
+        place = root or NOWHERE
+        parts: list[tuple[Split, Language]] = [("train", language(ENGLISH))]
+        if tested:
+            parts = [("test", entry) for entry in languages().values()]
         for layout in task.layouts:
-            wanted: list[tuple[Split, Language]] = [("train", language(ENGLISH))]
-            wanted += [("test", entry) for entry in languages().values()]
-            if any(layout.present(root or Path.cwd(), split, entry) for split, entry in wanted):
-                return cls(task, root or Path.cwd(), layout)
+            if any(layout.present(place, *part) for part in parts):
+                return cls(task, place, layout)
         if task.hub is None:
+            split: Split = "test" if tested else "train"
+            entry = language("de" if tested else ENGLISH)
+            forms = [f"{', '.join(map(str, own.files(place, split, entry)))} ({own.name})" for own in task.layouts]
             raise UserError(
-                f"{task.name}: there are no data of this task under --data-root {root}; looked for "
-                + "; ".join(
-                    f"{', '.join(map(str, layout.files(root or Path('.'), 'test', language('de'))))} ({layout.name})"
-                    for layout in task.layouts
-                )
-                + "."
+                f"{task.name}: there are no data of this task under --data-root {root}; looked for {'; '.join(forms)}."
             )
-        return cls(task, root or Path.cwd(), None)
+        return cls(task, place, None)
 
     @property
     def form(self) -> str:

@@ -21,9 +21,10 @@ class FileForm:
 
 
 def read_text(file: Path) -> str:
-    """Raises UserError for a missing file, or bytes that are not UTF-8."""
+    """The text without a byte order mark. Raises UserError for a missing file, or bytes that are not UTF-8."""
     try:
-        return file.read_bytes().decode("utf-8")  # `read_text` would make line feeds of carriage returns
+        # `read_text` would make line feeds of carriage returns
+        return file.read_bytes().decode("utf-8").removeprefix("\ufeff")
     except FileNotFoundError:
         raise UserError(f"There is no file {str(file)!r}.") from None
     except UnicodeDecodeError as error:

@@ -85,7 +85,7 @@ class EvaluationPlan:
 
     def planned(self, task: Task, tested: bool) -> Planned:
         """A task with data that are there, whose labels training shows."""
-        data = TaskData.found(task, self.root)
+        data = TaskData.found(task, self.root, tested)
         print(f"{task.name}: the data are in the form '{data.form}'")
         check_head(KINDS[task.kind].head, self.model_config, task.name)
         planned = Planned(data, self.settings.recipe_of(task.name, task.recipe), notes=list(task.notes))

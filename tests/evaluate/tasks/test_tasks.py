@@ -294,7 +294,7 @@ class TestLabelled:
         rows = [[f"text {number}", "good" if number % 2 else " bad "] for number in range(25)]
         task = intermediate_of(str(write_csv(tmp_path / "reviews.tsv", [["text", "label"], *rows])))
         assert (task.name, task.kind, task.form.suffix) == ("reviews", "sentences", "tsv")
-        data = TaskData.found(task, tmp_path)
+        data = TaskData.found(task, tmp_path, tested=False)
         found = {split: data.read(split, "en").to_pylist() for split in ("train", "dev")}
         assert found["dev"] == [{"text": f"text {number}", "pair": None, "label": "good"} for number in (9, 19)]
         assert [row["text"] for row in found["train"]] == [f"text {number}" for number in range(25) if number % 10 != 9]
@@ -307,7 +307,7 @@ class TestLabelled:
         heading = ["id", "label", "pair", "text"]
         write_csv(tmp_path / "mine/train.tsv", [heading, ["1", "yes", "b", "a"]])
         write_csv(tmp_path / "mine/dev.tsv", [heading, ["2", "no", "d", "c"]])
-        data = TaskData.found(intermediate_of(str(tmp_path / "mine")), None)
+        data = TaskData.found(intermediate_of(str(tmp_path / "mine")), None, tested=False)
         assert data.read("train", "en").to_pylist() == [{"text": "a", "pair": "b", "label": "yes"}]
         assert data.read("dev", "en").to_pylist() == [{"text": "c", "pair": "d", "label": "no"}]
 
@@ -324,7 +324,7 @@ class TestLabelled:
     def test_other_files(self, text: str, message: str, tmp_path: Path) -> None:
         task = intermediate_of(str(write(tmp_path / "a.tsv", text)))
         with pytest.raises(UserError, match=message):
-            TaskData.found(task, tmp_path).read("train", "en")
+            TaskData.found(task, tmp_path, tested=False).read("train", "en")
 
     def test_neither_a_task_nor_a_file(self, tmp_path: Path) -> None:
         for given in (tmp_path, tmp_path / "absent.tsv"):

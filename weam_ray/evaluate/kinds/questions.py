@@ -85,6 +85,10 @@ class Questions:
         table = pa.table(columns)
         answered = {row for row, (start, _) in zip(columns["row"], targets, strict=True) if start}
         rejected[NO_WINDOW] = len(chosen) - len(answered)
+        if not answered:
+            raise UserError(
+                f"No training answer fits into a window of max_length {recipe.max_length} with stride {recipe.stride}."
+            )
         return table.filter(pa.array([row in answered for row in columns["row"]])), rejected
 
     def model(self, path: str, labels: Sequence[str]) -> Any:
