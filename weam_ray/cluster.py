@@ -93,8 +93,8 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
         ray.shutdown()
 
 
-def check_capacity(num_workers: int, per_worker: dict[str, float]) -> None:
-    """See that the cluster has, or can scale to, what the training workers need.
+def check_capacity(num_workers: int, per_worker: dict[str, float], setting: str = "training.num_workers") -> None:
+    """See that the cluster has, or can scale to, what the workers need that a setting asks for.
 
     Raises:
         UserError: too many workers, naming the resource that falls short.
@@ -112,12 +112,12 @@ def check_capacity(num_workers: int, per_worker: dict[str, float]) -> None:
     has = " and ".join(f"{sum(node.get(name, 0.0) for node in nodes):g} {name}" for name in per_worker)
     grows = " and ".join(f"{limit[name]:g} {name}" for name in per_worker if name in limit)
     raise UserError(
-        f"training.num_workers={num_workers}: {num_workers} workers of {needs} each do not fit; the cluster has {has} "
+        f"{setting}={num_workers}: {num_workers} workers of {needs} each do not fit; the cluster has {has} "
         f"on {len(nodes)} nodes" + (f" and can scale to {grows}" if grows else "") + f"; at most {fit} workers fit now."
     )
 
 
-def check_shared(folder: Path) -> None:
+def check_shared(folder: Path, what: str = "home") -> None:
     """See that every node of the cluster reads what this process writes into a folder.
 
     Raises:
@@ -138,11 +138,31 @@ def check_shared(folder: Path) -> None:
             strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             if not ray.get(sees.options(scheduling_strategy=strategy).remote(str(probe)), timeout=60):
                 raise UserError(
-                    f"home {str(folder)!r} is not shared: the node {node['NodeManagerAddress']} does not see what "
-                    f"{socket.gethostname()} writes there. Set `home` to storage that all nodes mount."
+                    f"{what} {str(folder)!r} is not shared: the node {node['NodeManagerAddress']} does not see what "
+                    f"{socket.gethostname()} writes there. Set `{what}` to storage that all nodes mount."
                 )
     finally:
         probe.unlink(missing_ok=True)
+
+
+def check_seen(path: Path, what: str) -> None:
+    """See that every node of the cluster has a local file or folder.
+
+    Raises:
+        UserError: a node has not.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    sees = ray.remote(num_cpus=0)(lambda place: Path(place).exists())
+    for node in nodes if len(nodes) > 1 else ():
+        strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        if not ray.get(sees.options(scheduling_strategy=strategy).remote(str(path)), timeout=60):
+            raise UserError(
+                f"{what} {str(path)!r}: the node {node['NodeManagerAddress']} does not have it. "
+                "Put it on storage that all nodes mount."
+            )
 
 
 def map_items(items: Sequence[Item], task: Callable[[Item], Item], label: str, num_cpus: float = 1.0) -> list[Item]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from weam_ray.errors import UserError
+from weam_ray.evaluate.running import ALIGNMENT
 from weam_ray.evaluate.settings import EvaluationSettings, Setting
 from weam_ray.evaluate.tasks import TASKS
 from weam_ray.parsing import apply_override, validated
@@ -20,10 +21,11 @@ def evaluate_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--model",
         nargs="+",
+        action="extend",
         metavar="PATH",
         help="a run's model/, a Hugging Face folder or name; several: one for each seed, of one system",
     )
-    parser.add_argument("--tasks", metavar="TASK,...", help=f"of {', '.join(TASKS)}")
+    parser.add_argument("--tasks", metavar="TASK,...", help=f"of {', '.join(TASKS)}, {ALIGNMENT}")
     parser.add_argument("--languages", metavar="CODE,...", help="XTREME's codes; English is always there; default: all")
     parser.add_argument("--setting", choices=get_args(Setting), default="zero-shot")
     parser.add_argument("--intermediate", metavar="TASK,...", help="tasks, or labelled .tsv files, to train on first")
@@ -49,7 +51,7 @@ def evaluation_settings(options: argparse.Namespace) -> EvaluationSettings:
     Raises:
         UserError: an option that is missing, an unknown key, a wrong value.
     """
-    models = [model for model in options.model or [] if "=" not in model]
+    models = [place_of(model) for model in options.model or [] if "=" not in model]
     overrides = [*(model for model in options.model or [] if "=" in model), *options.overrides]
     for name, given in (("--model", models), ("--tasks", options.tasks), ("--output", options.output)):
         if not given:
@@ -69,16 +71,25 @@ def evaluation_settings(options: argparse.Namespace) -> EvaluationSettings:
         "use_gpu": options.use_gpu,
         "recipes": {},
     }
+    tasks = {*tree["tasks"], *(Path(name).stem for name in tree["intermediate"])}
     for override in overrides:
         task = override.partition(".")[0]
-        apply_override(tree["recipes"] if task in tree["tasks"] + tree["intermediate"] else tree, override)
+        if task in {*TASKS, ALIGNMENT} - tasks:
+            raise UserError(f"{override!r}: {task} is not among the tasks.")
+        apply_override(tree["recipes"] if task in tasks else tree, override)
     return validated(EvaluationSettings, tree)
 
 
 def system_name(model: str) -> str:
     """The name of a model; of a run's `model/`, that of the run."""
-    path = Path(model)
-    return path.absolute().parent.name if path.name == "model" else path.name
+    path = Path(model).absolute()
+    return path.parent.name if path.name == "model" else path.name
+
+
+def place_of(model: str) -> str:
+    """A local folder by its absolute path, for workers that run in another folder; a name as it is."""
+    path = Path(model).expanduser()
+    return str(path.absolute()) if path.exists() else model
 
 
 def compare_folders(options: argparse.Namespace) -> None:

@@ -1,11 +1,12 @@
 """The evaluation job: each (task, seed) as a task of the cluster, and what comes out of them all."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from weam_ray.cluster import RayTasks, check_shared, progress, ray_cluster
+from weam_ray.cluster import RayTasks, check_capacity, check_seen, check_shared, progress, ray_cluster
 from weam_ray.config import fingerprint
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import Part
@@ -24,10 +25,11 @@ from weam_ray.evaluate.running import (
 from weam_ray.evaluate.settings import EvaluationSettings
 from weam_ray.evaluate.tracked import EvaluationTracker
 from weam_ray.files import write_whole
+from weam_ray.lease import exclusive
 from weam_ray.report.evaluation import Report
 from weam_ray.runs import Home
 
-STATE, ABOUT, RESULT = "state.json", "evaluation.json", "result.json"
+STATE, PLAN, ABOUT, RESULT = "state.json", "plan.json", "evaluation.json", "result.json"
 
 
 class EvaluationJob:
@@ -43,10 +45,16 @@ class EvaluationJob:
         self.home = Home.of(settings, checkout)
         self.folder = Path(settings.output).expanduser().absolute()
         self.plan = EvaluationPlan(settings, self.home.source_hashes())
+        self.parts: dict[tuple[str, str, tuple[str, ...]], Encoded] = {}
 
     def execute(self) -> dict[str, Any]:
         """Run what is not done yet, and write the results; the result, as result.json has it."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(self.folder, "wait for it, or name another folder with --output"):
+            return self.execute_alone()
+
+    def execute_alone(self) -> dict[str, Any]:
+        """`execute`, in a folder that no other process works in."""
         self.check_folder()
         records = {run.name: record for run in self.plan.runs if (record := run.record(self.folder)) is not None}
         if records:
@@ -56,7 +64,7 @@ class EvaluationJob:
             for name, record in records.items():
                 tracker.log_run(name, record)
             with ray_cluster(self.settings.cluster.address, self.settings.cluster.num_cpus):
-                check_shared(self.folder)
+                self.check_cluster()
                 for run, record in self.finished(records):
                     records[run.name] = record
                     tracker.log_run(run.name, record)
@@ -86,21 +94,49 @@ class EvaluationJob:
         return result
 
     def check_folder(self) -> None:
-        """See that the folder is new, or of this system and setting.
+        """See that the folder is new, or of this evaluation, perhaps with fewer tasks or seeds, and write the plan.
 
         Raises:
             UserError: it holds another evaluation, or something else.
         """
-        about = self.folder / ABOUT
-        if not about.is_file():
-            strange = [entry.name for entry in self.folder.iterdir() if entry.name not in ("runs", STATE)]
+        file = self.folder / PLAN
+        mine = {"identity": self.plan.identity, "runs": {run.name: run.fingerprint for run in self.plan.runs}}
+        if file.is_file():
+            there = json.loads(file.read_text(encoding="utf-8"))
+            if there["identity"] != mine["identity"]:
+                raise UserError(
+                    f"--output {self.folder} holds another evaluation ({there['identity']}); name another folder."
+                )
+            other = [name for name, known in there["runs"].items() if mine["runs"].get(name) != known]
+            if other:
+                raise UserError(
+                    f"--output {self.folder} holds an evaluation with {', '.join(other)}, which this one has not, or "
+                    "has with another recipe, data or version of the program; name another folder."
+                )
+        else:
+            strange = [entry.name for entry in self.folder.iterdir() if not entry.name.startswith(("lease-", "."))]
             if strange:
                 raise UserError(f"--output {self.folder}: {strange[0]} is there, and not from this job; name another.")
-            write_whole(about, json.dumps({"identity": self.plan.identity}))
-            return
-        there = json.loads(about.read_text(encoding="utf-8")).get("identity")
-        if there != self.plan.identity:
-            raise UserError(f"--output {self.folder} holds another evaluation ({there}); name another folder.")
+        write_whole(file, json.dumps(mine, indent=1))
+        for partial in (self.folder / "intermediate").glob(".*"):  # of a process that was killed
+            shutil.rmtree(partial)
+
+    def check_cluster(self) -> None:
+        """See that the cluster can do the runs, and that its nodes have what they need.
+
+        Raises:
+            UserError: too few cores or GPUs on any node, or a folder that is not there for all.
+        """
+        needs = {"CPU": float(self.settings.threads), **({"GPU": 1.0} if self.settings.use_gpu else {})}
+        check_capacity(1, needs, "runs at a time")
+        check_shared(self.folder, "output")
+        if self.home.stages.is_local:
+            check_shared(Path(self.home.stages.path), "stages")
+        if self.plan.root is not None:
+            check_seen(self.plan.root, "--data-root")
+        for model in self.plan.models:
+            if Path(model).exists():
+                check_seen(Path(model), "--model")
 
     def finished(self, done: dict[str, Any]) -> Iterator[tuple[Run | AlignmentRun, dict[str, Any]]]:
         """The runs that are not done, with their records, as they finish.
@@ -165,17 +201,22 @@ class EvaluationJob:
             training, development, _ = self.encoded(planned, own)
             given = fingerprint([self.plan.models[run.model], run.seed, names, own.fingerprint])
             folder = self.folder / "intermediate" / f"{'+'.join(names)}-{run.seed}-{given[:8]}"
-            encoder = tasks.submit(carry_on, own, training, development, encoder, folder, self.settings.threads)
+            settings = self.settings
+            encoder = tasks.submit(
+                carry_on, own, training, development, encoder, folder, settings.threads, settings.use_gpu
+            )
         return encoder
 
     def encoded(self, planned: Planned, run: Run) -> tuple[Encoded, Encoded, dict[str, Encoded]]:
         """Training, development and test data of a run, as stages that all runs share."""
 
         def part(split: Any, *codes: str) -> Encoded:
-            given = Part(planned.data, split, codes)
-            return Encoded(
-                given.encode(self.home.store, planned.recipe, planned.labels, run.model, self.plan.tokenizer)
-            )
+            key = (planned.task.name, split, codes)
+            if key not in self.parts:
+                store, recipe, labels = self.home.store, planned.recipe, planned.labels
+                given = Part(planned.data, split, codes)
+                self.parts[key] = Encoded(given.encode(store, recipe, labels, run.model, self.plan.tokenizer))
+            return self.parts[key]
 
         tests = {} if planned.task.kind == "retrieval" else {code: part("test", code) for code in run.tests}
         return part("train", *run.trains_on), part("dev", ENGLISH), tests

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from weam_ray.errors import UserError
 from weam_ray.folder import Folder
 
 HEARTBEAT_SECONDS = 10.0
@@ -55,6 +56,25 @@ def lease(folder: Folder, attempt: str, say: Callable[[str], None]) -> Iterator[
         if folder.is_local:
             with suppress(OSError):  # not empty: the stage is there, or another attempt
                 os.rmdir(folder.path)
+
+
+@contextmanager
+def exclusive(path: Path, advice: str) -> Iterator[None]:
+    """Hold a folder against a second process.
+
+    Raises:
+        UserError: another live process has it; the advice says what to do.
+    """
+    folder = Folder.at(path)
+    others = live_leases(folder)
+    live = {f"lease-{entry['attempt']}.json" for entry in others}
+    for name in folder.sizes():
+        if name.startswith("lease-") and name not in live:
+            folder.delete(name)  # of a process that was killed
+    if others:
+        raise UserError(f"{path}: process {others[0]['pid']} on {others[0]['host']} is at work there; {advice}.")
+    with lease(folder, f"{os.getpid()}-{time.time_ns()}", print):
+        yield
 
 
 def order(entry: dict[str, Any]) -> tuple[float, str]:

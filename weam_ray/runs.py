@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
 from weam_ray.files import write_whole
 from weam_ray.folder import Folder
-from weam_ray.lease import lease, live_leases
+from weam_ray.lease import exclusive
 from weam_ray.pipeline import StagePlan
 from weam_ray.storage import SourceHashes, StageStore
 
@@ -156,18 +155,7 @@ class RunFolder:
         Raises:
             UserError: another live process has it.
         """
-        folder = Folder.at(self.path)
-        others = live_leases(folder)
-        live = {f"lease-{entry['attempt']}.json" for entry in others}
-        for name in folder.sizes():
-            if name.startswith("lease-") and name not in live:
-                folder.delete(name)  # of a process that was killed
-        if others:
-            raise UserError(
-                f"{self.path}: process {others[0]['pid']} on {others[0]['host']} is at work on this run; "
-                "wait for it, or use --fresh."
-            )
-        with lease(folder, f"{os.getpid()}-{time.time_ns()}", print):
+        with exclusive(self.path, "wait for it, or use --fresh"):
             self.read_state()  # another process may have finished it since
             yield
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,13 @@ class Tracker:
     def set_tags(self, tags: dict[str, str]) -> None:
         for key, value in tags.items():
             self.client.set_tag(self.run_id, key, value)
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run that was left half, if the store has it."""
+        from mlflow.exceptions import MlflowException
+
+        with suppress(MlflowException):
+            self.client.delete_run(run_id)
 
     def end(self, status: str) -> None:
         """FINISHED, FAILED, or KILLED for a run that was interrupted and can be continued."""

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tests.evaluate.lab import write_encoder
 from tests.evaluate.tasks.writing import write, write_csv
 from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.errors import UserError
@@ -58,8 +59,8 @@ class TestFound:
 
     def test_nowhere(self, tmp_path: Path) -> None:
         with pytest.raises(UserError) as error:
-            TaskData.found(TASKS["tatoeba"], tmp_path)
-        for part in ("tatoeba: there are no data", str(tmp_path), "tatoeba.deu-eng.deu (LASER)", "de-en.de (xtreme)"):
+            TaskData.found(TASKS["lareqa"], tmp_path)
+        for part in ("lareqa: there are no data", str(tmp_path), "xquad-r/de.json (official)"):
             assert part in str(error.value)
 
     def test_what_there_is(self, root: Path) -> None:
@@ -116,8 +117,7 @@ class TestGold:
 class TestStages:
     @pytest.fixture
     def model(self, tmp_path: Path, wordpiece: Any) -> str:
-        wordpiece.save_pretrained(tmp_path / "model")
-        return str(tmp_path / "model")
+        return str(write_encoder(tmp_path / "model", wordpiece))
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> StageStore:

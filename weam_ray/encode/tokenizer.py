@@ -54,11 +54,11 @@ def train_wordpiece(texts: Iterable[str], settings: TokenizerSection, max_length
     )
 
 
-def load_tokenizer(name: str | Path, revision: str | None = None) -> Any:
+def load_tokenizer(name: str | Path, revision: str | None = None, masks: bool = True) -> Any:
     """The tokenizer of a Hugging Face name or a local folder.
 
     Raises:
-        UserError: it cannot be loaded, gives no offsets, or has no mask token.
+        UserError: it cannot be loaded, gives no offsets, or has no mask token where it `masks`.
     """
     from transformers import AutoTokenizer
 
@@ -67,7 +67,7 @@ def load_tokenizer(name: str | Path, revision: str | None = None) -> Any:
     except (OSError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"encoder.name={name}: its tokenizer cannot be loaded: {reason[:400]}") from None
-    if tokenizer.mask_token_id is None:
+    if masks and tokenizer.mask_token_id is None:
         raise UserError(
             f"encoder.name={name}: its tokenizer has no mask token, so nothing can be masked; "
             "choose an encoder that was trained as a masked language model."

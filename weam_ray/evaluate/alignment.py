@@ -35,7 +35,13 @@ from weam_ray.storage import Stage
 
 SENTENCES, WORDS, GOLD = "sentence_retrieval", "word_retrieval", "gold_alignment"
 METRICS = {SENTENCES: "accuracy", WORDS: "accuracy", GOLD: "aer"}
-FAVOURS = "Scored against FastAlign's links, word retrieval favours models that were trained on such links."
+TOLD = {
+    WORDS: ("Scored against FastAlign's links, it favours models that were trained on such links.",),
+    GOLD: (
+        "Scored against links that people made, it favours no model.",
+        "Links by softmax of the states' products both ways, threshold 0.001; `argmax`: mutual nearest subwords.",
+    ),
+}
 MAX_LENGTH, BATCH_SIZE = 256, 32
 DRAWN_WORDS = 14  # of a sentence, at most
 GOLD_LANGUAGES = {"enfr": "en-fr", "roen": "ro-en", "grcen": "grc-en"}
@@ -163,7 +169,7 @@ def measure(
     """All alignment metrics of an encoder.
 
     Args:
-        layer: whose figures stand in the result; by default 7/12 of the way up, as for Tatoeba.
+        layer: whose figures stand in the result; by default two thirds of the way up, as for Tatoeba.
     """
     chosen = layer if layer is not None else default_layer(model.config)
     check_layer(model, chosen)

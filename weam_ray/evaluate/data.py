@@ -2,22 +2,27 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weam_ray.errors import UserError
+from weam_ray.evaluate.forms import check_counts
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.languages import ENGLISH, Language, language, languages
+from weam_ray.evaluate.models import tokenizer_of
 from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
 from weam_ray.storage import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
 
-VERSION = 1
+VERSION = 2
+ROWS_AT_ONCE = 10_000  # that are encoded, as Python objects
 READING = ("max_length", "stride", "max_question", "max_train")  # settings of a recipe that change features
 HUB = "Hugging Face data set"
 NOWHERE = Path(os.devnull)  # under which there are no files
@@ -68,7 +73,7 @@ class TaskData:
         if self.layout is not None:
             return bool(self.layout.present(self.root, split, entry))
         assert self.task.hub is not None
-        return None not in (self.task.hub.configuration(split, entry), self.task.hub.split_name(split, entry))
+        return self.task.hub.part(split, entry) is not None
 
     def test_languages(self) -> list[str]:
         """Codes of the languages with test files; of two codes for one language (`nb`, `no`) the first."""
@@ -76,6 +81,9 @@ class TaskData:
         for code, entry in languages().items():
             if self.has("test", entry):
                 found.setdefault(entry.nllb, code)
+        if self.layout is not None and self.layout.codes is not None:
+            for code in self.layout.codes(self.root):
+                found.setdefault(language(code).nllb, code)
         return list(found.values())
 
     def read(self, split: Split, code: str) -> pa.Table:
@@ -90,35 +98,82 @@ class TaskData:
         return self.task.read(self.layout, self.root, split, entry)
 
     def from_hub(self, split: Split, entry: Language) -> pa.Table:
+        hub = self.task.hub
+        assert hub is not None
+        rows = hub.convert(self.load_hub(split, entry), split, entry)
+        if split == "dev" and hub.apart:
+            tested = self.from_hub("test", entry)["id"].combine_chunks()
+            rows = rows.filter(pc.invert(pc.is_in(rows["id"], tested)))
+        return rows
+
+    def load_hub(self, split: Split, entry: Language) -> Any:
+        """The data set that has a split: a copy in the task's folder, or in one of its own name, else by name."""
         import datasets
 
         hub = self.task.hub
         assert hub is not None
-        configuration, name = hub.configuration(split, entry), hub.split_name(split, entry)
-        if configuration is None or name is None:
+        part = hub.part(split, entry)
+        if part is None:
             raise UserError(f"{self.task.name}: the data set {hub.name} has no {split} part for {entry.code}.")
-        local = self.root / self.task.name
-        place = str(local) if local.is_dir() else hub.name
+        name, configuration, split_name = part
+        local = self.root / (self.task.name if name == hub.name else name.rpartition("/")[2])
+        place = str(local) if local.is_dir() else name
         try:
-            data = datasets.load_dataset(place, configuration, split=name)
+            return datasets.load_dataset(place, configuration, split=split_name)
         except Exception as error:  # the library raises what its parts raise
             reason = " ".join(str(error).split())[:300]
             raise UserError(
                 f"{self.task.name}: the {split} part for {entry.code} of the data set {place} ({configuration}) cannot "
                 f"be loaded: {reason}"
             ) from None
-        return hub.convert(data, split, entry)
 
-    def gold_file(self, code: str) -> Path:
-        """Labels in XTREME's form, for test files that hide theirs."""
-        return self.root / "labels" / self.task.name / f"test-{code}.{self.task.form.suffix}"
+    def candidate_files(self, code: str) -> tuple[Path, ...]:
+        """The files with the candidates for queries in a language; none of a data set by name.
+
+        Raises:
+            UserError: a file that is not there.
+        """
+        assert self.task.pool is not None
+        if self.layout is None:
+            return ()
+        files = tuple(self.task.pool.files(self.root, language(code)))
+        for file in files:
+            if not file.is_file():
+                raise UserError(f"{self.task.name}: there is no file {str(file)!r} with the candidates for {code}.")
+        return files
+
+    def candidates(self, code: str) -> Iterator[pa.Table]:
+        """The candidates for queries in a language, some at a time."""
+        assert self.task.pool is not None
+        if self.layout is not None:
+            yield from self.task.pool.read(self.candidate_files(code))
+        elif self.task.hub is not None and self.task.hub.candidates is not None:
+            yield self.task.hub.candidates(self.load_hub("test", language(code)))
+
+    def gold_files(self, code: str) -> list[Path]:
+        """Where labels of test files that hide theirs may be: in XTREME's form, or where the task keeps them apart."""
+        files = [self.root / "labels" / self.task.name / f"test-{code}.{self.task.form.suffix}"]
+        if self.task.hidden_labels is not None:
+            files.append(self.task.hidden_labels(self.root, language(code)))
+        return [file for file in files if file.is_file()]
 
     def gold(self, rows: pa.Table, code: str) -> Any:
-        """The test labels in the metric's form; None where they are hidden and no file has them."""
-        own = KINDS[self.task.kind].gold(rows)
-        if own is None and self.gold_file(code).is_file():
-            return self.task.form.read_labels(self.gold_file(code))
-        return own
+        """The test labels in the metric's form; None where they are hidden and no file has them.
+
+        Raises:
+            UserError: some rows have labels and others have none, or a file has labels of other rows.
+        """
+        kind = KINDS[self.task.kind]
+        hidden = rows[kind.gold_column].null_count
+        if 0 < hidden < rows.num_rows:
+            raise UserError(f"{self.task.name}: {hidden} of the {rows.num_rows} test rows for {code} have no label.")
+        if not hidden:
+            return kind.gold(rows)
+        for file in self.gold_files(code):
+            found = self.task.form.read_labels(file)
+            check_counts(found, kind.blank(rows), str(file))
+            return found
+        return None
 
 
 @dataclass(frozen=True)
@@ -130,8 +185,15 @@ class Part:
     codes: tuple[str, ...]
 
     @cached_property
-    def rows(self) -> pa.Table:
-        return pa.concat_tables([self.data.read(self.split, code) for code in self.codes])
+    def tables(self) -> list[pa.Table]:
+        return [self.data.read(self.split, code) for code in self.codes]
+
+    def rows(self, recipe: Recipe) -> pa.Table:
+        """The rows of all languages; of `max_train` each has its share."""
+        if not self.training or recipe.max_train is None:
+            return pa.concat_tables(self.tables)
+        share = -(-recipe.max_train // len(self.codes))
+        return pa.concat_tables([table.slice(0, share) for table in self.tables])
 
     @property
     def training(self) -> bool:
@@ -149,19 +211,15 @@ class Part:
                 "labels": list(labels),
                 **{key: getattr(recipe, key) for key in READING},
             },
-            {"rows": table_fingerprint(self.rows), "tokenizer": tokenizer_fingerprint},
+            {"rows": table_fingerprint(self.rows(recipe)), "tokenizer": tokenizer_fingerprint},
         )
 
     def encode(self, store: StageStore, recipe: Recipe, labels: Sequence[str], model: str, fingerprint: str) -> Stage:
         """The stage of rows and features, built unless it is there."""
 
         def build(attempt: Attempt) -> StageOutput:
-            from transformers import AutoTokenizer
-
-            rows = self.rows.slice(0, recipe.max_train) if self.training and recipe.max_train else self.rows
-            features, rejected = KINDS[self.data.task.kind].features(
-                rows, AutoTokenizer.from_pretrained(model), recipe, labels, self.training
-            )
+            rows = self.rows(recipe)
+            features, rejected = self.features(rows, recipe, labels, tokenizer_of(model))
             files = [
                 attempt.write_arrow("rows", "rows", rows),
                 attempt.write_arrow("features", "features", features if self.training else by_length(features)),
@@ -169,6 +227,38 @@ class Part:
             return StageOutput(files, Counts(rows.num_rows, rows.num_rows - sum(rejected.values()), rejected))
 
         return store.build(self.spec(recipe, labels, fingerprint), build, say=lambda line: None)
+
+    def features(
+        self, rows: pa.Table, recipe: Recipe, labels: Sequence[str], tokenizer: Any
+    ) -> tuple[pa.Table, dict[str, int]]:
+        """The features of all rows, some rows at a time, and rejected ones by reason.
+
+        Raises:
+            UserError: no row can train.
+        """
+        kind, tables, rejected = KINDS[self.data.task.kind], [], Counter[str]()
+        for start in range(0, rows.num_rows, ROWS_AT_ONCE):
+            some = rows.slice(start, ROWS_AT_ONCE)
+            table, own = kind.features(some, tokenizer, recipe, labels, self.training)
+            numbers = pc.add(table["row"], start)
+            tables.append(in_32_bits(table.set_column(table.column_names.index("row"), "row", numbers)))
+            rejected.update(own)
+        features = pa.concat_tables(tables)
+        if not features.num_rows:
+            told = ", ".join(f"{count} {reason}" for reason, count in rejected.items())
+            raise UserError(f"{self.data.task.name}: no training example is left: {told}.")
+        return features, dict(rejected)
+
+
+def in_32_bits(features: pa.Table) -> pa.Table:
+    """Whole numbers, in lists too, as int32: a half of the memory."""
+
+    def narrow(kind: pa.DataType) -> pa.DataType:
+        return pa.list_(narrow(kind.value_type)) if pa.types.is_list(kind) else pa.int32()
+
+    return features.cast(
+        pa.schema([(name, narrow(features.schema.field(name).type)) for name in features.column_names])
+    )
 
 
 def by_length(features: pa.Table) -> pa.Table:

@@ -12,11 +12,13 @@ import pyarrow as pa
 
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import Questions
+from weam_ray.evaluate.models import tokenizer_of
 from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Task
 from weam_ray.storage import Stage
 
 NOT_FOR_MODELS = ("row", "heads", "spans")
+IN_BATCH = "in_batch_accuracy"  # what pairs of texts are developed on
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,15 @@ class FineTuned:
         started = time.monotonic()
         self.run = run
         self.kind = KINDS[run.task.kind]
-        self.tokenizer = transformers.AutoTokenizer.from_pretrained(run.model)
+        self.tokenizer = tokenizer_of(run.model)
         transformers.set_seed(run.seed)
         self.model = self.kind.model(run.model, run.labels)
         with tempfile.TemporaryDirectory(prefix="weam-ray-finetune-") as folder:
             self.trainer = self.make_trainer(Path(folder))
             self.trainer.train()
+        measured = IN_BATCH if run.task.kind == "retrieval" else run.task.metric
         self.history = [
-            {"epoch": round(entry["epoch"], 3), run.task.metric: entry["eval_metric"]}
+            {"epoch": round(entry["epoch"], 3), measured: entry["eval_metric"]}
             for entry in self.trainer.state.log_history
             if "eval_metric" in entry
         ]
@@ -141,6 +144,8 @@ class FineTuned:
             eval_dataset=self.run.development.dataset(),
             callbacks=patience,
         )
+        # heads take the mean of a micro-batch, whatever the Trainer concludes from their arguments
+        trainer.model_accepts_loss_kwargs = False
         trainer.remove_callback(transformers.PrinterCallback)
         return trainer
 

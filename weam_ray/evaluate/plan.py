@@ -7,20 +7,23 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.config import EncoderSection, fingerprint
-from weam_ray.encoder import encoder_fingerprint, num_positions
+from weam_ray.config import EncoderSection, fingerprint, load_config
+from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
 from weam_ray.evaluate.alignment import gold_sets, held_out_of
 from weam_ray.evaluate.data import TaskData, table_fingerprint
 from weam_ray.evaluate.kinds import KINDS
-from weam_ray.evaluate.kinds.base import check_head
+from weam_ray.evaluate.kinds.questions import check_stride
 from weam_ray.evaluate.languages import ENGLISH, language
-from weam_ray.evaluate.running import ALIGNMENT, AlignmentRun, Run, parts_of
+from weam_ray.evaluate.models import check_head, check_layers, room_of, tokenizer_of
+from weam_ray.evaluate.running import ALIGNMENT, VERSION, AlignmentRun, Run, parts_of
 from weam_ray.evaluate.settings import EvaluationSettings, Recipe
 from weam_ray.evaluate.tasks import intermediate_of, task_of
 from weam_ray.evaluate.tasks.base import Split, Task
 from weam_ray.runs import CONFIG
 from weam_ray.storage import SourceHashes
+
+QUESTION_FRAME = 4  # special tokens around a question and its context, at most
 
 
 @dataclass
@@ -53,7 +56,7 @@ class EvaluationPlan:
             UserError: unknown tasks or languages, missing data, labels that training does not show, models that cannot
                 be those of one system.
         """
-        self.settings = settings
+        self.settings, self.hashes = settings, hashes
         root = None if settings.data_root is None else Path(settings.data_root).expanduser().absolute()
         if root is not None and not root.is_dir():
             raise UserError(f"--data-root: there is no folder {str(root)!r}.")
@@ -65,7 +68,9 @@ class EvaluationPlan:
         if len(tokenizers) > 1:
             raise UserError("--model: the models of one system must share a tokenizer, and these do not.")
         (self.tokenizer,) = tokenizers
-        self.model_config = load_config(settings.models[0])
+        for model in self.models:
+            tokenizer_of(model)
+        self.pretraining_seeds = {model: pretraining_seed(model) for model in self.models}
         self.chain = [self.planned(intermediate_of(name), tested=False) for name in settings.intermediate]
         names = [name for name in dict.fromkeys(settings.tasks) if name != ALIGNMENT]
         self.tasks = [self.planned(task_of(name), tested=True) for name in names]
@@ -87,9 +92,11 @@ class EvaluationPlan:
         """A task with data that are there, whose labels training shows."""
         data = TaskData.found(task, self.root, tested)
         print(f"{task.name}: the data are in the form '{data.form}'")
-        check_head(KINDS[task.kind].head, self.model_config, task.name)
+        for model in self.models:
+            check_head(KINDS[task.kind].head, model, task.name)
         planned = Planned(data, self.settings.recipe_of(task.name, task.recipe), notes=list(task.notes))
         self.fit_length(planned)
+        self.check_recipe(planned)
         if data.layout is not None and data.layout.note:
             planned.notes.append(data.layout.note)
             print(f"{task.name}: {data.layout.note}")
@@ -98,8 +105,20 @@ class EvaluationPlan:
         if tested and task.trained and self.settings.setting != "zero-shot":
             needed += [("train", code) for code in planned.tests if code != ENGLISH]
         tables = {(split, code): data.read(split, code) for split, code in needed}
+        for (split, code), rows in tables.items():
+            hidden = rows[KINDS[task.kind].gold_column].null_count if task.kind != "retrieval" else 0
+            if hidden:
+                raise UserError(f"{task.name}: {hidden} of the {rows.num_rows} {split} rows for {code} have no label.")
         tables |= {("test", code): data.read("test", code) for code in planned.tests}
         planned.data_fingerprints = {f"{split}-{code}": table_fingerprint(own) for (split, code), own in tables.items()}
+        for code in planned.tests:
+            gold = data.gold(tables["test", code], code)
+            planned.data_fingerprints[f"test-{code}"] += "" if gold is None else fingerprint(gold)[:8]
+            if task.pool is not None:
+                hashes = [self.hashes.sha256(file) for file in data.candidate_files(code)]
+                planned.data_fingerprints[f"test-{code}"] += fingerprint(hashes)[:8] if hashes else ""
+        if tested and task.kind == "tokens" and self.settings.setting != "zero-shot":
+            planned.notes.append("Each language trains on training data of its own, which are no translations.")
         planned.labels = known_labels(planned, tables) if task.trained else task.labels
         return planned
 
@@ -109,14 +128,36 @@ class EvaluationPlan:
         Raises:
             UserError: a length that was asked for is more than these.
         """
-        room, given = num_positions(self.model_config), planned.recipe.max_length
+        room, given = room_of(list(self.models)), planned.recipe.max_length
         if room is None or given <= room:
             return
         if "max_length" in self.settings.recipe | self.settings.recipes.get(planned.task.name, {}):
             raise UserError(f"{planned.task.name}.max_length={given}: the encoder has positions for {room} tokens.")
-        planned.recipe = planned.recipe.model_copy(update={"max_length": room})
+        changes = {"max_length": room}
         planned.notes.append(f"max_length is {room}, not {given}: the encoder has no more positions.")
-        print(f"{planned.task.name}: {planned.notes[-1]}")
+        context = room - planned.recipe.max_question - QUESTION_FRAME
+        if planned.task.kind == "questions" and planned.recipe.stride >= context:
+            changes["stride"] = max(1, context // 2)
+            planned.notes.append(f"The stride is {changes['stride']} for the same reason.")
+        planned.recipe = planned.recipe.model_copy(update=changes)
+        print(f"{planned.task.name}: {' '.join(planned.notes[-len(changes) :])}")
+
+    def check_recipe(self, planned: Planned) -> None:
+        """See that a recipe can be followed.
+
+        Raises:
+            UserError: it cannot.
+        """
+        task, recipe = planned.task, planned.recipe
+        if recipe.layer is not None:
+            check_layers(list(self.models), recipe.layer, f"{task.name}.layer")
+        if task.kind == "questions":
+            check_stride(tokenizer_of(self.settings.models[0]), recipe)
+        if task.kind == "retrieval" and recipe.rows_at_once != recipe.batch_size:
+            raise UserError(
+                f"{task.name}.micro_batch_size={recipe.micro_batch_size}: texts look for their pair among those of a "
+                "forward pass, so it would change what is learned; leave it, or change batch_size."
+            )
 
     def test_languages(self, data: TaskData) -> tuple[str, ...]:
         """English first, then the languages that are asked for, or all that have test data.
@@ -132,7 +173,10 @@ class EvaluationPlan:
                     f"{data.task.name}: no test data for {code} in the form '{data.form}'; there are data for {known}."
                 )
         first = [ENGLISH] if data.has("test", language(ENGLISH)) else []
-        return tuple(dict.fromkeys([*first, *(code for code in asked if code != ENGLISH)]))
+        found = tuple(dict.fromkeys([*first, *(code for code in asked if code != ENGLISH)]))
+        if not found:
+            raise UserError(f"{data.task.name}: there is nothing to test; it has no test data for English itself.")
+        return found
 
     def runs_of(self, planned: Planned) -> Iterator[Run]:
         """Each (task, seed), in `translate-train` each language of it; each (task, model) where nothing is trained."""
@@ -151,7 +195,9 @@ class EvaluationPlan:
             UserError: there is neither, or one of them is not as it should be.
         """
         sets = gold_sets(self.root)
-        layer = self.settings.recipes.get(ALIGNMENT, {}).get("layer")
+        layer = self.settings.recipe_of(ALIGNMENT, Recipe()).layer
+        if layer is not None:
+            check_layers(list(self.models), layer, f"{ALIGNMENT}.layer")
         for number, model in enumerate(self.models, 1):
             given = self.settings.held_out
             run = Path(given).expanduser().absolute() if given else Path(model).expanduser().absolute().parent
@@ -165,7 +211,7 @@ class EvaluationPlan:
             names = ", ".join(own.name for own in pairs) or "no run"
             print(f"{ALIGNMENT}: {model}: held-out pairs of {names}; {len(sets)} gold sets")
             data = [*(own.fingerprint for own in pairs), *(own.fingerprint for own in sets)]
-            known = fingerprint([self.models[model], data, layer, self.settings.threads])
+            known = fingerprint([VERSION, self.models[model], data, layer, self.settings.threads])
             yield AlignmentRun(number, model, run if there else None, self.root, layer, known)
 
     def run(
@@ -181,6 +227,7 @@ class EvaluationPlan:
         """A run, with the fingerprint of all that can change its result."""
         used = {f"train-{code}" for code in trains_on} | {f"test-{code}" for code in tests} | {f"dev-{ENGLISH}"}
         given = {
+            "version": VERSION,
             "task": planned.task.name,
             "recipe": planned.recipe.model_dump(),
             "labels": planned.labels,
@@ -197,18 +244,15 @@ class EvaluationPlan:
         return Run(planned.data, number, seed, model, recipe, labels, trains_on, tests, fingerprint(given), part)
 
 
-def load_config(model: str) -> Any:
-    """The Hugging Face configuration of a model.
-
-    Raises:
-        UserError: there is none.
-    """
-    from transformers import AutoConfig
-
+def pretraining_seed(model: str) -> int | None:
+    """The model seed of the run of ours that a model was exported from, if it was."""
+    file = Path(model).expanduser().absolute().parent / CONFIG
+    if not file.is_file():
+        return None
     try:
-        return AutoConfig.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        raise UserError(f"--model {model}: no model can be loaded: {' '.join(str(error).split())[:300]}") from None
+        return load_config(str(file)).seeds.model
+    except UserError:  # a file of others
+        return None
 
 
 def known_labels(planned: Planned, tables: dict[tuple[Split, str], pa.Table]) -> tuple[str, ...]:
@@ -223,6 +267,8 @@ def known_labels(planned: Planned, tables: dict[tuple[Split, str], pa.Table]) ->
     }
     shown = set().union(*(labels for (split, _), labels in found.items() if split == "train"))
     known = tuple(task.labels) or tuple(sorted(shown))
+    if task.kind == "sentences" and len(known) < 2:
+        raise UserError(f"{task.name}: the training data have one label, {known[0]!r}; a classification takes two.")
     for (split, code), labels in found.items():
         strange = sorted(labels - set(known))
         if strange:

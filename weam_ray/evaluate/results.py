@@ -1,12 +1,11 @@
 """From the records of runs to the result of an evaluation: mean, spread and every seed, by task and language."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from weam_ray.evaluate.alignment import FAVOURS, GOLD, METRICS, WORDS
+from weam_ray.evaluate.alignment import GOLD, METRICS, TOLD
 from weam_ray.evaluate.compare import LOWER_IS_BETTER
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.plan import EvaluationPlan
@@ -50,7 +49,7 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 
 def all_records(records: Records) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A record for each task, those of alignment taken apart; and these as they are."""
-    measured = [record for record in records if record["task"] == ALIGNMENT]
+    measured = sorted((own for own in records if own["task"] == ALIGNMENT), key=lambda own: own["number"])
     return [*records, *(part for record in measured for part in record["parts"])], measured
 
 
@@ -61,7 +60,7 @@ def tested(plan: EvaluationPlan, measured: Records) -> tuple[dict[str, str], dic
     for record in measured:
         for part in record["parts"]:
             metrics[part["task"]] = METRICS[part["task"]]
-            tests[part["task"]] = {name: record["data"][name] for name in part["scores"]}
+            tests[part["task"]] = {name: record["data"][part["task"]][name] for name in part["scores"]}
     return metrics, tests
 
 
@@ -85,14 +84,14 @@ def about_evaluation(plan: EvaluationPlan, measured: Records) -> dict[str, Any]:
                 "trained": False,
                 "metric": METRICS[task],
                 "form": "gold sets" if task == GOLD else "held-out pairs of a run",
-                "notes": [f"The figures are those of layer {record['layer']}.", *([FAVOURS] if task == WORDS else [])],
+                "notes": [f"The figures are those of layer {record['layer']}.", *TOLD.get(task, ())],
                 "languages": list(languages),
             }
     return {
         "identity": plan.identity,
         "system": settings.system,
         "models": settings.models,
-        "pretraining_seeds": [pretraining_seed(model) for model in settings.models],
+        "pretraining_seeds": [plan.pretraining_seeds[model] for model in settings.models],
         "seeds": settings.seeds,
         "setting": settings.setting,
         "intermediate": [planned.task.name for planned in plan.chain],
@@ -125,11 +124,3 @@ def worst_of(languages: dict[str, dict[str, Any]]) -> str:
     """The language with the lowest score, or the highest error rate."""
     ranked = sorted(languages, key=lambda code: languages[code]["mean"])
     return ranked[-1] if languages[ranked[0]]["metric"] in LOWER_IS_BETTER else ranked[0]
-
-
-def pretraining_seed(model: str) -> int | None:
-    """The model seed of the run of ours that a model was exported from, if it was."""
-    from weam_ray.config import load_config
-
-    file = Path(model).expanduser().absolute().parent / "config.yaml"
-    return load_config(str(file)).seeds.model if file.is_file() else None

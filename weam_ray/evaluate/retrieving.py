@@ -8,8 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from weam_ray.evaluate.data import TaskData
-from weam_ray.evaluate.kinds.base import load_model
-from weam_ray.evaluate.languages import language
+from weam_ray.evaluate.models import encoder_of, tokenizer_of
 from weam_ray.evaluate.nearest import nearest
 from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.states import check_layer, default_layer, sentence_vectors
@@ -19,7 +18,7 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 def pooled(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
-    """Texts to means of the states of one layer, as XTREME takes them without training: 7/12 of the way up.
+    """Texts to means of the states of one layer, by default two thirds of the way up, over a text's own tokens.
 
     Raises:
         UserError: the encoder has no such layer.
@@ -67,23 +66,21 @@ def rankings(data: TaskData, queries: dict[str, pa.Table], encode: Encode) -> di
 
     Languages with the same candidates are ranked together, so that these are encoded once, and never all at a time.
     """
-    pool = data.task.pool
-    assert pool is not None
-    together: dict[tuple[str, ...], list[str]] = {}
+    together: dict[object, list[str]] = {}
     for code in queries:
-        files = tuple(map(str, pool.files(data.root, language(code))))
-        together.setdefault(files, []).append(code)
+        together.setdefault(data.candidate_files(code) or code, []).append(code)
     found: dict[str, dict[str, list[str]]] = {}
     for codes in together.values():
-        texts = [text for code in codes for text in queries[code]["text"].to_pylist()]
         names: list[str] = []
 
         def blocks(codes: list[str] = codes, names: list[str] = names) -> Iterator[NDArray[np.float32]]:
-            for table in pool.read(pool.files(data.root, language(codes[0]))):
+            for table in data.candidates(codes[0]):
                 names.extend(table["id"].to_pylist())
                 yield encode(table["text"].to_pylist())
 
-        best, _ = nearest(encode(texts), blocks(), BEST)
+        # each language by itself, so that no vector depends on which languages are asked
+        vectors = np.concatenate([encode(queries[code]["text"].to_pylist()) for code in codes])
+        best, _ = nearest(vectors, blocks(), BEST)
         start = 0
         for code in codes:
             ids = queries[code]["id"].to_pylist()
@@ -102,8 +99,7 @@ def untrained(
         UserError: the model cannot be loaded.
     """
     import torch
-    from transformers import AutoModel, AutoTokenizer
 
     torch.set_num_threads(threads)
-    encode = pooled(load_model(AutoModel, model).to(device), AutoTokenizer.from_pretrained(model), recipe)
+    encode = pooled(encoder_of(model).to(device), tokenizer_of(model), recipe)
     return {code: [ranking[0] for ranking in found.values()] for code, found in rankings(data, queries, encode).items()}

@@ -12,18 +12,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weam_ray.evaluate.alignment import METRICS, gold_sets, held_out_of, measure
+from weam_ray.evaluate.alignment import GOLD, METRICS, SENTENCES, WORDS, gold_sets, held_out_of, measure
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
 from weam_ray.evaluate.forms import check_counts, write_mapping
-from weam_ray.evaluate.kinds.base import load_model
 from weam_ray.evaluate.languages import ENGLISH
+from weam_ray.evaluate.models import encoder_of, tokenizer_of
 from weam_ray.evaluate.official import Parts
 from weam_ray.evaluate.retrieving import first_token, rankings, untrained
 from weam_ray.evaluate.settings import Recipe
 from weam_ray.files import write_whole
 
 ALIGNMENT = "alignment"  # among tasks: all metrics of alignment
+VERSION = 1  # of what a run does: records of another one do not count
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,12 @@ def write_examples(folder: Path, task: str, number: int, code: str, parts: Parts
     )
 
 
-def carry_on(run: Run, training: Encoded, development: Encoded, model: str, folder: Path, threads: int) -> str:
+def carry_on(
+    run: Run, training: Encoded, development: Encoded, model: str, folder: Path, threads: int, use_gpu: bool
+) -> str:
     """Fine-tune an intermediate task, and keep the encoder without the head; the folder that it is in."""
     if not (folder / "config.json").is_file():
-        tuned = tune(run, training, development, model, threads, False)
+        tuned = tune(run, training, development, model, threads, use_gpu)
         partial = folder.with_name(f".{folder.name}.{os.getpid()}")
         tuned.save_encoder(partial)
         write_whole(
@@ -120,9 +123,10 @@ def run_trained(
     tuned = tune(run, training, development, model, threads, use_gpu)
     if run.data.task.kind == "retrieval":
         encode = first_token(tuned.model.base_model, tuned.tokenizer, run.recipe)
-        predictions = rankings(run.data, {code: run.data.read("test", code) for code in run.tests}, encode)
+        queries = {code: run.data.read("test", code) for code in run.tests}
+        predictions = rankings(run.data, queries, encode)
     else:
-        predictions = {}
+        predictions, queries = {}, {code: own.rows for code, own in tests.items()}
         for code in run.tests:
             predictions[code], best = tuned.predict(tests[code])
             if best is not None:
@@ -131,6 +135,7 @@ def run_trained(
         run,
         folder,
         predictions,
+        queries,
         {
             "history": tuned.history,
             "training_rows": training.rows.num_rows,
@@ -145,7 +150,7 @@ def run_untrained(run: Run, folder: Path, threads: int, use_gpu: bool) -> dict[s
     started = time.monotonic()
     queries = {code: run.data.read("test", code) for code in run.tests}
     predictions = untrained(run.data, queries, run.model, run.recipe, threads, "cuda" if use_gpu else "cpu")
-    return finish(run, folder, predictions, {"seconds": round(time.monotonic() - started, 1)})
+    return finish(run, folder, predictions, queries, {"seconds": round(time.monotonic() - started, 1)})
 
 
 def prediction_folder(run: Run, folder: Path) -> Path:
@@ -154,12 +159,15 @@ def prediction_folder(run: Run, folder: Path) -> Path:
     return place
 
 
-def finish(run: Run, folder: Path, predictions: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
-    """Score predictions where labels are known; files first, the record last."""
+def finish(
+    run: Run, folder: Path, predictions: dict[str, Any], rows: dict[str, pa.Table], about: dict[str, Any]
+) -> dict[str, Any]:
+    """Score predictions of rows where labels are known; files first, the record last."""
     form, scores = run.data.task.form, {}
+    (folder / "runs" / f"{run.name}.json").unlink(missing_ok=True)  # of other settings, whose files go now
     for code, found in predictions.items():
         form.write(prediction_folder(run, folder) / f"test-{code}.{form.suffix}", found)
-        gold = run.data.gold(run.data.read("test", code), code)
+        gold = run.data.gold(rows[code], code)
         if gold is None:
             continue
         check_counts(gold, found, f"{run.task}, {code}")
@@ -205,14 +213,13 @@ class AlignmentRun:
 def run_alignment(run: AlignmentRun, folder: Path, threads: int, use_gpu: bool) -> dict[str, Any]:
     """Measure, and leave files and record in the evaluation's folder."""
     import torch
-    from transformers import AutoModel, AutoTokenizer
 
     torch.set_num_threads(threads)
     started = time.monotonic()
     pairs = [] if run.held_out is None else held_out_of(run.held_out)
     sets = gold_sets(run.root)
-    model = load_model(AutoModel, run.model).to("cuda" if use_gpu else "cpu")
-    found = measure(model, AutoTokenizer.from_pretrained(run.model), pairs, sets, run.layer)
+    model = encoder_of(run.model).to("cuda" if use_gpu else "cpu")
+    found = measure(model, tokenizer_of(run.model), pairs, sets, run.layer)
     scores: dict[str, Any] = {}
     for task, languages in found.parts.items():
         for name, parts in languages.items():
@@ -228,7 +235,10 @@ def run_alignment(run: AlignmentRun, folder: Path, threads: int, use_gpu: bool) 
         "layers": found.layers,
         "cosines": {name: [left, right, own.tolist()] for name, (left, right, own) in found.cosines.items()},
         "parts": [{"task": task, "number": run.number, "scores": own} for task, own in scores.items()],
-        "data": {own.name: own.fingerprint for own in pairs} | {own.name: own.fingerprint for own in sets},
+        "data": {
+            **{task: {own.name: own.fingerprint for own in pairs} for task in (SENTENCES, WORDS)},
+            GOLD: {own.name: own.fingerprint for own in sets},
+        },
         "seconds": round(time.monotonic() - started, 1),
         "fingerprint": run.fingerprint,
     }

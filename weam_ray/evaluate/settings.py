@@ -23,12 +23,12 @@ class Recipe(Section):
     patience: int | None = Field(
         default=None, ge=1, description="epochs without a better one before the end; null: all"
     )
-    max_train: int | None = Field(default=None, ge=1, description="training examples, the first ones; null: all")
+    max_train: int | None = Field(default=None, ge=1, description="training examples, evenly by language; null: all")
     prediction_batch_size: int = Field(default=64, ge=1)
     stride: int = Field(default=128, ge=1, description="questions: tokens that neighbouring windows share")
     max_question: int = Field(default=64, ge=4, description="questions: tokens of a question")
     max_answer: int = Field(default=30, ge=1, description="questions: tokens of an answer")
-    layer: int | None = Field(default=None, description="retrieval without training; null: 7/12 of the way up")
+    layer: int | None = Field(default=None, description="retrieval without training; null: 2/3 of the way up")
     num_best: int = Field(default=20, ge=1, description="questions: starts and ends that are combined")
 
     @model_validator(mode="after")

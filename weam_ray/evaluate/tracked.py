@@ -1,11 +1,13 @@
 """An evaluation in MLflow: a parent run, and a child for each run; nothing is logged twice when it is gone on with."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from weam_ray.evaluate.results import Result
 from weam_ray.evaluate.settings import EvaluationSettings
+from weam_ray.files import write_whole
 from weam_ray.tracking import Tracker, flat_parameters, where_to_compare
 
 PARENT = "mlflow.parentRunId"
@@ -17,7 +19,9 @@ class EvaluationTracker:
 
     def __init__(self, settings: EvaluationSettings, home: Path, state: Path) -> None:
         self.state = state
-        self.runs: dict[str, str] = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
+        known = json.loads(state.read_text(encoding="utf-8")) if state.is_file() else {}
+        self.runs: dict[str, str] = known.get("runs", {})
+        self.logged: dict[str, str] = known.get("logged", {})
         self.tags = {
             "kind": "evaluation",
             "system": settings.system,
@@ -32,30 +36,36 @@ class EvaluationTracker:
         self.child = Tracker(settings.tracking.uri, settings.tracking.experiment, home)
 
     def save(self) -> None:
-        self.state.write_text(json.dumps(self.runs, indent=1), encoding="utf-8")
+        write_whole(self.state, json.dumps({"runs": self.runs, "logged": self.logged}, indent=1))
 
     def log_run(self, name: str, record: dict[str, Any]) -> None:
-        """The child of a finished run, unless it is there."""
-        if name in self.runs:
+        """The child of a finished run, unless it is there; one that was left half is made again."""
+        if self.logged.get(name) == record["fingerprint"]:
             return
+        if name in self.runs:
+            self.child.delete(self.runs[name])
         parameters: dict[str, Any] = {key: record[key] for key in ("task", "seed", "model")}
         tags = {**self.tags, PARENT: self.runs["parent"], "task": record["task"]}
-        child = self.child.open(name, None, parameters, tags)
+        self.runs[name] = self.child.open(name, None, parameters, tags)
+        self.save()
         for step, entry in enumerate(record.get("history", ()), 1):
-            values = {f"{record['task']}/development/{key}": value for key, value in entry.items() if key != "epoch"}
+            values = {
+                metric_name(record["task"], "development", key): value for key, value in entry.items() if key != "epoch"
+            }
             self.child.log_results(values, step)
         scores = {
-            f"{record['task']}/{code}/{metric}".replace("@", "_at_"): value
+            metric_name(record["task"], code, metric): value
             for code, own in record["scores"].items()
             for metric, value in own.items()
         }
         for task, languages in record.get("layers", {}).items():
             for code, layers in languages.items():
                 for layer, figures in enumerate(layers):
-                    self.child.log_results({f"{task}/{code}/{key}": own for key, own in figures.items()}, layer)
+                    values = {metric_name(task, code, key): own for key, own in figures.items()}
+                    self.child.log_results({key: own for key, own in values.items() if math.isfinite(own)}, layer)
         self.child.log_results({**scores, "seconds": record["seconds"]}, len(record.get("history", ())))
         self.child.end("FINISHED")
-        self.runs[name] = child
+        self.logged[name] = record["fingerprint"]
         self.save()
 
     def log_results(self, result: Result, files: list[Path]) -> None:
@@ -63,7 +73,7 @@ class EvaluationTracker:
         values = {}
         for task, languages in result.items():
             for code, entry in languages.items():
-                name = f"{task}/{code}/{entry['metric']}".replace("@", "_at_")
+                name = metric_name(task, code, entry["metric"])
                 values[name] = entry["mean"]
                 if entry["std"] is not None:
                     values[f"{name}_std"] = entry["std"]
@@ -76,3 +86,8 @@ class EvaluationTracker:
     def where(self) -> str:
         """What to do to see the runs."""
         return where_to_compare(self.parent.uri)
+
+
+def metric_name(*parts: str) -> str:
+    """`task/language/metric`, in the characters that MLflow takes."""
+    return "/".join(parts).replace("@", "_at_")

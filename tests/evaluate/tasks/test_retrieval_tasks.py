@@ -94,7 +94,10 @@ class TestLareqa:
     def test_training_pairs(self, tmp_path: Path) -> None:
         context = 'He came in 1990. "It is 3.5 m," he said. U.S. law\nwas new? Yes'
         write_squad(tmp_path / "squad/train-v1.1.json", paragraph(context, ("a", "1990"), ("b", "3.5"), ("c", "Yes")))
-        write_squad(tmp_path / "squad/dev-v1.1.json", paragraph("one", ("d", "one")))
+        write_squad(tmp_path / "squad/dev-v1.1.json", paragraph("one", ("d", "one"), ("tested", "one")))
+        tested = {"id": "tested", "question": "?", "answers": [{"answer_start": 0, "text": "one"}]}
+        own = {"context": "one", "sentence_breaks": [[0, 3]], "qas": [tested]}
+        write_json(tmp_path / "lareqa/xquad-r/en.json", {"data": [{"paragraphs": [own]}]})
         rows = rows_of("lareqa", "official", tmp_path, "train", "en")
         joined = context.replace("\n", "")
         assert [(row["text"], row["pair"]) for row in rows] == [
@@ -102,7 +105,8 @@ class TestLareqa:
             ("What of b?", '"It is 3.5 m," he said. ' + joined),
             ("What of c?", "Yes" + joined),
         ]
-        assert rows_of("lareqa", "official", tmp_path, "dev", "en")[0]["pair"] == "oneone"
+        (developed,) = rows_of("lareqa", "official", tmp_path, "dev", "en")
+        assert (developed["text"], developed["pair"]) == ("What of d?", "oneone")
 
     @pytest.mark.parametrize(
         "qas", [[{"id": "q", "question": "?"}], [{"id": "q", "question": "?", "answers": []}], [{"question": "?"}], 7]

@@ -5,7 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate.kinds.base import Outputs, in_order, load_model
+from weam_ray.evaluate.kinds.base import Outputs, in_order
+from weam_ray.evaluate.models import with_new_head
 from weam_ray.evaluate.settings import Recipe
 
 
@@ -13,9 +14,13 @@ class Choice:
     """The number of the choice, from 0; all rows of a task have as many choices."""
 
     head = "AutoModelForMultipleChoice"
+    gold_column = "label"
 
     def gold(self, rows: pa.Table) -> list[int] | None:
         return None if rows["label"].null_count else rows["label"].to_pylist()
+
+    def blank(self, rows: pa.Table) -> Any:
+        return [0] * rows.num_rows
 
     def labels(self, rows: pa.Table) -> set[str]:
         return set()
@@ -40,9 +45,7 @@ class Choice:
         return pa.table(columns), {}
 
     def model(self, path: str, labels: Sequence[str]) -> Any:
-        from transformers import AutoModelForMultipleChoice
-
-        return load_model(AutoModelForMultipleChoice, path)
+        return with_new_head(self.head, path)
 
     def collator(self, tokenizer: Any) -> Any:
         from transformers import DataCollatorForMultipleChoice

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.kinds.base import Outputs, load_model
+from weam_ray.evaluate.kinds.base import Outputs
+from weam_ray.evaluate.models import with_new_head
 from weam_ray.evaluate.settings import Recipe
 
 NOT_IN_PLACE = "answer_not_in_its_place"
@@ -23,11 +24,15 @@ class Questions:
     """
 
     head = "AutoModelForQuestionAnswering"
+    gold_column = "answers"
 
     def gold(self, rows: pa.Table) -> list[tuple[str, list[str]]] | None:
         if rows["answers"].null_count:
             return None
         return list(zip(rows["id"].to_pylist(), rows["answers"].to_pylist(), strict=True))
+
+    def blank(self, rows: pa.Table) -> Any:
+        return dict.fromkeys(rows["id"].to_pylist(), "")
 
     def labels(self, rows: pa.Table) -> set[str]:
         return set()
@@ -85,16 +90,10 @@ class Questions:
         table = pa.table(columns)
         answered = {row for row, (start, _) in zip(columns["row"], targets, strict=True) if start}
         rejected[NO_WINDOW] = len(chosen) - len(answered)
-        if not answered:
-            raise UserError(
-                f"No training answer fits into a window of max_length {recipe.max_length} with stride {recipe.stride}."
-            )
         return table.filter(pa.array([row in answered for row in columns["row"]])), rejected
 
     def model(self, path: str, labels: Sequence[str]) -> Any:
-        from transformers import AutoModelForQuestionAnswering
-
-        return load_model(AutoModelForQuestionAnswering, path)
+        return with_new_head(self.head, path, num_labels=2)  # starts and ends
 
     def collator(self, tokenizer: Any) -> Any:
         from transformers import DataCollatorWithPadding

@@ -5,7 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate.kinds.base import Outputs, load_model
+from weam_ray.evaluate.kinds.base import Outputs
+from weam_ray.evaluate.models import encoder_of
 from weam_ray.evaluate.settings import Recipe
 
 TEXTS = ("text", "pair")
@@ -16,11 +17,15 @@ class Retrieval:
     """Training: each text finds its pair among those of its batch. Test rows are ranked by `retrieving`, not here."""
 
     head = "AutoModel"
+    gold_column = "targets"
 
     def gold(self, rows: pa.Table) -> Any:
         if rows["targets"].null_count:
             return None
         return dict(zip(rows["id"].to_pylist(), rows["targets"].to_pylist(), strict=True))
+
+    def blank(self, rows: pa.Table) -> Any:
+        return dict.fromkeys(rows["id"].to_pylist(), ())
 
     def labels(self, rows: pa.Table) -> set[str]:
         return set()
@@ -62,6 +67,9 @@ class Nearest(Retrieval):
             return None
         return [target for (target,) in rows["targets"].to_pylist()]
 
+    def blank(self, rows: pa.Table) -> Any:
+        return [""] * rows.num_rows
+
 
 def side_of(inputs: dict[str, Any], side: str) -> dict[str, Any]:
     """What the encoder takes of one of the two texts."""
@@ -75,12 +83,11 @@ def two_encoders(path: str) -> Any:
     """
     import torch
     from torch import nn
-    from transformers import AutoModel
 
     class TwoEncoders(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.base_model = load_model(AutoModel, path)
+            self.base_model = encoder_of(path)
             self.config = self.base_model.config
             self.scale = nn.Parameter(torch.tensor(SCALE))
 

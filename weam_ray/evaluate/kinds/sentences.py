@@ -5,7 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate.kinds.base import Outputs, in_order, load_model
+from weam_ray.evaluate.kinds.base import Outputs, in_order
+from weam_ray.evaluate.models import with_new_head
 from weam_ray.evaluate.settings import Recipe
 
 
@@ -13,9 +14,13 @@ class Sentences:
     """A label for each row of one text or two."""
 
     head = "AutoModelForSequenceClassification"
+    gold_column = "label"
 
     def gold(self, rows: pa.Table) -> list[str] | None:
         return None if rows["label"].null_count else rows["label"].to_pylist()
+
+    def blank(self, rows: pa.Table) -> Any:
+        return [""] * rows.num_rows
 
     def labels(self, rows: pa.Table) -> set[str]:
         return set(rows["label"].drop_null().to_pylist())
@@ -35,9 +40,7 @@ class Sentences:
         return pa.table(columns), {}
 
     def model(self, path: str, labels: Sequence[str]) -> Any:
-        from transformers import AutoModelForSequenceClassification
-
-        return load_model(AutoModelForSequenceClassification, path, num_labels=len(labels))
+        return with_new_head(self.head, path, num_labels=len(labels), problem_type="single_label_classification")
 
     def collator(self, tokenizer: Any) -> Any:
         from transformers import DataCollatorWithPadding

@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.encode.tokenizer import SentenceTemplate
-from weam_ray.evaluate.kinds.base import Outputs, load_model
+from weam_ray.evaluate.kinds.base import Outputs
+from weam_ray.evaluate.models import with_new_head
 from weam_ray.evaluate.settings import Recipe
 
 IGNORED = -100
@@ -20,9 +21,13 @@ class Tokens:
     """
 
     head = "AutoModelForTokenClassification"
+    gold_column = "tags"
 
     def gold(self, rows: pa.Table) -> list[list[str]] | None:
         return None if rows["tags"].null_count else rows["tags"].to_pylist()
+
+    def blank(self, rows: pa.Table) -> Any:
+        return [[""] * len(words) for words in rows["words"].to_pylist()]
 
     def labels(self, rows: pa.Table) -> set[str]:
         return {tag for tags in rows["tags"].drop_null().to_pylist() for tag in tags}
@@ -52,9 +57,7 @@ class Tokens:
         return pa.table(columns), {}
 
     def model(self, path: str, labels: Sequence[str]) -> Any:
-        from transformers import AutoModelForTokenClassification
-
-        return load_model(AutoModelForTokenClassification, path, num_labels=len(labels))
+        return with_new_head(self.head, path, num_labels=len(labels))
 
     def collator(self, tokenizer: Any) -> Any:
         from transformers import DataCollatorForTokenClassification
@@ -78,6 +81,8 @@ class Tokens:
 
 def subwords(words: list[str], tokenizer: Any) -> list[list[int]]:
     """The token ids of each word of a sentence that is given in words; one at least."""
+    if tokenizer.tokenize(" a") != tokenizer.tokenize("a"):  # a byte-level one, to which a space belongs to the word
+        words = [f" {word}" for word in words]
     encoded = tokenizer(words, is_split_into_words=True, add_special_tokens=False)
     found: list[list[int]] = [[] for _ in words]
     for token, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from weam_ray.errors import UserError
 from weam_ray.evaluate.forms import FileForm
-from weam_ray.evaluate.languages import Language
+from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.official import Parts
 from weam_ray.evaluate.settings import Recipe
 
@@ -22,13 +22,14 @@ class Layout:
 
     `files` gives the files of a split in a language that would be read, whether they are there or not; `read` gives
     their rows in the schema of the task's kind, labels null where the files hide them. Both take the data root too,
-    since some tasks train on another's files.
+    since some tasks train on another's files. `codes` names the languages with test files that the table lacks.
     """
 
     name: str
     files: Callable[[Path, Split, Language], Sequence[Path]]
     read: Callable[[Sequence[Path], Split, Language], pa.Table]
     note: str = ""
+    codes: Callable[[Path], Sequence[str]] | None = None
 
     def present(self, root: Path, split: Split, language: Language) -> list[Path]:
         """The files, if all of them are there."""
@@ -41,13 +42,27 @@ class Hub:
     """A data set by name, as `datasets.load_dataset` finds it: on the hub, in its cache, or as a local copy.
 
     `configuration` and `split_name` give what the data set calls a language and a split, None where it has none;
-    `convert` makes rows of the task's kind.
+    `convert` makes rows of the task's kind. `training` is another data set, and its configuration, that has the English
+    splits `train` and `validation` where this one has none; `apart` leaves out of development what English tests.
+    `candidates` gives those of a retrieval task.
     """
 
     name: str
     configuration: Callable[[Split, Language], str | None]
     split_name: Callable[[Split, Language], str | None]
     convert: Callable[[Any, Split, Language], pa.Table]
+    training: tuple[str, str] | None = None
+    apart: bool = False
+    candidates: Callable[[Any], pa.Table] | None = None
+
+    def part(self, split: Split, language: Language) -> tuple[str, str, str] | None:
+        """Name, configuration and split of the data set that has a split in a language."""
+        configuration, name = self.configuration(split, language), self.split_name(split, language)
+        if configuration is not None and name is not None:
+            return self.name, configuration, name
+        if self.training is not None and language.code == ENGLISH:
+            return *self.training, "train" if split == "train" else "validation"
+        return None
 
 
 @dataclass(frozen=True)
@@ -63,7 +78,7 @@ class Task:
     """A task of evaluation.
 
     `score` gives the official metrics, of which `metric` is the one that tables show; `labels` are those that it
-    knows, empty where the training data say; `higher_is_better` is so but for error rates.
+    knows, empty where the training data say; `hidden_labels` are where the files keep test labels apart.
     """
 
     name: str
@@ -76,6 +91,7 @@ class Task:
     hub: Hub | None = None
     labels: tuple[str, ...] = ()
     pool: Pool | None = None
+    hidden_labels: Callable[[Path, Language], Path] | None = None
     trained: bool = True
     notes: tuple[str, ...] = field(default=())
 

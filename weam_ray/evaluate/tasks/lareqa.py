@@ -26,9 +26,11 @@ def own_files(root: Path) -> list[Path]:
 
 
 def files(root: Path, split: Split, language: Language) -> Sequence[Path]:
-    if split != "test":
-        name = {"train": "train-v1.1.json", "dev": "dev-v1.1.json"}[split]
-        return [root / "squad" / name] if language.code == ENGLISH else []
+    if split == "train":
+        return [root / "squad" / "train-v1.1.json"] if language.code == ENGLISH else []
+    if split == "dev":
+        english = root / "lareqa" / "xquad-r" / "en.json"
+        return [root / "squad" / "dev-v1.1.json", english] if language.code == ENGLISH else []
     own = root / "lareqa" / "xquad-r" / f"{language.code}.json"
     return [own, *(file for file in own_files(root) if file != own)]
 
@@ -74,10 +76,11 @@ def read_queries(files: Sequence[Path]) -> pa.Table:
 
 
 def read_pairs(files: Sequence[Path]) -> pa.Table:
-    """Questions with the sentence that has the answer, and its context."""
+    """Questions of SQuAD with the sentence that has the answer, and its context, but for those of a second file."""
+    tested = {name for file in files[1:] for *_, questions in paragraphs(file) for name, _, _ in questions}
     rows = []
-    for row in read_squad(files).to_pylist():
-        if row["starts"]:
+    for row in read_squad(files[:1]).to_pylist():
+        if row["starts"] and row["id"] not in tested:
             ends = [match.end() for match in SENTENCE_END.finditer(row["context"])]
             breaks = list(zip([0, *ends], [*ends, len(row["context"])], strict=True))
             number = sentence_of(breaks, row["starts"][0])

@@ -100,5 +100,6 @@ TASK = Task(
     layouts=(Layout("xtreme", files, read),),
     form=forms.RANKINGS,
     score=lambda labels, predictions, language: official.map_at_20(labels, predictions),
+    hidden_labels=lambda root, language: root / "mewslix" / "wikinews_labels" / f"test-{language.code}.json",
     pool=Pool(lambda root, language: [root / "mewslix" / "candidate_set_entities.jsonl"], candidates),
 )

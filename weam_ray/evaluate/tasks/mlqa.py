@@ -9,7 +9,7 @@ from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import Language
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import read_squad
-from weam_ray.evaluate.tasks.xquad import RECIPE, squad_rows, squad_train
+from weam_ray.evaluate.tasks.xquad import RECIPE, SQUAD, squad_rows, squad_train
 
 LANGUAGES = ("ar", "de", "en", "es", "hi", "vi", "zh")
 
@@ -39,5 +39,6 @@ TASK = Task(
         lambda split, language: f"mlqa.{language.code}.{language.code}" if language.code in LANGUAGES else None,
         lambda split, language: {"train": None, "dev": "validation", "test": "test"}[split],
         lambda data, split, language: squad_rows(data),
+        training=SQUAD,
     ),
 )

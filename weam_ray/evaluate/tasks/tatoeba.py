@@ -2,15 +2,59 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from weam_ray.errors import UserError
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.forms import text_lines
 from weam_ray.evaluate.languages import Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Layout, Pool, Split, Task
+from weam_ray.evaluate.tasks.base import Hub, Layout, Pool, Split, Task
 from weam_ray.evaluate.tasks.reading import CANDIDATES, QUERIES
+
+# of the data set google/xtreme
+HUB_LANGUAGES = frozenset(
+    [
+        "afr",
+        "ara",
+        "ben",
+        "bul",
+        "cmn",
+        "deu",
+        "ell",
+        "est",
+        "eus",
+        "fin",
+        "fra",
+        "heb",
+        "hin",
+        "hun",
+        "ind",
+        "ita",
+        "jav",
+        "jpn",
+        "kat",
+        "kaz",
+        "kor",
+        "mal",
+        "mar",
+        "nld",
+        "pes",
+        "por",
+        "rus",
+        "spa",
+        "swh",
+        "tam",
+        "tel",
+        "tgl",
+        "tha",
+        "tur",
+        "urd",
+        "vie",
+    ]
+)
 
 
 def laser(root: Path, language: Language, side: str) -> Path:
@@ -24,7 +68,10 @@ def xtreme(root: Path, language: Language, side: str) -> Path:
 
 
 def read_parallel(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-    lines = text_lines(files[0])
+    """Raises UserError for two sides of different lengths."""
+    lines, translations = map(text_lines, files)
+    if len(lines) != len(translations):
+        raise UserError(f"{files[0]} has {len(lines)} lines, and {files[1].name} {len(translations)}.")
     names = list(map(str, range(len(lines))))
     return pa.table({"id": names, "text": lines, "targets": [[name] for name in names]}, schema=QUERIES)
 
@@ -44,6 +91,17 @@ def candidates(files: Sequence[Path]) -> Iterator[pa.Table]:
     yield pa.table({"id": list(map(str, range(len(lines)))), "text": lines}, schema=CANDIDATES)
 
 
+def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
+    names = list(map(str, range(len(data))))
+    columns = {"id": names, "text": list(data["source_sentence"]), "targets": [[name] for name in names]}
+    return pa.table(columns, schema=QUERIES)
+
+
+def hub_candidates(data: Any) -> pa.Table:
+    columns = {"id": list(map(str, range(len(data)))), "text": list(data["target_sentence"])}
+    return pa.table(columns, schema=CANDIDATES)
+
+
 TASK = Task(
     name="tatoeba",
     kind="nearest",
@@ -52,7 +110,9 @@ TASK = Task(
     layouts=(
         Layout(
             "LASER",
-            lambda root, split, language: [laser(root, language, language.iso)] if split == "test" else [],
+            lambda root, split, language: (
+                [laser(root, language, language.iso), laser(root, language, "eng")] if split == "test" else []
+            ),
             read_parallel,
         ),
         Layout(
@@ -65,5 +125,15 @@ TASK = Task(
     score=lambda labels, predictions, language: official.accuracy(labels, predictions),
     pool=Pool(english, candidates),
     trained=False,
-    notes=("Mean-pooled states of the layer 7/12 of the way up, as XTREME's script; cosine; to English.",),
+    hub=Hub(
+        "google/xtreme",
+        lambda split, language: f"tatoeba.{language.iso}" if language.iso in HUB_LANGUAGES else None,
+        lambda split, language: "validation" if split == "test" else None,
+        from_hub,
+        candidates=hub_candidates,
+    ),
+    notes=(
+        "The nearest English sentence by cosine of mean states, of the layer two thirds of the way up; XTREME's script "
+        "takes special tokens into the mean, this leaves them out.",
+    ),
 )

@@ -64,6 +64,7 @@ TASK = Task(
         lambda split, language: language.code if language.code in LANGUAGES else None,
         lambda split, language: {"train": None, "dev": "validation", "test": "test"}[split],
         lambda data, split, language: pa.Table.from_pylist(convert(data), schema=CHOICES),
+        training=("aps/super_glue", "copa"),
     ),
     notes=(
         "XTREME-R trains on Social IQA before COPA: --intermediate siqa does so.",

@@ -77,6 +77,7 @@ def squad_rows(data: Any) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=QUESTIONS)
 
 
+SQUAD = ("rajpurkar/squad", "plain_text")
 RECIPE = Recipe(learning_rate=3e-5, epochs=3, batch_size=32, max_length=384, weight_decay=1e-4, warmup_share=0.06)
 
 TASK = Task(
@@ -101,6 +102,8 @@ TASK = Task(
         lambda split, language: f"xquad.{language.code}" if language.code in LANGUAGES else None,
         lambda split, language: "validation" if split == "test" else None,
         lambda data, split, language: squad_rows(data),
+        training=SQUAD,
+        apart=True,
     ),
     notes=("Questions of SQuAD's development set that XQuAD tests are left out of the English development data.",),
 )
