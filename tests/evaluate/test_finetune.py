@@ -1,0 +1,63 @@
+"""One fine-tuning run: accumulation is a larger batch, and the head is new whatever head the model came with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from tests.evaluate.lab import TOPICS, write_encoder, write_sib200
+from weam_ray.evaluate.data import Part, TaskData
+from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
+from weam_ray.evaluate.models import with_new_head
+from weam_ray.evaluate.tasks import TASKS
+from weam_ray.folder import Folder
+from weam_ray.storage import StageStore
+
+SIB = TASKS["sib200"]
+
+
+@pytest.fixture
+def model(tmp_path: Path, wordpiece: Any) -> str:
+    """Without dropout, which draws by the shape of batches."""
+    folder = write_encoder(tmp_path / "model", wordpiece)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return str(folder)
+
+
+def tuned(tmp_path: Path, model: str, **recipe: Any) -> FineTuned:
+    write_sib200(tmp_path / "data")
+    given = SIB.recipe.model_copy(update={"epochs": 2.0, "learning_rate": 5e-3, "batch_size": 8, **recipe})
+    data, store = TaskData.found(SIB, tmp_path / "data"), StageStore(Folder.at(tmp_path / "stages"))
+    parts = [
+        Encoded(Part(data, split, ("en",)).encode(store, given, SIB.labels, model, "t")) for split in ("train", "dev")
+    ]
+    return FineTuned(FineTuning(SIB, model, SIB.labels, given, 1, *parts))
+
+
+def test_micro_batches_add_up_to_the_batch(tmp_path: Path, model: str) -> None:
+    whole, cut = tuned(tmp_path, model), tuned(tmp_path, model, micro_batch_size=2)
+    assert set(SIB.labels) > set(TOPICS)
+    # Adam hides the scale of gradients, the loss of training does not
+    first, second = (each.trainer.state.log_history[-1]["train_loss"] for each in (whole, cut))
+    assert second == pytest.approx(first, rel=1e-3)
+    for (name, one), two in zip(whole.model.named_parameters(), cut.model.parameters(), strict=True):
+        torch.testing.assert_close(two, one, rtol=1e-3, atol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize("labels", [3, 5])
+def test_a_head_that_came_with_the_model_is_left_behind(tmp_path: Path, model: str, labels: int) -> None:
+    own = AutoModelForSequenceClassification.from_pretrained(model, num_labels=labels, dtype=torch.float32)
+    own.save_pretrained(model)
+    torch.manual_seed(7)
+    found = with_new_head("AutoModelForSequenceClassification", model, num_labels=3)
+    assert found.classifier.weight.shape[0] == 3
+    if labels == 3:
+        assert not torch.equal(found.classifier.weight, own.classifier.weight)
+    words = [each.get_input_embeddings().weight for each in (found, own)]
+    assert torch.equal(*words)
+    assert with_new_head("AutoModelForQuestionAnswering", model, num_labels=2).qa_outputs.weight.shape[0] == 2
