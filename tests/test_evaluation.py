@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file
 from transformers import AutoModel
 
-from tests.evaluate.lab import write_encoder, write_gold, write_sib200, write_tatoeba, write_udpos
+from tests.evaluate.lab import write_encoder, write_gold, write_lareqa, write_sib200, write_tatoeba, write_udpos
 from weam_ray.errors import UserError
 from weam_ray.evaluate.compare import compare
 from weam_ray.evaluate.score import score_files
@@ -230,3 +230,23 @@ class TestMistakes:
         other = job(lab, "plain", "--tasks", "udpos", "--languages", "de", "--system", "another")
         with pytest.raises(UserError, match=r"plain holds another evaluation"):
             other.execute()
+
+
+def test_retrieval_that_is_trained(lab: Path, tmp_path: Path) -> None:
+    """LAReQA end to end: pairs of SQuAD train, rankings are over the sentences of all languages."""
+    write_lareqa(tmp_path)
+    arguments = ("--tasks", "lareqa", "--languages", "de", "--seeds", "1", "--data-root", str(tmp_path))
+    result = job(lab, "lareqa", *arguments).execute()
+    assert list(result["lareqa"]) == ["en", "de"]
+    assert result["lareqa"]["de"]["metric"] == "map@20"
+    name = "test-de.json"
+    labels, predictions = lab / "lareqa" / "labels" / "lareqa", lab / "lareqa" / "predictions" / "lareqa" / "1"
+    assert json.loads((labels / name).read_text(encoding="utf-8")) == {
+        f"x{number}": [f"de_1_{number}", f"en_1_{number}"] for number in range(2)
+    }
+    ranking = json.loads((predictions / name).read_text(encoding="utf-8"))["x0"]
+    assert sorted(ranking) == ["de_1_0", "de_1_1", "en_1_0", "en_1_1"]
+    found = score_files(TASKS["lareqa"], "de", labels / name, predictions / name)
+    assert found["map@20"] == pytest.approx(result["lareqa"]["de"]["mean"])
+    record = json.loads((lab / "lareqa" / "runs" / "lareqa-1.json").read_text(encoding="utf-8"))
+    assert set(record["history"][0]) == {"epoch", "in_batch_accuracy"}

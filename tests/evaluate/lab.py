@@ -1,5 +1,7 @@
 """A data root with a little of some tasks, and a tiny encoder, as tests of the evaluation write them."""
 
+import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +75,35 @@ def write_encoder(folder: Path, tokenizer: Any, seed: int = 1) -> Path:
     BertForMaskedLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def write_lareqa(root: Path) -> None:
+    """Questions about words, with the sentences that have them, in SQuAD's form and XQuAD-R's."""
+
+    def article(name: str, words: list[str], breaks: bool) -> dict[str, Any]:
+        sentences = [f"The {word} is here. " for word in words]
+        starts = [sum(map(len, sentences[:place])) for place in range(len(sentences) + 1)]
+        questions = [
+            {
+                "id": f"{name}{place}",
+                "question": f"Where is the {word}?",
+                "answers": [{"text": word, "answer_start": starts[place] + 4}],
+            }
+            for place, word in enumerate(words)
+        ]
+        own: dict[str, Any] = {"context": "".join(sentences), "qas": questions}
+        if breaks:
+            own["sentence_breaks"] = list(itertools.pairwise(starts))
+        return {"title": name, "paragraphs": [own]}
+
+    def write(file: Path, *articles: dict[str, Any]) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"version": "1.1", "data": list(articles)}), encoding="utf-8")
+
+    write(
+        root / "squad" / "train-v1.1.json",
+        *(article(f"t{n}", ["dog", "cat", "house", "river"], False) for n in range(3)),
+    )
+    write(root / "squad" / "dev-v1.1.json", article("d", ["dog", "river"], False), article("x", ["cat"], False))
+    write(root / "lareqa" / "xquad-r" / "en.json", article("x", ["cat", "house"], True))
+    write(root / "lareqa" / "xquad-r" / "de.json", article("x", ["katze", "haus"], True))
