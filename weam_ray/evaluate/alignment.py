@@ -30,7 +30,7 @@ from weam_ray.evaluate.official import Parts
 from weam_ray.evaluate.retrieval import centred, nearest_is_own, precision_at_1
 from weam_ray.evaluate.state_alignment import Method, state_links
 from weam_ray.evaluate.states import check_layer, default_layer
-from weam_ray.evaluate.word_retrieval import layer_word_retrieval
+from weam_ray.evaluate.word_retrieval import Similarity, layer_word_retrieval
 from weam_ray.storage import Stage
 
 SENTENCES, WORDS, GOLD = "sentence_retrieval", "word_retrieval", "gold_alignment"
@@ -221,12 +221,13 @@ def words(
     linked = linked_states(model, tokenizer, texts[0], texts[1], links, max_length, BATCH_SIZE)
     figures = layer_geometry(linked)
     main = None
-    for name, centre, similarity in (
+    forms: tuple[tuple[str, bool, Similarity], ...] = (
         ("centred", True, "cosine"),
         ("as_is", False, "cosine"),
         ("csls", False, "csls"),
-    ):
-        found = layer_word_retrieval(linked, similarity, centre, drop_identical=True)  # type: ignore[arg-type]
+    )
+    for name, centre, similarity in forms:
+        found = layer_word_retrieval(linked, similarity, centre, drop_identical=True)
         for own, retrieval in zip(figures, found, strict=True):
             own |= {f"{name}_{way}": 100 * value for way, value in retrieval.rates.items() if way != "mean"}
         main = main or found[layer]

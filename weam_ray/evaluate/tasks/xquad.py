@@ -4,7 +4,7 @@ Without SQuAD, XQuAD's own 48 English articles are split: 30 train, 6 develop, 1
 language. That is not the official test set, and the report says so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,10 @@ def by_article(root: Path, split: Split, language: Language) -> Sequence[Path]:
 
 
 def read_by_article(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-    choose: Callable[[int], bool] = lambda article: article_split(article) == split  # noqa: E731
-    return read_squad(files, choose)
+    def chosen(article: int) -> bool:
+        return article_split(article) == split
+
+    return read_squad(files, chosen)
 
 
 def squad_rows(data: Any) -> pa.Table:
