@@ -55,6 +55,7 @@ def test_from_one_worker_to_two_at_stage_0(ray_session: None, place: Path) -> No
     assert run(place, *TWO, f"training.continue_from={origin}") == found
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_its_own_settings_of_the_optimizer(ray_session: None, place: Path) -> None:
     """The moments go on, betas and weight decay are the new run's: they change the steps that follow."""

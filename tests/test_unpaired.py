@@ -96,6 +96,7 @@ def test_a_base_encoder_of_unpaired_text_alone(ray_session: None, place: Path) -
     assert json.loads((job.folder.path / "result.json").read_text(encoding="utf-8"))["steps"] == 6
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_mixture_over_pairs_and_unpaired_text(ray_session: None, place: Path) -> None:
     mixture = ("objective.name=mixture", "objective.mixture={mlm: 0.5, weam: 1.0, word_aligned: 0.1}")

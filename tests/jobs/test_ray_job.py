@@ -107,6 +107,7 @@ def test_a_mistake_in_a_job_is_a_sentence(cluster: Cluster) -> None:
     assert "Did you mean 'objective.lambda'?" in failed.stdout + failed.stderr
 
 
+@pytest.mark.slow
 def test_the_alignment_job(cluster: Cluster, moses_files: tuple[Path, Path], tmp_path: Path) -> None:
     arguments = ["--input", *map(str, moses_files), "--format", "moses", "--source-lang", "en", "--target-lang", "xx"]
     done = cluster.submit(*arguments, "--output", str(tmp_path / "aligned"), script="jobs/align.py")
