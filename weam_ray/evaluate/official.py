@@ -1,7 +1,7 @@
 """Official metrics: the figures that XTREME's scorer, SQuAD's and MLQA's give, in percent.
 
 Every one is a ratio of sums over examples. `Parts` are those sums before they are added up, so that a bootstrap over
-examples resamples the metric itself.
+examples resamples the metric itself. Of the language only MLQA's metric makes use.
 """
 
 import re
@@ -37,7 +37,7 @@ def mean_of(values: Sequence[float]) -> Parts:
     return Parts(np.asarray(values, np.float64), np.ones(len(values)))
 
 
-def accuracy(labels: Sequence[Any], predictions: Sequence[Any]) -> dict[str, Parts]:
+def accuracy(labels: Sequence[Any], predictions: Sequence[Any], language: str = "") -> dict[str, Parts]:
     """The share of predictions that are the label."""
     return {"accuracy": mean_of([float(own == gold) for own, gold in zip(predictions, labels, strict=True)])}
 
@@ -65,7 +65,9 @@ def chunks(sentences: Sequence[Sequence[str]]) -> list[set[tuple[str, int, int]]
     return found
 
 
-def tag_f1(labels: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]]) -> dict[str, Parts]:
+def tag_f1(
+    labels: Sequence[Sequence[str]], predictions: Sequence[Sequence[str]], language: str = ""
+) -> dict[str, Parts]:
     """F1, precision and recall of `chunks` over all sentences, as XTREME takes it for names and parts of speech."""
     pairs = list(zip(chunks(predictions), chunks(labels), strict=True))
     right = np.array([len(own & truth) for own, truth in pairs], np.float64)
@@ -141,7 +143,7 @@ def token_f1(own: str, truth: str) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def squad(labels: Questions, predictions: dict[str, str]) -> dict[str, Parts]:
+def squad(labels: Questions, predictions: dict[str, str], language: str = "") -> dict[str, Parts]:
     return answer_scores(labels, predictions, squad_normalized)
 
 
@@ -160,7 +162,9 @@ def average_precision(targets: Sequence[Any], ranked: Sequence[Any], k: int) -> 
     return total / min(len(wanted), k)
 
 
-def map_at_20(labels: dict[str, Sequence[Any]], predictions: dict[str, Sequence[Any]]) -> dict[str, Parts]:
+def map_at_20(
+    labels: dict[str, Sequence[Any]], predictions: dict[str, Sequence[Any]], language: str = ""
+) -> dict[str, Parts]:
     """Mean average precision at 20; a query without a ranking has 0."""
     return {
         "map@20": mean_of([average_precision(gold, predictions.get(name, ()), 20) for name, gold in labels.items()])

@@ -65,6 +65,11 @@ class Hub:
         return None
 
 
+def usual_split(split: Split, language: Language) -> str:
+    """What most data sets call a split."""
+    return {"train": "train", "dev": "validation", "test": "test"}[split]
+
+
 @dataclass(frozen=True)
 class Pool:
     """The candidates of a retrieval task: the files for queries in a language, and their rows, some at a time."""

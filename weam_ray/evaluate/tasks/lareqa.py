@@ -112,7 +112,7 @@ TASK = Task(
     recipe=Recipe(learning_rate=2e-5, epochs=3, batch_size=16, max_length=256),
     layouts=(Layout("official", files, read),),
     form=forms.RANKINGS,
-    score=lambda labels, predictions, language: official.map_at_20(labels, predictions),
+    score=official.map_at_20,
     pool=Pool(lambda root, language: own_files(root), candidates),
     notes=("English training sentences are split by punctuation.",),
 )

@@ -99,7 +99,7 @@ TASK = Task(
     recipe=Recipe(learning_rate=2e-5, epochs=2, batch_size=256, max_length=64),
     layouts=(Layout("xtreme", files, read),),
     form=forms.RANKINGS,
-    score=lambda labels, predictions, language: official.map_at_20(labels, predictions),
+    score=official.map_at_20,
     hidden_labels=lambda root, language: root / "mewslix" / "wikinews_labels" / f"test-{language.code}.json",
     pool=Pool(lambda root, language: [root / "mewslix" / "candidate_set_entities.jsonl"], candidates),
 )

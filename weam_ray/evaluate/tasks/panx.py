@@ -9,7 +9,7 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
 from weam_ray.evaluate.tasks.reading import TOKENS, read_tagged
 
 LANGUAGES = (
@@ -51,11 +51,11 @@ TASK = Task(
         Layout("official", official_files, read_official),
     ),
     form=forms.TAGS,
-    score=lambda labels, predictions, language: official.tag_f1(labels, predictions),
+    score=official.tag_f1,
     hub=Hub(
         "google/xtreme",
         lambda split, language: f"PAN-X.{language.code}" if language.code in LANGUAGES else None,
-        lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
+        usual_split,
         from_hub,
     ),
     labels=LABELS,

@@ -9,7 +9,7 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_sentences
 
 LANGUAGES = ("de", "en", "es", "fr", "ja", "ko", "zh")
@@ -52,11 +52,11 @@ TASK = Task(
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
     layouts=(Layout("official", official_files, read_official), Layout("xtreme", xtreme_files, read_xtreme)),
     form=forms.LINES,
-    score=lambda labels, predictions, language: official.accuracy(labels, predictions),
+    score=official.accuracy,
     hub=Hub(
         "google-research-datasets/paws-x",
         lambda split, language: language.code if language.code in LANGUAGES else None,
-        lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
+        usual_split,
         from_hub,
     ),
     labels=LABELS,

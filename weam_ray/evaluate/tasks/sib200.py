@@ -12,7 +12,7 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_sentences
 
 LABELS = ("entertainment", "geography", "health", "politics", "science/technology", "sports", "travel")
@@ -44,11 +44,11 @@ TASK = Task(
     recipe=Recipe(learning_rate=2e-5, epochs=20, batch_size=32, max_length=128),
     layouts=(Layout("official", files, read, codes=other_languages),),
     form=forms.LINES,
-    score=lambda labels, predictions, language: official.accuracy(labels, predictions),
+    score=official.accuracy,
     hub=Hub(
         "Davlan/sib200",
         lambda split, language: language.nllb,
-        lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
+        usual_split,
         from_hub,
     ),
     labels=LABELS,

@@ -122,7 +122,7 @@ TASK = Task(
         ),
     ),
     form=forms.LINES,
-    score=lambda labels, predictions, language: official.accuracy(labels, predictions),
+    score=official.accuracy,
     pool=Pool(english, candidates),
     trained=False,
     hub=Hub(

@@ -53,7 +53,7 @@ TASK = Task(
     recipe=RECIPE,
     layouts=(Layout("xtreme", files, read),),
     form=forms.ANSWERS,
-    score=lambda labels, predictions, language: official.squad(labels, predictions),
+    score=official.squad,
     hub=Hub(
         "google-research-datasets/tydiqa",
         lambda split, language: "secondary_task" if language.code in HUB_NAMES else None,

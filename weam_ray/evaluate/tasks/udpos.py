@@ -9,7 +9,7 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
 from weam_ray.evaluate.tasks.reading import TOKENS, read_conllu, read_tagged
 
 LABELS = (
@@ -76,7 +76,7 @@ TASK = Task(
     hub=Hub(
         "google/xtreme",
         lambda split, language: f"udpos.{HUB_NAMES[language.code]}" if language.code in HUB_NAMES else None,
-        lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
+        usual_split,
         from_hub,
     ),
     labels=LABELS,

@@ -58,7 +58,7 @@ TASK = Task(
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
     layouts=(Layout("xtreme", files, read), Layout("official", official_files, read)),
     form=forms.CHOICES,
-    score=lambda labels, predictions, language: official.accuracy(labels, predictions),
+    score=official.accuracy,
     hub=Hub(
         "cambridgeltl/xcopa",
         lambda split, language: language.code if language.code in LANGUAGES else None,

@@ -9,7 +9,7 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, rejected_row
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, rejected_row, usual_split
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_rows, read_sentences
 
 LANGUAGES = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
@@ -69,11 +69,11 @@ TASK = Task(
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
     layouts=(Layout("official", official_files, read_official), Layout("xtreme", xtreme_files, read_xtreme)),
     form=forms.LINES,
-    score=lambda labels, predictions, language: official.accuracy(labels, predictions),
+    score=official.accuracy,
     hub=Hub(
         "facebook/xnli",
         lambda split, language: language.code if language.code in LANGUAGES else None,
-        lambda split, language: {"train": "train", "dev": "validation", "test": "test"}[split],
+        usual_split,
         from_hub,
     ),
     labels=LABELS,

@@ -98,7 +98,7 @@ TASK = Task(
         ),
     ),
     form=forms.ANSWERS,
-    score=lambda labels, predictions, language: official.squad(labels, predictions),
+    score=official.squad,
     hub=Hub(
         "google/xquad",
         lambda split, language: f"xquad.{language.code}" if language.code in LANGUAGES else None,
