@@ -60,7 +60,7 @@ class EvaluationJob:
         if records:
             print(f"{len(records)} of {len(self.plan.runs)} runs are done already")
         tracker = EvaluationTracker(self.settings, self.home.path, self.folder / STATE)
-        try:
+        with tracker.parent.ending():
             for name, record in records.items():
                 tracker.log_run(name, record)
             with ray_cluster(self.settings.cluster.address, self.settings.cluster.num_cpus):
@@ -69,13 +69,6 @@ class EvaluationJob:
                     records[run.name] = record
                     tracker.log_run(run.name, record)
             result = self.conclude(list(records.values()), tracker)
-        except KeyboardInterrupt:
-            tracker.end("KILLED")
-            raise
-        except BaseException:
-            tracker.end("FAILED")
-            raise
-        tracker.end("FINISHED")
         print(f"Results: {self.folder} ({RESULT}, report.html, predictions/, {ABOUT})")
         print(tracker.where())
         return result

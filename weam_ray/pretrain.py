@@ -83,7 +83,7 @@ class Pretraining:
         origin = Continuation.of(config, folder.path)
         if origin is not None:
             origin.take_over(folder.path)
-        try:
+        with tracker.ending():
             with self.phase("training"):
                 bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
                 with monitored(folder.path, tracker.log_steps, bar):
@@ -97,13 +97,6 @@ class Pretraining:
                 scores = measure(config, data, folder.path / "model")
             result = self.conclude(scores)
             self.log_result(tracker, result)
-        except (KeyboardInterrupt, Stopped):
-            tracker.end("KILLED")
-            raise
-        except BaseException:
-            tracker.end("FAILED")
-            raise
-        tracker.end("FINISHED")
         folder.state.status = FINISHED
         folder.save()
         return result

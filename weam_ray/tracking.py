@@ -1,12 +1,12 @@
 """MLflow: one run of ours is one MLflow run, reopened when it is continued. Only the driver writes."""
 
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from weam_ray.errors import UserError
+from weam_ray.errors import Stopped, UserError
 
 STEP_METRICS = (
     "loss",
@@ -136,6 +136,19 @@ class Tracker:
         """FINISHED, FAILED, or KILLED for a run that was interrupted and can be continued."""
         if self.run_id:
             self.client.set_terminated(self.run_id, status)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """End the run by how a block ends: FINISHED, KILLED where it was stopped, FAILED."""
+        try:
+            yield
+        except (KeyboardInterrupt, Stopped):
+            self.end("KILLED")
+            raise
+        except BaseException:
+            self.end("FAILED")
+            raise
+        self.end("FINISHED")
 
     def address(self) -> str:
         """Where a browser finds the run, under the UI's root."""

@@ -80,9 +80,6 @@ class EvaluationTracker:
         self.parent.log_results(values, 0)
         self.parent.log_files(*files)
 
-    def end(self, status: str) -> None:
-        self.parent.end(status)
-
     def where(self) -> str:
         """What to do to see the runs."""
         return where_to_compare(self.parent.uri)
