@@ -10,13 +10,12 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file
 from transformers import AutoModel
 
-from tests.evaluate.lab import write_encoder, write_gold, write_lareqa, write_sib200, write_tatoeba, write_udpos
+from tests.evaluate.lab import job, write_encoder, write_gold, write_sib200, write_tatoeba, write_udpos
 from weam_ray.errors import UserError
 from weam_ray.evaluate.compare import compare
 from weam_ray.evaluate.score import score_files
 from weam_ray.evaluate.tasks import TASKS
-from weam_ray.evaluate_options import evaluate_parser, evaluation_settings
-from weam_ray.evaluation import EvaluationJob
+from weam_ray.report.layers import layer_tables
 
 pytestmark = pytest.mark.ray
 
@@ -29,14 +28,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory, ray_session: None, wordpiece: 
     write_encoder(folder / "encoder", wordpiece)
     write_encoder(folder / "other", wordpiece, seed=2)
     return folder
-
-
-def job(lab: Path, output: str, *arguments: str) -> EvaluationJob:
-    given = ["--data-root", str(lab / "data"), "--output", str(lab / output)]
-    given += [] if "--model" in arguments else ["--model", str(lab / "encoder")]
-    options = evaluate_parser("").parse_args([*given, *arguments])
-    options.overrides += [f"home={lab / 'home'}", "recipe.epochs=6", "recipe.learning_rate=5e-3", "recipe.batch_size=8"]
-    return EvaluationJob(evaluation_settings(options), lab)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +86,16 @@ class TestResults:
         assert "English development set alone" in text
         for name in ("report.md", "udpos.png", "alignment-layers.png", "evaluation.json"):
             assert (folder / name).is_file(), name
+
+    def test_every_layer_of_alignment(self, plain: tuple[Path, dict[str, Any]]) -> None:
+        record = json.loads((plain[0] / "runs" / "alignment-1.json").read_text(encoding="utf-8"))
+        about = json.loads((plain[0] / "evaluation.json").read_text(encoding="utf-8"))
+        assert about["layers"] == [{key: record[key] for key in ("number", "model", "layer", "layers")}]
+        assert [len(layers) for layers in record["layers"]["gold_alignment"].values()] == [3]
+        text = (plain[0] / "report.html").read_text(encoding="utf-8")
+        for _, _, rows in layer_tables(record):
+            assert all(f"<td>{cell}</td>" in text for row in rows for cell in row)
+        assert "<td>2*</td>" in text
 
     def test_mlflow_has_a_child_for_each_run(self, lab: Path, plain: tuple[Path, dict[str, Any]]) -> None:
         client = MlflowClient(f"sqlite:///{lab / 'home' / 'mlflow.db'}")
@@ -183,6 +184,27 @@ class TestSettings:
         records = [json.loads((lab / "two" / "runs" / f"sib200-{seed}.json").read_text()) for seed in (1, 2)]
         assert [Path(record["model"]).name for record in records] == ["encoder", "other"]
         assert len(result["tatoeba"]["de"]["per_seed"]) == 2
+        assert "One checkpoint" not in (lab / "two" / "report.html").read_text(encoding="utf-8")
+
+    def test_a_model_twice_is_one(self, lab: Path) -> None:
+        encoder = str(lab / "encoder")
+        arguments = ("--model", encoder, "--model", encoder, "--tasks", "tatoeba", "--languages", "de", "--seeds", "2")
+        result = job(lab, "twice", *arguments).execute()
+        assert len(result["tatoeba"]["de"]["per_seed"]) == 1
+        assert "One checkpoint" in (lab / "twice" / "report.md").read_text(encoding="utf-8")
+
+    def test_labelled_files_of_one_name(self, lab: Path, tmp_path: Path) -> None:
+        files = [tmp_path / place / "domain.tsv" for place in "ab"]
+        for file in files:
+            file.parent.mkdir()
+            rows = [f"{file.parent.name} {number}\t{number % 2}" for number in range(12)]
+            file.write_text("text\tlabel\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        given = job(lab, "named", "--tasks", "sib200", "--languages", "de", "--intermediate", ",".join(map(str, files)))
+        first, second = (
+            given.encoded(own, given.plan.run(own, 1, 1, str(lab / "encoder"), ("en",), ()))[0].rows["text"][0].as_py()
+            for own in given.plan.chain
+        )
+        assert (first, second) == ("a 0", "b 0")
 
 
 class TestMistakes:
@@ -226,27 +248,8 @@ class TestMistakes:
         job(lab, "mistaken", "--tasks", "udpos", "--languages", "de", "--data-root", str(tmp_path))
         assert "udpos, de: no training example has AUX; these count as wrong." in capsys.readouterr().out
 
-    def test_a_folder_of_another_evaluation(self, lab: Path, plain: tuple[Path, dict[str, Any]]) -> None:
-        other = job(lab, "plain", "--tasks", "udpos", "--languages", "de", "--system", "another")
-        with pytest.raises(UserError, match=r"plain holds another evaluation"):
-            other.execute()
-
-
-def test_retrieval_that_is_trained(lab: Path, tmp_path: Path) -> None:
-    """LAReQA end to end: pairs of SQuAD train, rankings are over the sentences of all languages."""
-    write_lareqa(tmp_path)
-    arguments = ("--tasks", "lareqa", "--languages", "de", "--seeds", "1", "--data-root", str(tmp_path))
-    result = job(lab, "lareqa", *arguments).execute()
-    assert list(result["lareqa"]) == ["en", "de"]
-    assert result["lareqa"]["de"]["metric"] == "map@20"
-    name = "test-de.json"
-    labels, predictions = lab / "lareqa" / "labels" / "lareqa", lab / "lareqa" / "predictions" / "lareqa" / "1"
-    assert json.loads((labels / name).read_text(encoding="utf-8")) == {
-        f"x{number}": [f"de_1_{number}", f"en_1_{number}"] for number in range(2)
-    }
-    ranking = json.loads((predictions / name).read_text(encoding="utf-8"))["x0"]
-    assert sorted(ranking) == ["de_1_0", "de_1_1", "en_1_0", "en_1_1"]
-    found = score_files(TASKS["lareqa"], "de", labels / name, predictions / name)
-    assert found["map@20"] == pytest.approx(result["lareqa"]["de"]["mean"])
-    record = json.loads((lab / "lareqa" / "runs" / "lareqa-1.json").read_text(encoding="utf-8"))
-    assert set(record["history"][0]) == {"epoch", "in_batch_accuracy"}
+    def test_more_threads_than_a_node_has(self, lab: Path) -> None:
+        """Nothing of it stays that would keep the right number out of the folder."""
+        with pytest.raises(UserError, match=r"--threads 999: no node of the cluster has room for a run of 999 CPU"):
+            job(lab, "wide", "--tasks", "tatoeba", "--languages", "de", "--threads", "999").execute()
+        assert not (lab / "wide").exists()

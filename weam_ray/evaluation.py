@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from weam_ray.cluster import RayTasks, check_capacity, check_seen, check_shared, progress, ray_cluster
+from weam_ray.cluster import RayTasks, check_capacity, check_seen, check_shared, progress, ray_cluster, slots_of_node
 from weam_ray.config import fingerprint
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import Part
@@ -45,7 +45,7 @@ class EvaluationJob:
         self.home = Home.of(settings, checkout)
         self.folder = Path(settings.output).expanduser().absolute()
         self.plan = EvaluationPlan(settings, self.home.source_hashes())
-        self.parts: dict[tuple[str, str, tuple[str, ...]], Encoded] = {}
+        self.parts: dict[tuple[int, str, tuple[str, ...]], Encoded] = {}
 
     def execute(self) -> dict[str, Any]:
         """Run what is not done yet, and write the results; the result, as result.json has it."""
@@ -59,16 +59,17 @@ class EvaluationJob:
         records = {run.name: record for run in self.plan.runs if (record := run.record(self.folder)) is not None}
         if records:
             print(f"{len(records)} of {len(self.plan.runs)} runs are done already")
-        tracker = EvaluationTracker(self.settings, self.home.path, self.folder / STATE)
-        with tracker.parent.ending():
-            for name, record in records.items():
-                tracker.log_run(name, record)
-            with ray_cluster(self.settings.cluster.address, self.settings.cluster.num_cpus):
-                self.check_cluster()
+        with ray_cluster(self.settings.cluster.address, self.settings.cluster.num_cpus):
+            self.check_cluster()
+            self.keep_plan()
+            tracker = EvaluationTracker(self.settings, self.home.path, self.folder / STATE)
+            with tracker.parent.ending():
+                for name, record in records.items():
+                    tracker.log_run(name, record)
                 for run, record in self.finished(records):
                     records[run.name] = record
                     tracker.log_run(run.name, record)
-            result = self.conclude(list(records.values()), tracker)
+                result = self.conclude(list(records.values()), tracker)
         print(f"Results: {self.folder} ({RESULT}, report.html, predictions/, {ABOUT})")
         print(tracker.where())
         return result
@@ -87,31 +88,44 @@ class EvaluationJob:
         return result
 
     def check_folder(self) -> None:
-        """See that the folder is new, or of this evaluation, perhaps with fewer tasks or seeds, and write the plan.
+        """See that the folder is new, or of this evaluation, perhaps with other tasks or seeds.
 
         Raises:
             UserError: it holds another evaluation, or something else.
         """
-        file = self.folder / PLAN
-        mine = {"identity": self.plan.identity, "runs": {run.name: run.fingerprint for run in self.plan.runs}}
-        if file.is_file():
-            there = json.loads(file.read_text(encoding="utf-8"))
-            if there["identity"] != mine["identity"]:
-                raise UserError(
-                    f"--output {self.folder} holds another evaluation ({there['identity']}); name another folder."
-                )
-            other = [name for name, known in there["runs"].items() if mine["runs"].get(name) != known]
-            if other:
-                raise UserError(
-                    f"--output {self.folder} holds an evaluation with {', '.join(other)}, which this one has not, or "
-                    "has with another recipe, data or version of the program; name another folder."
-                )
-        else:
+        there = self.earlier_plan()
+        if there is None:
             strange = [entry.name for entry in self.folder.iterdir() if not entry.name.startswith(("lease-", "."))]
             if strange:
                 raise UserError(f"--output {self.folder}: {strange[0]} is there, and not from this job; name another.")
-        write_whole(file, json.dumps(mine, indent=1))
-        for partial in (self.folder / "intermediate").glob(".*"):  # of a process that was killed
+            return
+        mine, known = self.plan.identity, there["identity"]
+        differ = [f"{key}: {known.get(key)!r} there, {mine[key]!r} here" for key in mine if known.get(key) != mine[key]]
+        if differ:
+            raise UserError(
+                f"--output {self.folder} holds another evaluation ({'; '.join(differ)}); name another folder."
+            )
+        runs = there["runs"]
+        other = [run.name for run in self.plan.runs if runs.get(run.name, run.fingerprint) != run.fingerprint]
+        if other:
+            raise UserError(
+                f"--output {self.folder} holds {', '.join(other)} with another recipe, data, languages, threads or "
+                "version of the program; name another folder."
+            )
+        left = sorted(set(runs) - {run.name for run in self.plan.runs})
+        if left:
+            print(f"{self.folder} also has {', '.join(left)}, which this evaluation leaves out of its result")
+
+    def earlier_plan(self) -> dict[str, Any] | None:
+        """Identity and runs, as the folder has them."""
+        file = self.folder / PLAN
+        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+    def keep_plan(self) -> None:
+        """Write the plan, beside runs of an earlier one, and sweep out what a killed process left."""
+        runs = (self.earlier_plan() or {"runs": {}})["runs"] | {run.name: run.fingerprint for run in self.plan.runs}
+        write_whole(self.folder / PLAN, json.dumps({"identity": self.plan.identity, "runs": runs}, indent=1))
+        for partial in (self.folder / "intermediate").glob(".*"):
             shutil.rmtree(partial)
 
     def check_cluster(self) -> None:
@@ -121,7 +135,15 @@ class EvaluationJob:
             UserError: too few cores or GPUs on any node, or a folder that is not there for all.
         """
         needs = {"CPU": float(self.settings.threads), **({"GPU": 1.0} if self.settings.use_gpu else {})}
-        check_capacity(1, needs, "runs at a time")
+        try:
+            check_capacity(1, needs, "runs")
+        except UserError:
+            options = f"--threads {self.settings.threads}" + (" --use-gpu" if self.settings.use_gpu else "")
+            raise UserError(
+                f"{options}: no node of the cluster has room for a run of "
+                f"{' and '.join(f'{amount:g} {name}' for name, amount in needs.items())}; the largest has "
+                f"{slots_of_node(1):g} CPU."
+            ) from None
         check_shared(self.folder, "output")
         if self.home.stages.is_local:
             check_shared(Path(self.home.stages.path), "stages")
@@ -204,7 +226,7 @@ class EvaluationJob:
         """Training, development and test data of a run, as stages that all runs share."""
 
         def part(split: Any, *codes: str) -> Encoded:
-            key = (planned.task.name, split, codes)
+            key = (id(planned), split, codes)  # two labelled files may have one name
             if key not in self.parts:
                 store, recipe, labels = self.home.store, planned.recipe, planned.labels
                 given = Part(planned.data, split, codes)

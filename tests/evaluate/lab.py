@@ -5,6 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.evaluate.tasks.writing import paragraph, write_json, write_json_lines, write_squad
+from weam_ray.evaluate_options import evaluate_parser, evaluation_settings
+from weam_ray.evaluation import EvaluationJob
+
 TOPICS = {"sports": "ball", "health": "heart", "travel": "train", "politics": "vote"}
 OTHERS = {"deu_Latn": "das wort {} nummer {}", "tgl_Latn": "ang salita {} bilang {}"}
 
@@ -77,6 +81,55 @@ def write_encoder(folder: Path, tokenizer: Any, seed: int = 1) -> Path:
     return folder
 
 
+def write_xquad(root: Path) -> None:
+    """SQuAD, of whose development part XQuAD tests a question in English and German."""
+
+    def articles(prefix: str, *words: str) -> list[dict[str, Any]]:
+        return [
+            paragraph(f"the {word} is in the old house number {number}", (f"{prefix}{number}", word))
+            for number, word in enumerate(words)
+        ]
+
+    tested = articles("x", "cat", "river")
+    write_squad(root / "squad" / "train-v1.1.json", *articles("t", "dog", "cat", "river", "king"))
+    write_squad(root / "squad" / "dev-v1.1.json", *tested, *articles("d", "dog", "king"))
+    write_squad(root / "xquad" / "xquad.en.json", *tested)
+    write_squad(root / "xquad" / "xquad.de.json", *articles("x", "katze", "fluss"))
+
+
+def write_mewslix(root: Path) -> None:
+    """Mentions of four entities; those in news do not say which, labels beside them do."""
+    folder, words = root / "mewslix", ("dog", "cat", "house", "river")
+
+    def sentence(word: str) -> dict[str, Any]:
+        text = f"the {word} is old"
+        return {"text": text, "sentence_spans": [{"start": 0, "end": len(text)}]}
+
+    def mention(name: str, word: str, entity: str) -> dict[str, Any]:
+        return {"example_id": name, "mention_span": {"start": 4, "end": 4 + len(word)}, "entity_id": entity}
+
+    entities = []
+    for number, word in enumerate(words):
+        text = f"what runs or stands, {word}"
+        spans = [{"start": 0, "end": len(text)}]
+        entities.append({"entity_id": f"Q{number}", "description": text, "sentence_spans": spans})
+    write_json_lines(folder / "candidate_set_entities.jsonl", entities)
+    for split in ("train", "dev"):
+        pairs = [
+            {"contextual_mention": {"context": sentence(word), "mention": mention("p", word, own["entity_id"])},
+             "entity": own}
+            for word, own in zip(words, entities, strict=True)
+        ]  # fmt: skip
+        write_json_lines(folder / f"wikipedia_pairs-{split}.jsonl", pairs)
+    for code in ("en", "de"):
+        found = [
+            {"context": sentence(word), "mentions": [mention(f"{code}{n}", word, "")]} for n, word in enumerate(words)
+        ]
+        write_json_lines(folder / "wikinews_mentions" / f"test-{code}.jsonl", found)
+        labels = {f"{code}{number}": [f"Q{number}"] for number in range(len(words))}
+        write_json(folder / "wikinews_labels" / f"test-{code}.json", labels)
+
+
 def write_lareqa(root: Path) -> None:
     """Questions about words, with the sentences that have them, in SQuAD's form and XQuAD-R's."""
 
@@ -107,3 +160,12 @@ def write_lareqa(root: Path) -> None:
     write(root / "squad" / "dev-v1.1.json", article("d", ["dog", "river"], False), article("x", ["cat"], False))
     write(root / "lareqa" / "xquad-r" / "en.json", article("x", ["cat", "house"], True))
     write(root / "lareqa" / "xquad-r" / "de.json", article("x", ["katze", "haus"], True))
+
+
+def job(lab: Path, output: str, *arguments: str) -> EvaluationJob:
+    """An evaluation of the lab's encoder on its data, unless arguments say another."""
+    given = ["--data-root", str(lab / "data"), "--output", str(lab / output)]
+    given += [] if "--model" in arguments else ["--model", str(lab / "encoder")]
+    options = evaluate_parser("").parse_args([*given, *arguments])
+    options.overrides += [f"home={lab / 'home'}", "recipe.epochs=6", "recipe.learning_rate=5e-3", "recipe.batch_size=8"]
+    return EvaluationJob(evaluation_settings(options), lab)

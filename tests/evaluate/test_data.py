@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.evaluate.lab import write_encoder
-from tests.evaluate.tasks.writing import write, write_csv
+from tests.evaluate.lab import write_encoder, write_mewslix
+from tests.evaluate.tasks.writing import write, write_csv, write_json
 from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import Part, TaskData, by_length, table_fingerprint
@@ -113,6 +113,44 @@ class TestGold:
         write(tmp_path / "labels" / task / label, labels)
         assert data.gold(rows, code) == gold
 
+    @pytest.mark.parametrize(
+        ("task", "file", "text"),
+        [
+            ("xnli", "test-de.tsv", "a\tb\tneutral\nc\td\n"),
+            ("udpos", "test-de.tsv", "der\tDET\n\nHund\n"),
+            ("xcopa", "val-en.jsonl",
+             '{"premise":"a","question":"cause","choice1":"b","choice2":"c","label":1}\n'
+             '{"premise":"a","question":"cause","choice1":"b","choice2":"c"}\n'),
+            ("mlqa", "MLQA_V1/test/test-context-de-question-de.json",
+             '{"data":[{"paragraphs":[{"context":"a","qas":[{"id":"q","question":"?","answers":[]},'
+             '{"id":"r","question":"?","answers":[{"text":"a","answer_start":0}]}]}]}]}'),
+            ("mlqa", "MLQA_V1/test/test-context-de-question-de.json",
+             '{"data":[{"paragraphs":[{"context":"a","qas":[{"id":"q","question":"?","answers":[{"text":"",'
+             '"answer_start":0}]},{"id":"r","question":"?","answers":[{"text":"a","answer_start":0}]}]}]}]}'),
+        ],
+    )  # fmt: skip
+    def test_labels_that_some_rows_have(self, task: str, file: str, text: str, tmp_path: Path) -> None:
+        write(tmp_path / task / file, text)
+        data = TaskData.found(TASKS[task], tmp_path)
+        (code,) = data.test_languages()
+        with pytest.raises(UserError, match=f"{task}: 1 of the 2 test rows for {code} have no label"):
+            data.gold(data.read("test", code), code)
+
+    def test_labels_of_mentions_in_news(self, tmp_path: Path) -> None:
+        """Where Mewsli-X has them; a file in the form of all tasks goes before it."""
+        write_mewslix(tmp_path)
+        data = TaskData.found(TASKS["mewslix"], tmp_path)
+        rows = data.read("test", "de")
+        expected = {f"de{number}": [f"Q{number}"] for number in range(4)}
+        assert data.gold(rows, "de") == expected
+        write_json(tmp_path / "mewslix/wikinews_labels/test-de.json", {name: own for name, (own,) in expected.items()})
+        assert data.gold(rows, "de") == expected
+        write_json(tmp_path / "labels/mewslix/test-de.json", expected | {"de0": ["Q3"]})
+        assert data.gold(rows, "de") == expected | {"de0": ["Q3"]}
+        write_json(tmp_path / "labels/mewslix/test-de.json", {"de0": ["Q3"]})
+        with pytest.raises(UserError, match=r"test-de\.json: 3 predictions for names that the labels lack: 'de1'"):
+            data.gold(rows, "de")
+
 
 class TestStages:
     @pytest.fixture
@@ -189,6 +227,16 @@ class TestStages:
         stage = part.encode(store, Recipe(), LABELS, model, "t")
         assert stage.read_arrow(stage.files("rows")[0])["text"].to_pylist()[-1] == "c"
         assert stage.counts.rows_out == 5
+
+    def test_each_of_several_languages_has_its_share(self, store: StageStore, root: Path, model: str) -> None:
+        rows = "".join(f"a\tb\tc{number}\td\tneutral\n" for number in range(4))
+        write(root / "xnli/translate-train/en-de-translated.tsv", rows)
+        part = Part(TaskData.found(XNLI, root), "train", ("en", "de"))
+        for max_train, share in ((4, 2), (3, 2), (1, 1), (100, 4)):
+            stage = part.encode(store, Recipe(max_train=max_train), LABELS, model, "t")
+            texts = stage.read_arrow(stage.files("rows")[0])["text"].to_pylist()
+            assert texts[:share] == ["the cat " * (4 - number) for number in range(share)]
+            assert texts[share:] == [f"c{number}" for number in range(share)]
 
 
 def test_fingerprints_of_tables() -> None:

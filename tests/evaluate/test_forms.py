@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,12 +20,13 @@ sentences = st.lists(st.lists(tags, min_size=1, max_size=3), max_size=4)
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5)
 answers = st.dictionaries(names, texts, max_size=4)
 rankings = st.dictionaries(names, st.lists(names, max_size=3), max_size=4)
+targets = st.dictionaries(names, st.lists(names, min_size=1, max_size=3), max_size=4)
 choices = st.lists(st.integers(0, 2), max_size=4)
 FORMS = {
     "LINES": (LINES, st.lists(lines, max_size=5), st.lists(lines, max_size=5)),
     "TAGS": (TAGS, sentences, sentences),
     "ANSWERS": (ANSWERS, answers, st.lists(st.tuples(names, st.lists(texts, max_size=3)), max_size=4)),
-    "RANKINGS": (RANKINGS, rankings, rankings),
+    "RANKINGS": (RANKINGS, rankings, targets),
     "CHOICES": (CHOICES, choices, choices),
 }
 
@@ -45,6 +47,40 @@ def test_predictions_and_labels_come_back(name: str, tmp_path: Path, data: st.Da
         found = data.draw(strategy)
         write(tmp_path / "file", found)
         assert read(tmp_path / "file") == found
+
+
+@pytest.mark.parametrize(
+    ("form", "old", "new"),
+    [
+        (LINES, ["a"], ["b", "c"]),
+        (TAGS, [["N"]], [["V"], ["N"]]),
+        (ANSWERS, {"q": "a"}, {"q": "b"}),
+        (CHOICES, [0], [1, 0]),
+    ],
+)
+def test_a_write_that_is_broken_off_leaves_the_file_as_it_was(
+    form: FileForm, old: Any, new: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form.write(tmp_path / "file", old)
+
+    def break_off(file: Path, content: bytes) -> None:
+        with file.open("wb") as stream:
+            stream.write(content[:3])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        form.write(tmp_path / "file", new)
+    assert form.read(tmp_path / "file") == old
+
+
+def test_a_target_that_stands_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text('{"m": "Q1", "n": ["Q2", "Q3"]}', encoding="utf-8")
+    assert RANKINGS.read_labels(tmp_path / "file") == {"m": ["Q1"], "n": ["Q2", "Q3"]}
+    for own in ("[]", "7", "[7]", "null"):
+        (tmp_path / "file").write_text(f'{{"m": {own}}}', encoding="utf-8")
+        with pytest.raises(UserError, match=r"'m' has .*, where a target or a list of targets is expected"):
+            RANKINGS.read_labels(tmp_path / "file")
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ class TaskData:
             UserError: some rows have labels and others have none, or a file has labels of other rows.
         """
         kind = KINDS[self.task.kind]
-        hidden = rows[kind.gold_column].null_count
+        hidden = num_hidden(rows[kind.gold_column])
         if 0 < hidden < rows.num_rows:
             raise UserError(f"{self.task.name}: {hidden} of the {rows.num_rows} test rows for {code} have no label.")
         if not hidden:
@@ -248,6 +248,13 @@ class Part:
             told = ", ".join(f"{count} {reason}" for reason, count in rejected.items())
             raise UserError(f"{self.data.task.name}: no training example is left: {told}.")
         return features, dict(rejected)
+
+
+def num_hidden(labels: pa.ChunkedArray) -> int:
+    """How many rows have no label: null, or a list without a text in it."""
+    if not pa.types.is_list(labels.type):
+        return labels.null_count
+    return sum(not any(own or ()) for own in labels.to_pylist())
 
 
 def in_32_bits(features: pa.Table) -> pa.Table:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
+from weam_ray.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def text_lines(file: Path) -> list[str]:
 
 
 def write_lines(file: Path, lines: Sequence[Any]) -> None:
-    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    write_whole(file, "".join(f"{line}\n" for line in lines))
 
 
 def read_tags(file: Path) -> list[list[str]]:
@@ -53,7 +54,7 @@ def read_tags(file: Path) -> list[list[str]]:
 
 
 def write_tags(file: Path, sentences: Sequence[Sequence[str]]) -> None:
-    file.write_text("".join("".join(f"{tag}\n" for tag in tags) + "\n" for tags in sentences), encoding="utf-8")
+    write_whole(file, "".join("".join(f"{tag}\n" for tag in tags) + "\n" for tags in sentences))
 
 
 def read_json(file: Path) -> Any:
@@ -71,7 +72,16 @@ def read_mapping(file: Path) -> dict[str, Any]:
 
 
 def write_mapping(file: Path, found: dict[str, Any]) -> None:
-    file.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_whole(file, json.dumps(found, ensure_ascii=False, indent=1))
+
+
+def read_targets(file: Path) -> dict[str, list[str]]:
+    """Names of queries with their targets; a target that stands alone is a list of one."""
+    found = {name: [own] if isinstance(own, str) else own for name, own in read_mapping(file).items()}
+    for name, own in found.items():
+        if not isinstance(own, list) or not own or not all(isinstance(target, str) for target in own):
+            raise UserError(f"{file}: {name!r} has {own!r}, where a target or a list of targets is expected.")
+    return found
 
 
 def read_questions(file: Path) -> list[tuple[str, list[str]]]:
@@ -113,7 +123,7 @@ def write_choices(file: Path, labels: Sequence[int]) -> None:
 LINES = FileForm("tsv", text_lines, write_lines, text_lines, write_lines)
 TAGS = FileForm("tsv", read_tags, write_tags, read_tags, write_tags)
 ANSWERS = FileForm("json", read_mapping, write_mapping, read_questions, write_questions)
-RANKINGS = FileForm("json", read_mapping, write_mapping, read_mapping, write_mapping)
+RANKINGS = FileForm("json", read_mapping, write_mapping, read_targets, write_mapping)
 CHOICES = FileForm("jsonl", read_choices, write_choices, read_choices, write_choices)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from weam_ray.config import EncoderSection, fingerprint, load_config
 from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
-from weam_ray.evaluate.alignment import gold_sets, held_out_of
+from weam_ray.evaluate.alignment import HeldOutPairs, gold_sets, held_out_of
 from weam_ray.evaluate.data import TaskData, table_fingerprint
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import check_stride
@@ -123,7 +123,7 @@ class EvaluationPlan:
         return planned
 
     def fit_length(self, planned: Planned) -> None:
-        """Lower a recipe's own length to the positions of the encoder, and say so.
+        """Lower a recipe's own length to the positions of the encoder, and say so; its own stride too.
 
         Raises:
             UserError: a length that was asked for is more than these.
@@ -131,12 +131,13 @@ class EvaluationPlan:
         room, given = room_of(list(self.models)), planned.recipe.max_length
         if room is None or given <= room:
             return
-        if "max_length" in self.settings.recipe | self.settings.recipes.get(planned.task.name, {}):
+        asked = self.settings.recipe | self.settings.recipes.get(planned.task.name, {})
+        if "max_length" in asked:
             raise UserError(f"{planned.task.name}.max_length={given}: the encoder has positions for {room} tokens.")
         changes = {"max_length": room}
         planned.notes.append(f"max_length is {room}, not {given}: the encoder has no more positions.")
         context = room - planned.recipe.max_question - QUESTION_FRAME
-        if planned.task.kind == "questions" and planned.recipe.stride >= context:
+        if planned.task.kind == "questions" and planned.recipe.stride >= context and "stride" not in asked:
             changes["stride"] = max(1, context // 2)
             planned.notes.append(f"The stride is {changes['stride']} for the same reason.")
         planned.recipe = planned.recipe.model_copy(update=changes)
@@ -191,6 +192,8 @@ class EvaluationPlan:
     def alignment_runs(self) -> Iterator[AlignmentRun]:
         """One for each model: on the held-out pairs of a run, and on gold sets under the data root.
 
+        All models are measured alike: where one has no pairs, on gold sets alone.
+
         Raises:
             UserError: there is neither, or one of them is not as it should be.
         """
@@ -198,21 +201,39 @@ class EvaluationPlan:
         layer = self.settings.recipe_of(ALIGNMENT, Recipe()).layer
         if layer is not None:
             check_layers(list(self.models), layer, f"{ALIGNMENT}.layer")
-        for number, model in enumerate(self.models, 1):
-            given = self.settings.held_out
-            run = Path(given).expanduser().absolute() if given else Path(model).expanduser().absolute().parent
-            there = given is not None or (run / CONFIG).is_file()
-            pairs = held_out_of(run) if there else []
-            if not pairs and not sets:
-                raise UserError(
-                    f"{ALIGNMENT}: {model} is no model of a run of ours, and --data-root has no gold/*.src-tgt; name a "
-                    "run with held_out=DIR, or a data root with gold links."
-                )
+        found = {model: self.held_out(model, alone=not sets) for model in self.models}
+        lacking = [model for model, (_, pairs) in found.items() if not pairs]
+        if lacking and not sets:
+            raise UserError(
+                f"{ALIGNMENT}: there are no held-out pairs for {lacking[0]}, and --data-root has no gold/*.src-tgt; "
+                "name a run with held_out=DIR, or a data root with gold links."
+            )
+        if lacking:
+            found = {model: (None, []) for model in found}
+        for number, (model, (run, pairs)) in enumerate(found.items(), 1):
             names = ", ".join(own.name for own in pairs) or "no run"
             print(f"{ALIGNMENT}: {model}: held-out pairs of {names}; {len(sets)} gold sets")
             data = [*(own.fingerprint for own in pairs), *(own.fingerprint for own in sets)]
             known = fingerprint([VERSION, self.models[model], data, layer, self.settings.threads])
-            yield AlignmentRun(number, model, run if there else None, self.root, layer, known)
+            yield AlignmentRun(number, model, run, self.root, layer, known)
+
+    def held_out(self, model: str, alone: bool) -> tuple[Path | None, list[HeldOutPairs]]:
+        """The run with the pairs for a model, and these; None for a model of no run, or of one whose pairs are gone.
+
+        Raises:
+            UserError: pairs that cannot be had of the run that was named, or that would stand `alone`.
+        """
+        given = self.settings.held_out
+        run = Path(given).expanduser().absolute() if given else Path(model).expanduser().absolute().parent
+        if given is None and not (run / CONFIG).is_file():
+            return None, []
+        try:
+            return run, held_out_of(run)
+        except UserError as error:
+            if given is not None or alone:
+                raise
+            print(f"{ALIGNMENT}: {error} Gold sets alone are measured.")
+            return None, []
 
     def run(
         self,

@@ -79,7 +79,7 @@ class Report:
         models = ", ".join(map(str, self.about["models"]))
         chain = " > ".join(self.about["intermediate"])
         lines = [f"Models: {models}.", f"Setting: {self.about['setting']}" + (f", after {chain}." if chain else ".")]
-        if len(self.about["models"]) == 1:
+        if len(set(self.about["models"])) == 1:
             lines.append(ONE_CHECKPOINT)
         hidden = [task for task in self.about["tasks"] if task not in self.result]
         lines += [f"{task}: the test labels are hidden; there are predictions only." for task in hidden]
@@ -170,7 +170,9 @@ class Report:
     def interval(self, task: str, code: str) -> tuple[float, float]:
         """95 %, by a bootstrap over test examples of the mean over seeds."""
         numbers = (
-            self.about["seeds"] if self.about["tasks"][task]["trained"] else range(1, len(self.about["models"]) + 1)
+            self.about["seeds"]
+            if self.about["tasks"][task]["trained"]
+            else range(1, len(set(self.about["models"])) + 1)  # a model twice is one
         )
         folder = self.folder / "examples" / task
         tables = [pq.read_table(folder / str(number) / f"{code}.parquet") for number in numbers]

@@ -214,6 +214,8 @@ def test_windows_without_room() -> None:
         UserError, match="stride 21: a window of max_length 32 with a question of max_question 8 has room"
     ):
         check_stride(Frame(), SMALL.model_copy(update={"stride": 21}))
+    with pytest.raises(UserError, match="max_question 28 has no room for the context; raise max_length, or lower"):
+        check_stride(Frame(), SMALL.model_copy(update={"stride": 1, "max_question": 28}))
 
 
 class TestBest:

@@ -10,6 +10,7 @@ from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.languages import language
 from weam_ray.evaluate.tasks import TASKS
+from weam_ray.evaluate.tasks.base import Split
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +117,61 @@ def test_tydiqa_by_the_names_of_questions(tmp_path: Path) -> None:
     assert data.read("train", "en").num_rows == 18
     assert data.read("test", "fi")["id"].to_pylist() == ["finnish-0", "finnish-1"]
     assert not data.has("test", language("de"))
+
+
+def test_squad_trains(tmp_path: Path) -> None:
+    """XQuAD develops on SQuAD without what it tests itself, MLQA on its own development part."""
+    tested, more = answered("tested", ("one", 0)), answered("more", ("two", 4))
+    squad = {("plain_text", "train"): [answered("t", ("one", 0))], ("plain_text", "validation"): [tested, more]}
+    write_copy(tmp_path / "squad", squad)
+    write_copy(tmp_path / "xquad", {("xquad.en", "validation"): [tested]})
+    write_copy(tmp_path / "mlqa", {("mlqa.en.en", "validation"): [tested], ("mlqa.en.en", "test"): [more]})
+    expected: dict[str, dict[Split, list[str]]] = {
+        "xquad": {"train": ["t"], "dev": ["more"], "test": ["tested"]},
+        "mlqa": {"train": ["t"], "dev": ["tested"], "test": ["more"]},
+    }
+    for task, splits in expected.items():
+        data = TaskData.found(TASKS[task], tmp_path)
+        assert data.layout is None
+        for split, names in splits.items():
+            assert data.read(split, "en")["id"].to_pylist() == names
+
+
+def test_copa_trains_and_tests_english(tmp_path: Path) -> None:
+    def row(premise: str, label: int) -> dict[str, Any]:
+        return {"premise": premise, "choice1": "b", "choice2": "c", "question": "effect", "idx": 0, "label": label}
+
+    write_copy(tmp_path / "xcopa", {("et", "validation"): [row("e", 0)], ("et", "test"): [row("f", 1)]})
+    write_copy(tmp_path / "super_glue", {("copa", "train"): [row("a", 1)], ("copa", "validation"): [row("d", 0)]})
+    data = TaskData.found(TASKS["xcopa"], tmp_path)
+    assert not data.has("train", language("et"))
+    parts: list[tuple[Split, str, str, int]] = [
+        ("train", "en", "a", 1),
+        ("dev", "en", "d", 0),
+        ("test", "en", "d", 0),
+        ("dev", "et", "e", 0),
+        ("test", "et", "f", 1),
+    ]
+    for split, code, premise, label in parts:
+        (found,) = data.read(split, code).to_pylist()
+        assert found == {"prompt": f"{premise} What was the effect?", "choices": ["b", "c"], "label": label}
+
+
+def test_tatoeba(tmp_path: Path) -> None:
+    """Queries and candidates stand in one data set."""
+    rows = [
+        {"source_sentence": "eins", "target_sentence": "one"},
+        {"source_sentence": "zwei", "target_sentence": "two"},
+    ]
+    write_copy(tmp_path / "tatoeba", {("tatoeba.deu", "validation"): rows})
+    data = TaskData.found(TASKS["tatoeba"], tmp_path)
+    assert data.form == "Hugging Face data set google/xtreme"
+    queries = data.read("test", "de")
+    assert queries["text"].to_pylist() == ["eins", "zwei"]
+    assert data.gold(queries, "de") == ["0", "1"]
+    (candidates,) = data.candidates("de")
+    assert candidates.to_pylist() == [{"id": "0", "text": "one"}, {"id": "1", "text": "two"}]
+    assert len(data.test_languages()) == 36
 
 
 @pytest.mark.parametrize(

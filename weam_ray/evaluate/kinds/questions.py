@@ -144,9 +144,11 @@ def check_stride(tokenizer: Any, recipe: Recipe) -> int:
     """
     room = recipe.max_length - recipe.max_question - tokenizer.num_special_tokens_to_add(pair=True)
     if recipe.stride >= room:
+        window = f"a window of max_length {recipe.max_length} with a question of max_question {recipe.max_question}"
+        if room < 2:
+            raise UserError(f"{window} has no room for the context; raise max_length, or lower max_question.")
         raise UserError(
-            f"stride {recipe.stride}: a window of max_length {recipe.max_length} with a question of max_question "
-            f"{recipe.max_question} has room for {room} tokens of the context; the stride must be smaller."
+            f"stride {recipe.stride}: {window} has room for {room} tokens of the context; the stride must be smaller."
         )
     return recipe.stride
 

@@ -1,0 +1,161 @@
+"""What an evaluation plans, and refuses before anything is trained."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.evaluate.lab import write_encoder, write_gold, write_sib200, write_tatoeba, write_xquad
+from tests.evaluate.tasks.writing import write, write_csv
+from weam_ray.config import Config
+from weam_ray.errors import UserError
+from weam_ray.evaluate.plan import EvaluationPlan
+from weam_ray.evaluate.running import AlignmentRun
+from weam_ray.evaluate_options import evaluate_parser, evaluation_settings
+from weam_ray.storage import SourceHashes
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, wordpiece: Any, sentencepiece: Any) -> Path:
+    folder = tmp_path_factory.mktemp("lab")
+    for write_task in (write_sib200, write_tatoeba, write_gold, write_xquad):
+        write_task(folder / "data")
+    write_encoder(folder / "encoder", wordpiece)
+    write_encoder(folder / "other", wordpiece, seed=2)
+    write_encoder(folder / "foreign", sentencepiece)
+    return folder
+
+
+def plan(lab: Path, *arguments: str) -> EvaluationPlan:
+    given = ["--data-root", str(lab / "data"), "--output", str(lab / "output")]
+    given += [] if "--model" in arguments else ["--model", str(lab / "encoder")]
+    settings = evaluation_settings(evaluate_parser("").parse_args([*given, *arguments]))
+    return EvaluationPlan(settings, SourceHashes(lab / "sources.json"))
+
+
+def models(*folders: Path) -> list[str]:
+    return [argument for folder in folders for argument in ("--model", str(folder))]
+
+
+class TestModels:
+    def test_seeds_take_models_in_turn(self, lab: Path) -> None:
+        given = models(lab / "encoder", lab / "other")
+        found = plan(lab, *given, "--tasks", "sib200,tatoeba", "--languages", "de", "--seeds", "2", "--first-seed", "4")
+        assert [(run.name, Path(run.model).name) for run in found.runs] == [
+            ("sib200-4", "encoder"),
+            ("sib200-5", "other"),
+            ("tatoeba-1", "encoder"),
+            ("tatoeba-2", "other"),
+        ]
+
+    def test_models_with_other_tokenizers(self, lab: Path) -> None:
+        with pytest.raises(UserError, match="the models of one system must share a tokenizer, and these do not"):
+            plan(lab, *models(lab / "encoder", lab / "foreign"), "--tasks", "sib200", "--seeds", "2")
+
+    def test_a_model_without_the_files_of_its_tokenizer(self, lab: Path, tmp_path: Path, wordpiece: Any) -> None:
+        for file in write_encoder(tmp_path / "bare", wordpiece).glob("tokenizer*"):
+            file.unlink()
+        with pytest.raises(UserError, match="bare: its tokenizer has"):
+            plan(lab, *models(tmp_path / "bare"), "--tasks", "sib200")
+
+    @pytest.mark.parametrize(
+        ("task", "override", "message"),
+        [
+            ("tatoeba", "tatoeba.layer=3", r"tatoeba\.layer=3: .*encoder has layers 0 \(embeddings\) to 2"),
+            ("alignment", "alignment.layer=-4", r"alignment\.layer=-4: .*encoder has layers 0"),
+            ("alignment", "recipe.layer=9", r"alignment\.layer=9: .*encoder has layers 0"),
+            ("sib200", "recipe.layer=9", r"sib200\.layer=9: .*encoder has layers 0"),
+        ],
+    )
+    def test_layers_that_the_encoder_has_not(self, lab: Path, task: str, override: str, message: str) -> None:
+        with pytest.raises(UserError, match=message):
+            plan(lab, "--tasks", task, override)
+
+    @pytest.mark.parametrize("layer", [-3, 0, 2])
+    def test_layers_that_it_has(self, lab: Path, layer: int) -> None:
+        (run,) = plan(lab, "--tasks", "alignment", f"alignment.layer={layer}").runs
+        assert isinstance(run, AlignmentRun)
+        assert run.layer == layer
+
+
+class TestWindowsOfQuestions:
+    """The encoder has 128 positions, the recipe 384 tokens that share 128."""
+
+    def test_length_and_stride_are_lowered(self, lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (planned,) = plan(lab, "--tasks", "xquad", "--languages", "de").tasks
+        assert (planned.recipe.max_length, planned.recipe.stride) == (128, 30)
+        told = ("max_length is 128, not 384: the encoder has no more positions.", "The stride is 30")
+        assert all(any(note.startswith(start) for note in planned.notes) for start in told)
+        assert f"xquad: {' '.join(told)}" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("override", "message"),
+        [
+            ("xquad.stride=100", "stride 100: a window of max_length 128 .* has room for 61 tokens of the context"),
+            ("xquad.max_length=256", r"xquad\.max_length=256: the encoder has positions for 128 tokens"),
+            ("xquad.max_length=64", "max_length 64 with a question of max_question 64 has no room for the context"),
+            ("xquad.max_question=126", "max_length 128 with a question of max_question 126 has no room"),
+        ],
+    )
+    def test_what_was_asked_for_is_refused(self, lab: Path, override: str, message: str) -> None:
+        with pytest.raises(UserError, match=message):
+            plan(lab, "--tasks", "xquad", "--languages", "de", override)
+
+
+def test_a_labelled_file_has_a_recipe_by_its_name(lab: Path, tmp_path: Path) -> None:
+    rows = [[f"text {number}", "good" if number % 2 else "bad"] for number in range(20)]
+    file = str(write_csv(tmp_path / "domain.tsv", [["text", "label"], *rows]))
+    given = ("--tasks", "sib200", "--languages", "de", "--intermediate", file)
+    found = plan(lab, *given, "recipe.batch_size=4", "domain.epochs=1.5")
+    (domain,) = found.chain
+    assert (domain.recipe.epochs, domain.recipe.batch_size, domain.labels) == (1.5, 4, ("bad", "good"))
+    assert found.tasks[0].recipe.epochs == 20
+    with pytest.raises(UserError, match=r"epoch: unknown key\. Did you mean 'epochs'"):
+        plan(lab, *given, "domain.epoch=1.5")
+
+
+class TestHeldOutPairs:
+    @pytest.fixture
+    def model(self, tmp_path: Path, tiny_config: Config, wordpiece: Any) -> Path:
+        """That of a run whose stages are gone."""
+        folder = tmp_path / "home" / "runs" / "first"
+        write(folder / "config.yaml", tiny_config.to_yaml())
+        return write_encoder(folder / "model", wordpiece)
+
+    def test_pairs_that_are_gone_leave_gold_sets(
+        self, lab: Path, model: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (run,) = plan(lab, *models(model), "--tasks", "alignment").runs
+        assert isinstance(run, AlignmentRun)
+        assert (run.held_out, run.root) == (None, lab / "data")
+        told = capsys.readouterr().out
+        assert f"the aligned pairs of this run are not under {model.parents[2] / 'stages'} any more" in told
+        assert "Gold sets alone are measured." in told
+
+    def test_pairs_that_are_gone_without_gold_sets(self, lab: Path, model: Path, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(UserError, match="the aligned pairs of this run are not under"):
+            plan(lab, *models(model), "--tasks", "alignment", "--data-root", str(tmp_path / "empty"))
+
+    def test_pairs_that_were_asked_for(self, lab: Path, model: Path) -> None:
+        with pytest.raises(UserError, match="the aligned pairs of this run are not under"):
+            plan(lab, "--tasks", "alignment", f"held_out={model.parent}")
+        with pytest.raises(UserError, match=r"there is no config\.yaml, so this is no folder of a run"):
+            plan(lab, *models(model), "--tasks", "alignment", f"held_out={lab}")
+
+    def test_neither_pairs_nor_gold_sets(self, lab: Path, tmp_path: Path) -> None:
+        with pytest.raises(
+            UserError, match=r"no held-out pairs for .*encoder, and --data-root has no gold/\*\.src-tgt"
+        ):
+            plan(lab, "--tasks", "alignment", "--data-root", str(tmp_path))
+
+    def test_all_models_are_measured_alike(self, lab: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        pairs = [SimpleNamespace(name="xx", fingerprint="1")]
+        monkeypatch.setattr("weam_ray.evaluate.plan.held_out_of", lambda run: pairs)
+        for given, expected in (
+            ([model], [model.parent]),
+            ([model, lab / "encoder"], [None, None]),
+        ):
+            found = plan(lab, *models(*given), "--tasks", "alignment", "--seeds", str(len(given)))
+            assert [run.held_out for run in found.runs if isinstance(run, AlignmentRun)] == expected
