@@ -5,6 +5,7 @@ Hugging Face Trainer.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,15 +49,16 @@ def prepare(case: Case) -> tuple[Any, Any, Any]:
     return engine, Batches(rows, plan, collate, config.training.micro_batch_size, 0, 1), tokenizer
 
 
-def bare(case: Case) -> dict[str, Any]:
-    """The training loop without Ray and DeepSpeed: seconds of each step."""
-    from weam_ray.train.loop import StepRecord, train
+def bare(case: Case, folder: Path) -> None:
+    """The training loop without Ray and DeepSpeed; it logs its steps to a folder."""
+    from weam_ray.train.log import StepLog
+    from weam_ray.train.loop import train
 
     engine, batches, _ = prepare(case)
-    records: list[StepRecord] = []
+    log = StepLog(folder, 0)
     steps = batches.steps(0, case.config.training.max_steps)
-    train(engine, case.config, steps, 0, records.append, lambda step: None)
-    return {"seconds": [record.seconds for record in records[case.warm_up :]]}
+    train(engine, case.config, steps, 0, log.write, lambda step: None)
+    log.close()
 
 
 def in_turn(case: Case, other: Case) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 import cases
 from cases import Case
 from options import check_cores, check_json
+from turns import Training, take_turns
 
 from weam_ray import cli
 from weam_ray.cluster import quiet_environment, ray_cluster
@@ -32,7 +33,9 @@ from weam_ray.train.launch import TrainingJob, launch
 from weam_ray.train.log import LOSSES, TIMINGS, read_steps
 
 BERT_BASE = {"num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
-BERT_BASE_WORDS, BERT_BASE_PAIRS = 119_547, 16
+BERT_BASE_WORDS, BERT_BASE_PAIRS = 119_547, 12
+IDENTICAL_STEPS = 8
+BLOCK = 6  # steps of a turn, of which the first is halted in
 SETTINGS = {
     "bf16": ["training.precision=bf16", "training.zero_stage=1"],
     "eager_attention": ["encoder.attention=eager"],
@@ -87,18 +90,47 @@ class Bench:
         case.data.load_tokenizer().save_pretrained(folder)
         return str(folder)
 
-    def launched(self, case: Case) -> dict[str, Any]:
-        """Training as the job does it, on Ray Train and DeepSpeed: the log of the steps that count."""
+    def new_folder(self) -> Path:
         folder = self.folder / f"run-{time.monotonic_ns()}"
         folder.mkdir()
+        return folder
+
+    def launched(self, case: Case) -> dict[str, Any]:
+        """Training as the job does it, on Ray Train and DeepSpeed: the log of the steps that count."""
+        folder = self.new_folder()
         launch(TrainingJob(case.config, case.data, folder, "benchmark"))
-        losses, timings = (read_steps(folder / name)[case.warm_up :] for name in (LOSSES, TIMINGS))
-        return {
-            "seconds": [entry["seconds"] for entry in timings],
-            "waited": [entry["waited"] for entry in timings],
-            "tokens": [entry["tokens"] for entry in losses],
-            "padding": [entry["padding_share"] for entry in timings],
-        }
+        return logged(folder, range(case.warm_up + 1, case.config.training.max_steps + 1))
+
+    def beside_bare(self, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The same training as the job does it, and without Ray and DeepSpeed, in turn: the logs of the steps that
+        count, and that were not halted in.
+        """
+        ours, plain = self.new_folder(), self.new_folder()
+        with ThreadPoolExecutor(2) as pool:
+            ends = [
+                pool.submit(launch, TrainingJob(case.config, case.data, ours, "benchmark")),
+                pool.submit(self.alone, cases.bare, case, plain),
+            ]
+            trainings = Training(ours), Training(plain)
+            steps = case.config.training.max_steps
+            take_turns(*trainings, steps, BLOCK)
+            for end in ends:
+                end.result()
+        disturbed = trainings[0].disturbed | trainings[1].disturbed
+        counted = [step for step in range(case.warm_up + 1, steps + 1) if step not in disturbed]
+        return logged(ours, counted), logged(plain, counted)
+
+
+def logged(folder: Path, steps: Iterable[int]) -> dict[str, Any]:
+    """What a training logged of some steps."""
+    losses, timings = (read_steps(folder / name) for name in (LOSSES, TIMINGS))
+    chosen = [(losses[step - 1], timings[step - 1]) for step in steps]
+    return {
+        "seconds": [timing["seconds"] for _, timing in chosen],
+        "waited": [timing["waited"] for _, timing in chosen],
+        "tokens": [loss["tokens"] for loss, _ in chosen],
+        "padding": [timing["padding_share"] for _, timing in chosen],
+    }
 
 
 def rate(found: dict[str, Any]) -> float:
@@ -135,43 +167,18 @@ def against_tlm(bench: Bench, case: Case, peak: float) -> dict[str, Any]:
     }
 
 
-def ray_overhead(bench: Bench, case: Case, repeat: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What Ray Train and DeepSpeed add to a step of a loop without them, as a share, and the last run with them.
-
-    Runs alternate. Of each batch the fastest step of either side counts, since whatever else the machine does only adds
-    to a step; the other ZeRO stages run once, beside one more run without Ray.
+def ray_overhead(bench: Bench, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What Ray Train and DeepSpeed add to a step of a loop without them, by ZeRO stage, as a share; and the log at
+    stage 0.
     """
-    plain: list[list[float]] = []
-    own: list[dict[str, Any]] = []
-
-    def without() -> list[float]:
-        say("  without Ray")
-        seconds: list[float] = bench.alone(cases.bare, case)["seconds"]
-        return seconds
-
-    beside = without()
-    stages = {}
-    for stage in (1, 2, 3):
-        say(f"  with Ray and DeepSpeed at ZeRO stage {stage}")
-        found = bench.launched(case.having(f"training.zero_stage={stage}"))["seconds"]
-        stages[f"stage_{stage}"] = round(step_ratio(beside, found) - 1, 4)
-    for number in range(repeat):
-        say(f"  run {number + 1} of {repeat}")
-        plain.append(without())
-        say("  with Ray and DeepSpeed at ZeRO stage 0")
-        own.append(bench.launched(case))
-    each = [step_ratio(first, second["seconds"]) - 1 for first, second in zip(plain, own, strict=True)]
-    figures = {
-        "stage_0": round(fastest(run["seconds"] for run in own) / fastest(plain) - 1, 4),
-        "stage_0_runs": [round(share, 4) for share in each],
-        **stages,
-    }
-    return figures, own[-1]
-
-
-def fastest(runs: Iterable[Sequence[float]]) -> float:
-    """Seconds of all steps, each as in the run where it was fastest."""
-    return sum(map(min, zip(*runs, strict=True)))
+    figures, found = {}, []
+    for stage in (0, 1, 2, 3):
+        say(f"  with Ray and DeepSpeed at ZeRO stage {stage}, and without, in turn")
+        ours, plain = bench.beside_bare(case.having(f"training.zero_stage={stage}"))
+        found.append(ours)
+        figures[f"stage_{stage}"] = round(step_ratio(plain["seconds"], ours["seconds"]) - 1, 4)
+        figures[f"stage_{stage}_steps"] = len(ours["seconds"])
+    return figures, found[0]
 
 
 def step_ratio(first: Sequence[float], second: Sequence[float]) -> float:
@@ -198,7 +205,11 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     peak = bench.alone(cases.peak, bench.threads)
     figures["peak_gflops"] = round(peak / 1e9, 1)
     say("losses on identical batches")
-    plain = small.having("encoder.dropout=0.0", "optimizer={schedule: constant, warmup_share: 0.0}")
+    plain = small.having(
+        "encoder.dropout=0.0",
+        "optimizer={schedule: constant, warmup_share: 0.0}",
+        f"training.max_steps={IDENTICAL_STEPS}",
+    )
     losses = bench.alone(cases.identical_batches, plain, str(bench.folder / "trainer"))
     figures["largest_loss_difference"] = max(
         abs(own - other) / other for own, other in zip(losses["ours"], losses["trainer"], strict=True)
@@ -206,7 +217,7 @@ def measure(bench: Bench, options: argparse.Namespace) -> dict[str, Any]:
     say("small: WEAM and TLM in turn")
     figures["small_weam"] = against_tlm(bench, small, peak)
     say("small: with and without Ray")
-    figures["ray_overhead"], ours = ray_overhead(bench, small, options.repeat)
+    figures["ray_overhead"], ours = ray_overhead(bench, small)
     say("small: against the Trainer")
     figures["small_trainer"] = against_trainer(bench, small, ours)
     if options.settings:
@@ -251,12 +262,11 @@ def run(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("--steps", type=int, default=24, metavar="N", help="steps that count, of the small encoder")
     parser.add_argument("--base-steps", type=int, default=5, metavar="N", help="likewise, of bert-base")
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs with and without Ray")
     parser.add_argument("--small", action="store_true", help="leave bert-base out, which takes some 6 GB of memory")
     parser.add_argument("--settings", action="store_true", help="bf16, attention, checkpointing, compilation as well")
     options = parser.parse_args(arguments)
     cores = check_cores("--threads", options.threads, 0)
-    for name in ("steps", "base_steps", "repeat"):
+    for name in ("steps", "base_steps"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: a number of 1 or more is expected.")
     check_json(options.json)
@@ -269,7 +279,7 @@ def run(arguments: Sequence[str]) -> None:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(time.strftime("%X"), text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from weam_ray.config import EncoderSection, ScratchSection
 from weam_ray.encoder import build_encoder, encoder_fingerprint
 from weam_ray.errors import UserError
 from weam_ray.storage import SourceHashes
-from weam_ray.train.launch import export
+from weam_ray.train.export import export
 
 SIZE = ScratchSection(num_layers=1, hidden_size=16, num_heads=2, intermediate_size=32)
 SMALL = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 32}

@@ -103,7 +103,7 @@ def check_capacity(num_workers: int, per_worker: dict[str, float], setting: str 
     from ray._private.state import state  # no public name yet for what the autoscaler may add
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    fit = sum(int(min(node.get(name, 0.0) / amount for name, amount in per_worker.items())) for node in nodes)
+    fit = workers_that_fit(per_worker)
     limit = state.get_max_resources_from_cluster_config() or {}
     scaled = [int(limit[name] // amount) for name, amount in per_worker.items() if name in limit]
     if num_workers <= max([fit, min(scaled)] if len(scaled) == len(per_worker) else [fit]):
@@ -115,6 +115,14 @@ def check_capacity(num_workers: int, per_worker: dict[str, float], setting: str 
         f"{setting}={num_workers}: {num_workers} workers of {needs} each do not fit; the cluster has {has} "
         f"on {len(nodes)} nodes" + (f" and can scale to {grows}" if grows else "") + f"; at most {fit} workers fit now."
     )
+
+
+def workers_that_fit(per_worker: dict[str, float]) -> int:
+    """How many workers the nodes of the cluster have room for."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(int(min(node.get(name, 0.0) / amount for name, amount in per_worker.items())) for node in nodes)
 
 
 def check_shared(folder: Path, what: str = "home") -> None:

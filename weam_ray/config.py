@@ -19,6 +19,7 @@ from weam_ray.corpus.readers import Source
 from weam_ray.errors import UserError
 from weam_ray.objectives.settings import ObjectiveSection
 from weam_ray.parsing import apply_override, parse_mapping, validated
+from weam_ray.search.settings import SearchSection
 from weam_ray.sections import Section
 from weam_ray.train.settings import OptimizerSection, TrainingSection
 
@@ -173,6 +174,7 @@ class Config(Section):
     seeds: SeedSection = SeedSection()
     tracking: TrackingSection = TrackingSection()
     cluster: ClusterSection = ClusterSection()
+    search: SearchSection = SearchSection()
     output: OutputSection = OutputSection()
 
     @model_validator(mode="before")
@@ -237,7 +239,7 @@ class Config(Section):
     def result_settings(self) -> dict[str, Any]:
         """What can change a result: the tree without places, services and source paths (files count by content)."""
         tree = self.tree()
-        for key in ("name", "home", "data_root", "stages", "tracking", "cluster", "output"):
+        for key in ("name", "home", "data_root", "stages", "tracking", "cluster", "search", "output"):
             del tree[key]
         del tree["corpus"]["sources"]
         del tree["training"]["max_failures"]

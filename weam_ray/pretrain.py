@@ -16,6 +16,7 @@ from weam_ray.config import Config
 from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.encoder import SCRATCH
 from weam_ray.errors import Stopped, UserError
+from weam_ray.evaluate.names import named
 from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.report.plots import run_plot
 from weam_ray.report.tables import print_result
@@ -103,29 +104,11 @@ class Pretraining:
 
     def open_run(self, tracker: Tracker, data: Data) -> None:
         config, folder = self.config, self.folder
-        languages = [source.language_pair for source in config.corpus.sources]
-        tags = {
-            "objective": config.objective.name,
-            "aligner": config.align.aligner,
-            "languages": " ".join(dict.fromkeys(languages)),
-            "seeds": f"data {config.seeds.data}, masking {config.seeds.masking}, model {config.seeds.model}",
-            "corpus": data.corpus.fingerprint,
-            "fingerprint": folder.fingerprint,
-            "folder": str(folder.path),
-        }
-        parameters = tracked_parameters(config)
+        tags = {"kind": "pretraining", **run_tags(config, data, folder.fingerprint, folder.path)}
         known = folder.state.mlflow_run_id
-        folder.state.mlflow_run_id = tracker.open(folder.path.name, known, parameters, tags)
+        folder.state.mlflow_run_id = tracker.open(folder.path.name, known, tracked_parameters(config), tags)
         if folder.state.mlflow_run_id != known:
-            tracker.log_datasets(
-                {
-                    "name": pair,
-                    "digest": data.corpus.fingerprint,
-                    "source": "; ".join(s.label() for s in config.corpus.sources if s.language_pair == pair),
-                    "profile": json.dumps({part: count_rows(data, part, pair) for part in ("train", "held_out")}),
-                }
-                for pair in dict.fromkeys(languages)
-            )
+            tracker.log_datasets(data_inputs(config, data))
             tracker.log_files(folder.path / CONFIG)
 
     def conclude(self, scores: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +138,10 @@ class Pretraining:
 
     def log_result(self, tracker: Tracker, result: dict[str, Any]) -> None:
         folder = self.folder
-        tracker.log_results(flat_scores(result), result["steps"])
+        values: dict[str, float] = {}
+        for when in ("before", "after"):
+            values |= named({part: result[part][when] for part in ("retrieval", "loss", "sentences")}, when)
+        tracker.log_results(values, result["steps"])
         tracker.set_tags({"model": result["model"]})
         tracker.log_files(folder.path / "result.json", folder.path / "result.png")
 
@@ -174,9 +160,37 @@ class Pretraining:
             seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - started, 1)
 
 
+def run_tags(config: Config, data: Data, fingerprint: str, folder: Path) -> dict[str, str]:
+    """What runs are filtered by in MLflow."""
+    languages = [source.language_pair for source in config.corpus.sources]
+    return {
+        "objective": config.objective.name,
+        "aligner": config.align.aligner,
+        "languages": " ".join(dict.fromkeys(languages)),
+        "seeds": f"data {config.seeds.data}, masking {config.seeds.masking}, model {config.seeds.model}",
+        "corpus": data.corpus.fingerprint,
+        "fingerprint": fingerprint,
+        "folder": str(folder),
+    }
+
+
+def data_inputs(config: Config, data: Data) -> list[dict[str, str]]:
+    """The corpora of a run, by language pair, as inputs of its MLflow run."""
+    sources = config.corpus.sources
+    return [
+        {
+            "name": pair,
+            "digest": data.corpus.fingerprint,
+            "source": "; ".join(source.label() for source in sources if source.language_pair == pair),
+            "profile": json.dumps({part: count_rows(data, part, pair) for part in ("train", "held_out")}),
+        }
+        for pair in dict.fromkeys(source.language_pair for source in sources)
+    ]
+
+
 def tracked_parameters(config: Config) -> dict[str, Any]:
     """The settings that MLflow compares, by dotted key: without places, those that are not set, and the idle ones."""
-    skipped = ("home", "data_root", "stages", "output", "tracking", "cluster", "name")
+    skipped = ("home", "data_root", "stages", "output", "tracking", "cluster", "search", "name")
     found = flat_parameters({key: part for key, part in config.tree().items() if key not in skipped})
     idle = {"align.memory_limit", "training.max_failures", *(f"objective.{key}" for key in config.objective.idle)}
     if config.training.continue_from is None:
@@ -190,25 +204,6 @@ def tracked_parameters(config: Config) -> dict[str, Any]:
 
 def count_rows(data: Data, part: str, language_pair: str) -> int:
     return sum(file.rows for file in data.encoded.files(part) if file.info["language_pair"] == language_pair)
-
-
-def flat_scores(result: dict[str, Any]) -> dict[str, float]:
-    """The figures of a result under MLflow's names."""
-    flat: dict[str, float] = {}
-    for when in ("before", "after"):
-        retrieval = result["retrieval"][when]
-        for language, scores in retrieval.items():
-            flat |= {f"retrieval_{when}/{language}/{key}": value for key, value in scores.items()}
-        for key in dict.fromkeys(key for scores in retrieval.values() for key in scores):
-            values = [scores[key] for scores in retrieval.values() if key in scores]
-            flat[f"retrieval_{when}/mean/{key}"] = sum(values) / len(values)
-        flat |= {f"held_out_{when}/{key}": value for key, value in result["loss"][when].items()}
-        flat |= {
-            f"sentences_{when}/{language}/{key}": scores[key]
-            for language, scores in result["sentences"][when].items()
-            for key in ("loss", "accuracy")
-        }
-    return flat
 
 
 def measure(config: Config, data: Data, model: Path) -> dict[str, Any]:

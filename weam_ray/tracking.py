@@ -20,6 +20,7 @@ METRICS_PER_REQUEST = 1_000
 PARAMETERS_PER_REQUEST = 100
 PARAMETER_LENGTH = 6_000
 DIGEST_LENGTH = 36
+PARENT = "mlflow.parentRunId"
 
 
 class Tracker:
@@ -50,18 +51,17 @@ class Tracker:
             reason = " ".join(str(error).split())[:300]
             raise UserError(f"tracking.uri={self.uri}: MLflow cannot use this store: {reason}") from None
         self.run_id = ""
-        self.last_step = 0
+        self.last_steps: dict[str, int] = {}
 
     def open(self, name: str, run_id: str | None, parameters: dict[str, Any], tags: dict[str, str]) -> str:
         """Start the MLflow run, or reopen that of an earlier session; its id."""
         from mlflow.entities import Param
         from mlflow.exceptions import MlflowException
 
+        self.last_steps = {}
         if run_id is not None:
             try:
                 self.client.update_run(run_id, status="RUNNING")
-                history = self.client.get_metric_history(run_id, "loss")
-                self.last_step = max((metric.step for metric in history), default=0)
                 self.run_id = run_id
                 return run_id
             except MlflowException:
@@ -72,19 +72,25 @@ class Tracker:
             self.client.log_batch(self.run_id, params=values[start : start + PARAMETERS_PER_REQUEST])
         return self.run_id
 
-    def log_steps(self, steps: Iterable[dict[str, Any]]) -> None:
-        """Metrics by optimizer step; steps that the MLflow run holds already are skipped."""
+    def log_steps(self, steps: Iterable[dict[str, Any]], prefix: str = "") -> None:
+        """Metrics by optimizer step; steps that the MLflow run holds already are skipped.
+
+        `prefix` goes before the names, for a further training of the same run.
+        """
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
         metrics = []
+        if prefix not in self.last_steps:
+            history = self.client.get_metric_history(self.run_id, f"{prefix}loss")
+            self.last_steps[prefix] = max((metric.step for metric in history), default=0)
         for entry in steps:
-            if entry["step"] <= self.last_step:
+            if entry["step"] <= self.last_steps[prefix]:
                 continue
             values = {key: entry[key] for key in STEP_METRICS if key in entry}
             values["tokens_per_second"] = entry["tokens"] / max(entry["seconds"], 1e-9)
-            metrics += [Metric(key, float(value), now, entry["step"]) for key, value in values.items()]
-            self.last_step = entry["step"]
+            metrics += [Metric(prefix + key, float(value), now, entry["step"]) for key, value in values.items()]
+            self.last_steps[prefix] = entry["step"]
         self.log_metrics(metrics)
 
     def log_results(self, values: dict[str, float], step: int) -> None:

@@ -67,7 +67,7 @@ def test_a_short_run(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     script = [sys.executable, str(CHECKOUT / "benchmarks" / "train.py"), "--json", str(file), "--small"]
     done = subprocess.run(
-        [*script, "--steps", "3", "--repeat", "1"],
+        [*script, "--steps", "8"],
         env={**environment, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,

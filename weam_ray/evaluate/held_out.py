@@ -1,11 +1,13 @@
 """What a run measures on its held-out rows: sentence retrieval, both predictions, and sentences that stand alone."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from weam_ray.config import Config
 from weam_ray.encode.rows import EncodedRow, EncodedShard
+from weam_ray.evaluate.names import named
 from weam_ray.evaluate.prediction import prediction_scores, sentence_scores
 from weam_ray.evaluate.retrieval import retrieval_scores
 from weam_ray.evaluate.states import check_layer, sentence_vectors
@@ -94,3 +96,24 @@ class HeldOut:
                 name = f"{source}-{target}"
             retrieval[name] = retrieval_scores(other, centre, "english" if goal == ENGLISH else goal)
         return retrieval
+
+
+def mean_retrieval(held_out: HeldOut, model: Any, tokenizer: Any, config: Config) -> tuple[float, dict[str, float]]:
+    """P@1, each language's mean removed, both ways and over all languages: a share."""
+    retrieval = held_out.retrieval(model, tokenizer, config)
+    values = [value for own in retrieval.values() for key, value in own.items() if not key.endswith("_uncentred")]
+    return sum(values) / len(values), named({"retrieval": retrieval}, "after")
+
+
+def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, config: Config) -> tuple[float, dict[str, float]]:
+    """The loss, nats a token, of masks that are the same whatever the run's mask probability and seeds."""
+    pairs = [row for rows in held_out.pairs.values() for row in rows]
+    loss = prediction_scores(model, tokenizer, pairs, config.training.max_length, config.evaluation.batch_size)
+    return loss["multilingual_loss"], named({"loss": loss}, "after")
+
+
+# of each metric of a search its value, and by their names in MLflow the figures that it is made of
+FIGURES: dict[str, Callable[[HeldOut, Any, Any, Config], tuple[float, dict[str, float]]]] = {
+    "retrieval": mean_retrieval,
+    "held_out_loss": multilingual_loss,
+}

@@ -98,6 +98,7 @@ def about_evaluation(plan: EvaluationPlan, measured: Records) -> dict[str, Any]:
         "data_root": settings.data_root,
         "threads": settings.threads,
         "tasks": tasks,
+        "layers": [{key: own[key] for key in ("number", "model", "layer", "layers")} for own in measured],
     }
 
 

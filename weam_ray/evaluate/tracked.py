@@ -8,9 +8,8 @@ from typing import Any
 from weam_ray.evaluate.results import Result
 from weam_ray.evaluate.settings import EvaluationSettings
 from weam_ray.files import write_whole
-from weam_ray.tracking import Tracker, flat_parameters, where_to_compare
+from weam_ray.tracking import PARENT, Tracker, flat_parameters, where_to_compare
 
-PARENT = "mlflow.parentRunId"
 PLACES = ("home", "stages", "output", "data_root", "tracking", "cluster")
 
 

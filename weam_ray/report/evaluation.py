@@ -14,12 +14,13 @@ from rich.table import Table
 
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.statistics import Examples, middle_95, resampled_scores
-from weam_ray.report.layers import layer_curves, similarity_maps
+from weam_ray.report.layers import layer_curves, layer_tables, similarity_maps
 
 ONE_CHECKPOINT = (
     "One checkpoint: the spread is that of fine-tuning seeds. A claim about a method takes several pre-trained models, "
     "one for each seed."
 )
+LAYERS = "Alignment by layer (0: embeddings; *: the layer of the figures above)"
 STYLE = (
     "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
     "td,th{border:1px solid #bbb;padding:.2em .6em;text-align:right}td:first-child,th:first-child{text-align:left}"
@@ -118,24 +119,34 @@ class Report:
             lines += [*(f"- {note}" for note in self.notes(task)), "", f"![{task}]({pictures[task].name})", ""]
         for name in [name for name in pictures if name not in self.result]:
             lines += [f"![{name}]({pictures[name].name})", ""]
+        if self.measured:
+            lines += [f"## {LAYERS}", ""]
+        for title, columns, rows in self.layer_tables():
+            lines += [f"### {title}", "", row(columns), row(["---"] * len(columns)), *map(row, rows), ""]
         return "\n".join(lines)
 
     def html(self, pictures: dict[str, Path]) -> str:
         """One file that opens without a network."""
         parts = [f"<h1>{html.escape(self.about['system'])}</h1>", listed(self.general())]
         for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
-            head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-            body = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
             parts += [
-                f"<h2>{html.escape(title)}</h2><table><tr>{head}</tr><tr>{body}</tr></table>",
+                f"<h2>{html.escape(title)}</h2>{html_table(columns, [cells])}",
                 listed(self.notes(task)),
                 embedded(pictures[task], f"{task} by language"),
             ]
         parts += [embedded(pictures[name], f"alignment: {name}") for name in pictures if name not in self.result]
+        if self.measured:
+            parts.append(f"<details><summary>{LAYERS}</summary>")
+            for title, columns, rows in self.layer_tables():
+                parts.append(f"<h3>{html.escape(title)}</h3>{html_table(columns, rows)}")
+            parts.append("</details>")
         return (
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(self.about["system"])}</title>'
             f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
         )
+
+    def layer_tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
+        return [table for record in self.measured for table in layer_tables(record)]
 
     def draw(self, task: str) -> Path:
         """Bars by language: the mean, every seed as a dot, and the sampling error of the test set as an interval."""
@@ -189,6 +200,12 @@ def spread(entry: dict[str, Any], trained: bool) -> str:
 
 def row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def html_table(columns: list[str], rows: list[list[str]]) -> str:
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>" for cells in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def embedded(picture: Path, what: str) -> str:

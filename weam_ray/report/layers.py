@@ -13,6 +13,21 @@ DRAWN = {
 }
 
 
+def layer_tables(record: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Title, columns and rows of every figure of alignment, a row a layer and a column a language."""
+    tables = []
+    for task, languages in record["layers"].items():
+        for key in dict.fromkeys(key for layers in languages.values() for own in layers for key in own):
+            digits = 1 if any(abs(own[key]) > 1 for layers in languages.values() for own in layers) else 3
+            rows = [
+                [f"{number}{'*' if number == record['layer'] else ''}"] + [f"{own[key]:.{digits}f}" for own in of_layer]
+                for number, of_layer in enumerate(zip(*languages.values(), strict=True))
+            ]
+            title = f"{task}, {key.replace('_', ' ')}, model {record['number']}"
+            tables.append((title, ["layer", *languages], rows))
+    return tables
+
+
 def layer_curves(record: dict[str, Any], file: Path) -> Path:
     """Write a PNG: for each alignment task a curve a language over the layers, and the margin of linked words."""
     import matplotlib

@@ -70,6 +70,10 @@ class DeepSpeedEngine:
         self.engine.train()
         self.device = torch.device(self.engine.device)
 
+    @property
+    def rank(self) -> int:
+        return dist.get_rank()
+
     def forward(self, batches: Sequence[TensorBatch], step: int) -> tuple[torch.Tensor, torch.Tensor]:
         return self.engine(*batches, step=step)
 

@@ -1,12 +1,11 @@
 """Training on Ray Train: workers, checkpoints, restarts, the exported model."""
 
 import os
-import shutil
 import signal
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from weam_ray.errors import UserError
 from weam_ray.memory import keep_memory
 from weam_ray.pipeline import Data
 from weam_ray.train import checkpoint
+from weam_ray.train.milestones import Measurer, Milestones
 
 MISTAKE, STOP = "mistake.txt", "stop"
 MISTAKE_BYTES = 4096
@@ -24,12 +24,13 @@ MISTAKE_BYTES = 4096
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What a training worker is given."""
+    """What a training worker is given; `milestones` are of a search."""
 
     config: Config
     data: Data
     folder: Path
     fingerprint: str
+    milestones: Milestones | None = None
 
     @property
     def storage(self) -> Path:
@@ -43,8 +44,11 @@ def resources(config: Config) -> dict[str, float]:
     return {**needed, "GPU": 1} if config.training.use_gpu else needed
 
 
-def launch(job: TrainingJob) -> bool:
+def launch(job: TrainingJob, callbacks: Sequence[Any] = ()) -> bool:
     """Train on `training.num_workers` workers, from the last checkpoint where there is one; leaves `model/`.
+
+    Args:
+        callbacks: of Ray Train, told of what workers report: the `step` of a checkpoint, `held_out` at a milestone.
 
     Returns:
         whether the training came to its end; not, where SIGTERM asked for a checkpoint and an early end.
@@ -54,17 +58,19 @@ def launch(job: TrainingJob) -> bool:
         RuntimeError: the workers failed more often than `training.max_failures`.
     """
     import ray.train
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    from weam_ray.train.process_group import ProcessGroupConfig
 
     training = job.config.training
     (job.folder / STOP).unlink(missing_ok=True)
     (job.folder / MISTAKE).write_text(" " * MISTAKE_BYTES, encoding="utf-8")  # a full disk must have room for it
     for note in checkpoint.latest(job.storage)[1]:
         print(note)
-    trainer = TorchTrainer(
+    trainer = DataParallelTrainer(
         train_worker,
         train_loop_config={"job": job},
-        torch_config=TorchConfig(backend="nccl" if training.use_gpu else "gloo"),
+        backend_config=ProcessGroupConfig("nccl" if training.use_gpu else "gloo"),
         scaling_config=ray.train.ScalingConfig(
             num_workers=training.num_workers,
             use_gpu=training.use_gpu,
@@ -75,6 +81,7 @@ def launch(job: TrainingJob) -> bool:
             storage_path=str(job.storage.parent),
             worker_runtime_env={"env_vars": {"MALLOC_ARENA_MAX": "1"}},  # see keep_memory
             failure_config=ray.train.FailureConfig(max_failures=training.max_failures, controller_failure_limit=2),
+            callbacks=list(callbacks),
         ),
     )
     try:
@@ -136,6 +143,7 @@ def run_worker(job: TrainingJob) -> None:
     from weam_ray.encode.forms import collators
     from weam_ray.encoder import packs
     from weam_ray.train.batches import Batches, TrainingRows
+    from weam_ray.train.export import export
     from weam_ray.train.log import StepLog
     from weam_ray.train.loop import StepRecord, train
     from weam_ray.train.model import objective_of
@@ -172,14 +180,16 @@ def run_worker(job: TrainingJob) -> None:
         if unwritten:
             raise unwritten[0]
 
-    save = Saver(engine, job.storage, attempt, config, job.fingerprint, num_parameters, check)
+    measure = Measurer(job, engine, model.config, tokenizer, done)
+    save = Saver(engine, job.storage, attempt, config, job.fingerprint, num_parameters, check, measure)
+    also = frozenset(job.milestones.steps if job.milestones else ())
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
     collate = collators(config, tokenizer, packs(model))
     batches = Batches(rows, plan, collate, config.training.micro_batch_size, rank, world_size)
     try:
         steps = batches.steps(done, config.training.max_steps)
-        last = train(engine, config, steps, done, record, save, stop)
+        last = train(engine, config, steps, done, record, save, stop, also)
     finally:
         if log is not None:
             log.close()
@@ -231,23 +241,3 @@ def agree(storage: Path, rank: int) -> tuple[Path | None, str]:
         chosen = [start, uuid.uuid4().hex[:8]]
     torch.distributed.broadcast_object_list(chosen)
     return chosen[0], chosen[1]
-
-
-def export(weights: dict[str, Any], model_config: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a Hugging Face model folder (safetensors) that `from_pretrained` loads; whole or not at all."""
-    from transformers import AutoModelForMaskedLM
-
-    model = AutoModelForMaskedLM.from_config(model_config)
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - {
-        name for name, _ in model.named_parameters()
-    }
-    buffers = {name for name, _ in model.named_buffers()}
-    assert not unexpected, unexpected
-    assert set(missing) <= tied | buffers, missing
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(partial, folder)

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weam_ray.files import write_whole
-from weam_ray.train.loop import StepRecord
+
+if TYPE_CHECKING:  # the loop imports torch, which those that only read do without
+    from weam_ray.train.loop import StepRecord
 
 LOSSES, TIMINGS = "losses.jsonl", "timings.jsonl"
 
@@ -20,7 +22,7 @@ class StepLog:
             cut(folder / name, done)
             self.files.append((folder / name).open("a", encoding="utf-8"))
 
-    def write(self, record: StepRecord) -> None:
+    def write(self, record: "StepRecord") -> None:
         losses = {
             "step": record.step,
             "loss": record.loss,

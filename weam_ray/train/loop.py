@@ -74,10 +74,12 @@ def train(
     record: Callable[[StepRecord], None],
     checkpoint: Callable[[int], None],
     stop: Callable[[], bool] = lambda: False,
+    also: frozenset[int] = frozenset(),
 ) -> int:
     """Train from `first_step` (from 0) to `training.max_steps`; `steps` yields this worker's micro-batches of each.
 
-    `checkpoint` is called with the number of steps done, every `checkpoint_steps` and at the end. When `stop` says so
+    `checkpoint` is called with the number of steps done, every `checkpoint_steps`, after the steps `also`, and at the
+    end. When `stop` says so
     to any worker, all end after the step, with a checkpoint.
 
     Returns:
@@ -130,7 +132,7 @@ def train(
             )
         )
         started = now
-        if step % settings.checkpoint_steps == 0 or step == settings.max_steps or sizes["stop"]:
+        if step % settings.checkpoint_steps == 0 or step in also or step == settings.max_steps or sizes["stop"]:
             checkpoint(step)
             started = time.perf_counter()
         if sizes["stop"]:

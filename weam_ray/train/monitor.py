@@ -42,34 +42,45 @@ class Follower:
         return {entry["step"]: entry for entry in entries}
 
 
+class StepReader:
+    """Reads the steps of a run folder as they come, each once and in order, losses and timings together.
+
+    After a restart of the workers the steps that are repeated do not come again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.followers = Follower(folder / LOSSES), Follower(folder / TIMINGS)
+        self.losses: dict[int, dict[str, Any]] = {}
+        self.timings: dict[int, dict[str, Any]] = {}
+        self.seen = self.tokens = 0
+
+    def read(self) -> Steps:
+        """The steps since the last look."""
+        self.losses.update(self.followers[0].read())
+        self.timings.update(self.followers[1].read())
+        steps: Steps = []
+        while self.seen + 1 in self.losses and self.seen + 1 in self.timings:
+            self.seen += 1
+            self.tokens += self.losses[self.seen]["tokens"]
+            steps.append({**self.losses[self.seen], **self.timings[self.seen], "tokens_seen": self.tokens})
+        for known in (self.losses, self.timings):
+            for step in [step for step in known if step <= self.seen]:
+                del known[step]
+        return steps
+
+
 @contextmanager
 def monitored(folder: Path, log_steps: Callable[[Steps], None], bar: tqdm) -> Iterator[None]:
-    """While the block runs, pass each step once to `log_steps`, in order, and show progress on `bar`.
-
-    After a restart of the workers the steps that are repeated are not passed on again.
-    """
+    """While the block runs, pass each step once to `log_steps`, in order, and show progress on `bar`."""
     stop = threading.Event()
-    followers = Follower(folder / LOSSES), Follower(folder / TIMINGS)
-    losses: dict[int, dict[str, Any]] = {}
-    timings: dict[int, dict[str, Any]] = {}
-    seen = tokens = 0
+    reader = StepReader(folder)
 
     def poll() -> None:
-        nonlocal seen, tokens
-        losses.update(followers[0].read())
-        timings.update(followers[1].read())
-        steps: Steps = []
-        while seen + 1 in losses and seen + 1 in timings:
-            seen += 1
-            tokens += losses[seen]["tokens"]
-            steps.append({**losses[seen], **timings[seen], "tokens_seen": tokens})
-        for known in (losses, timings):
-            for step in [step for step in known if step <= seen]:
-                del known[step]
+        steps = reader.read()
         if steps:
             log_steps(steps)
             bar.set_postfix_str(f"loss {steps[-1]['loss']:.3f}", refresh=False)
-            bar.update(seen - bar.n)
+            bar.update(reader.seen - bar.n)
 
     def work() -> None:
         while not stop.wait(POLL_SECONDS):

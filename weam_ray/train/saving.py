@@ -24,7 +24,8 @@ class Saver:
     """Saves the state of an engine after a step.
 
     `attempt` is part of the names, so that none is used twice; `check` raises an OSError where this worker could not
-    write what belongs to the steps before.
+    write what belongs to the steps before. `measure` comes first, so that a checkpoint has the figures of its step
+    behind it.
     """
 
     engine: DeepSpeedEngine
@@ -34,6 +35,7 @@ class Saver:
     fingerprint: str
     num_parameters: int
     check: Callable[[], None]
+    measure: Callable[[int], dict[str, Any]] = lambda step: {}
 
     def __call__(self, step: int) -> None:
         """Write a checkpoint, delete those that are not kept, and report the step.
@@ -43,6 +45,7 @@ class Saver:
         """
         import ray.train
 
+        measured = self.measure(step)
         folder = self.storage / f"{checkpoint.PREFIX}{step:08d}-{self.attempt}"
         self.together(folder, lambda: self.prepare(folder))
         self.together(folder, lambda: self.engine.save(folder))
@@ -51,7 +54,7 @@ class Saver:
             checkpoint.sweep(self.storage)
         else:
             self.together(folder, lambda: None)
-        ray.train.report({"step": step})
+        ray.train.report({"step": step, **measured})
 
     def prepare(self, folder: Path) -> None:
         """Know of a full disk before anyone begins to write."""

@@ -1,0 +1,130 @@
+"""What Tune is told: choices that depend on the ledger alone, and rungs that know earlier sessions."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.tune.schedulers import TrialScheduler
+
+from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
+from weam_ray.search.rungs import Rungs
+from weam_ray.search.searcher import LedgerSearch, distribution, scheduler
+from weam_ray.search.settings import SearchSection
+from weam_ray.search.space import Choice, LogUniform, Space, Uniform, Whole
+from weam_ray.search.trial import STEPS, VALUE
+
+SPACE = Space.of(
+    {"objective.lambda": LogUniform(low=0.1, high=10), "encode.subword_mapping": Choice(values=["a", "b"])}
+)
+RUNGS = Rungs(100, 1, 25, 2)
+
+
+def values(lambda_: float, mapping: str = "a") -> dict[str, Any]:
+    return {"objective.lambda": lambda_, "encode.subword_mapping": mapping}
+
+
+def ledger(place: Path, *trials: Trial) -> Ledger:
+    return Ledger(place, "f", trials=list(trials))
+
+
+def search(own: Ledger, **settings: Any) -> LedgerSearch:
+    return LedgerSearch(SPACE, own, SearchSection(**settings), RUNGS)
+
+
+def test_a_choice_is_in_the_ledger_before_it_is_run(tmp_path: Path) -> None:
+    own = ledger(tmp_path)
+    first = search(own).suggest("t1")
+    assert first is not None
+    written = Ledger.read(tmp_path)
+    assert written is not None
+    assert (written.trials[0].number, written.trials[0].values) == (1, first["values"])
+    assert 0.1 <= first["values"]["objective.lambda"] <= 10
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "random"])
+def test_choices_follow_from_seed_and_history(tmp_path: Path, algorithm: str) -> None:
+    history = [Trial(n, values(0.1 * n), COMPLETED, [(100, n / 10)]) for n in range(1, 6)]
+
+    def chosen(seed: int, *trials: Trial) -> Any:
+        found = search(ledger(tmp_path, *trials), algorithm=algorithm, seed=seed).suggest("t")
+        return found and found["values"]
+
+    assert chosen(1, *history) == chosen(1, *history)
+    assert chosen(1, *history) != chosen(2, *history)
+    assert chosen(1, *history) != chosen(1, *history[:4])
+
+
+def test_unfinished_trials_come_first_under_their_numbers(tmp_path: Path) -> None:
+    own = ledger(
+        tmp_path,
+        Trial(1, values(0.2), COMPLETED, [(100, 0.5)]),
+        Trial(2, values(0.3), RUNNING, [(25, 0.4)]),
+        Trial(3, values(0.3), RUNNING),
+    )
+    searcher = search(own)
+    given = [searcher.suggest(name) for name in ("a", "b", "c")]
+    assert [entry and entry["number"] for entry in given] == [2, 3, 4]
+    assert given[0] is not None
+    assert given[0]["values"] == values(0.3)
+
+
+def test_a_grid_goes_on_where_it_was(tmp_path: Path) -> None:
+    points = list(SPACE.grid())
+    own = ledger(tmp_path, Trial(1, points[0], FAILED), Trial(2, points[1], COMPLETED, [(100, 0.5)]))
+    searcher = search(own, algorithm="grid", num_trials=6)
+    found = [searcher.suggest(name) for name in "abcd"]
+    assert [entry and entry["values"] for entry in found] == points[2:]
+
+
+def test_a_stopped_trial_is_pruned_for_optuna(tmp_path: Path) -> None:
+    searcher = search(ledger(tmp_path))
+    for name, steps, error in (("a", 25, False), ("b", 100, False), ("c", 25, True)):
+        searcher.suggest(name)
+        result = {STEPS: steps, VALUE: 0.5, "training_iteration": 1}
+        searcher.on_trial_result(name, result)
+        searcher.on_trial_complete(name, result, error)
+    states = [trial.state.name for trial in searcher._ot_study.trials]
+    assert states == ["PRUNED", "COMPLETE", "FAIL"]
+
+
+def result_of(steps: int, value: float) -> dict[str, Any]:
+    return {STEPS: steps, VALUE: value}
+
+
+@pytest.mark.parametrize(("metric", "good", "bad"), [("retrieval", 0.9, 0.1), ("held_out_loss", 0.1, 0.9)])
+def test_rungs_know_earlier_sessions(tmp_path: Path, metric: str, good: float, bad: float) -> None:
+    own = ledger(
+        tmp_path,
+        Trial(1, values(0.2), COMPLETED, [(25, 0.5), (50, 0.5), (100, 0.5)]),
+        Trial(2, values(0.3), PRUNED, [(25, 0.4 if metric == "retrieval" else 0.6)]),
+    )
+    halving = scheduler(SearchSection(metric=metric), own, RUNGS)
+    actions = []
+    for name, value in (("x", bad), ("y", good)):
+        trial: Any = SimpleNamespace(trial_id=name)
+        halving.on_trial_add(None, trial)
+        actions.append(halving.on_trial_result(None, trial, result_of(25, value)))
+    assert actions == [TrialScheduler.STOP, TrialScheduler.CONTINUE]
+
+
+def test_a_trial_that_went_on_is_not_judged_twice_at_a_rung(tmp_path: Path) -> None:
+    own = ledger(tmp_path, *(Trial(n, values(0.2), COMPLETED, [(25, 0.5), (50, 0.9)]) for n in (1, 2)))
+    halving = scheduler(SearchSection(), own, RUNGS)
+    trial: Any = SimpleNamespace(trial_id="resumed")
+    halving.on_trial_add(None, trial)
+    assert halving.on_trial_result(None, trial, result_of(100, 0.95)) == TrialScheduler.CONTINUE
+
+
+def test_the_end_of_a_trial_is_never_a_stop(tmp_path: Path) -> None:
+    own = ledger(tmp_path, Trial(1, values(0.2), COMPLETED, [(25, 0.5), (50, 0.9), (100, 0.9)]))
+    halving = scheduler(SearchSection(), own, RUNGS)
+    trial: Any = SimpleNamespace(trial_id="x")
+    halving.on_trial_add(None, trial)
+    steps = [(25, 0.6), (50, 0.95), (100, 0.1)]
+    assert [halving.on_trial_result(None, trial, result_of(*step)) for step in steps] == ["CONTINUE"] * 3
+
+
+def test_distributions() -> None:
+    assert repr(distribution(Uniform(low=0, high=2))) == "FloatDistribution(high=2.0, log=False, low=0.0, step=None)"
+    assert repr(distribution(Whole(low=1, high=4, step=2))) == "IntDistribution(high=3, log=False, low=1, step=2)"

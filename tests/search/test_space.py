@@ -1,0 +1,101 @@
+"""Spaces: domains, what the configuration takes, grids, files."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from weam_ray.config import load_config
+from weam_ray.errors import UserError
+from weam_ray.search.space import Choice, LogUniform, Space, Uniform, Whole, load_space, space_file
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CHECKOUT / "tune_spaces").glob("*.py")))
+def test_shipped_spaces_fit_the_shipped_configurations(name: str) -> None:
+    file = space_file(name, CHECKOUT)
+    load_space(file).check(load_config("bundled"), str(file))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Uniform(low=0.5, high=0.1), "low 0.5 must be below high 0.1"),
+        (lambda: LogUniform(low=0.0, high=0.1), "low 0 must be above 0"),
+        (lambda: Whole(low=4, high=4), "low 4 must be below high 4"),
+        (lambda: Choice(values=[1, 1]), "a value stands twice"),
+        (lambda: Choice(values=[]), "at least 1"),
+    ],
+)
+def test_domains_that_make_no_sense(make: object, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("key", "domain", "message"),
+    [
+        ("objective.lamda", Uniform(low=0, high=1), r"s\.py: objective\.lamda = 0\.0: .*unknown key.*lambda"),
+        ("objective.mask_probability", Uniform(low=0.1, high=1.5), r"mask_probability = 1\.5: .*between 0 and 1"),
+        ("training.batch_size", Choice(values=["many"]), r"batch_size = \"many\": .*valid integer"),
+        ("training.max_steps", Whole(low=1, high=9), "cannot be searched: it is the budget"),
+        ("seeds.model", Whole(low=1, high=9), r"search\.num_seeds"),
+        ("corpus.held_out", Whole(low=1, high=9), "the held-out pairs must be the same"),
+        ("objective.anchor_weight", Uniform(low=0, high=1), r"changes nothing for objective\.name=weam"),
+    ],
+)
+def test_keys_and_values_that_are_refused(key: str, domain: Uniform, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Space.of({key: domain}).check(load_config("bundled"), "s.py")
+
+
+def test_a_trial_is_the_configuration_with_its_values() -> None:
+    config = load_config("bundled")
+    space = Space.of({"objective.lambda": LogUniform(low=0.1, high=10), "objective.normalize": Choice(values=[True])})
+    trial = space.configured(config, {"objective.lambda": 0.25, "objective.normalize": True})
+    assert (trial.objective.lambda_, trial.objective.normalize) == (0.25, True)
+    assert trial.model_copy(update={"objective": config.objective}) == config
+
+
+def test_grid() -> None:
+    space = Space.of(
+        {
+            "a": LogUniform(low=0.01, high=1.0),
+            "b": Whole(low=1, high=4, step=2),
+            "c": Choice(values=["x", None]),
+            "d": Uniform(low=0, high=1, points=2),
+        }
+    )
+    points = list(space.grid())
+    assert len(points) == space.grid_size() == 3 * 2 * 2 * 2
+    assert points[0] == {"a": 0.01, "b": 1, "c": "x", "d": 0.0}
+    assert points[1] == {"a": 0.01, "b": 1, "c": "x", "d": 1.0}
+    assert {point["a"] for point in points} == {0.01, 0.1, 1.0}
+    assert len({tuple(point.values()) for point in points}) == len(points)
+
+
+def test_touches_stages() -> None:
+    assert Space.of({"align.tension": Uniform(low=1, high=5)}).touches_stages
+    assert not Space.of({"objective.lambda": Uniform(low=1, high=5)}).touches_stages
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def space():\n    return {}\n", r"space\(\) is expected that returns a Space"),
+        ("x = 1\n", r"space\(\) is expected"),
+        ("def space():\n    return 1 / 0\n", "ZeroDivisionError: division by zero"),
+        ("def space(:\n", "SyntaxError"),
+    ],
+)
+def test_files_that_hold_no_space(text: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        load_space(file)
+
+
+def test_a_space_that_is_not_there_names_those_that_are() -> None:
+    with pytest.raises(UserError, match=r"--space none: neither .* tune_spaces/ \(smoke, weam, weam_wide\)"):
+        space_file("none", CHECKOUT)

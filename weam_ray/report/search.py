@@ -1,0 +1,134 @@
+"""A search as tables and pictures: how it went on, what each setting did, and which settings mattered."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from weam_ray.search.ledger import COMPLETED, Ledger, Trial
+from weam_ray.search.searcher import optuna_trial
+from weam_ray.search.settings import METRICS
+from weam_ray.search.space import Space
+
+TABLE, PAGE = "trials.parquet", "search.html"
+
+
+def write_table(ledger: Ledger, space: Space, file: Path) -> Path:
+    """A row a trial: `trial`, `state`, `value`, `steps`, `seconds`, the searched keys, `message`, `mlflow_run_id`."""
+    trials = ledger.trials
+    columns: dict[str, list[Any]] = {
+        "trial": [trial.number for trial in trials],
+        "state": [trial.state for trial in trials],
+        "value": [trial.value for trial in trials],
+        "steps": [trial.steps for trial in trials],
+        "seconds": [trial.seconds for trial in trials],
+        **{key: uniform([trial.values[key] for trial in trials]) for key in space.domains},
+        "message": [trial.message for trial in trials],
+        "mlflow_run_id": [trial.mlflow_run_id for trial in trials],
+    }
+    pq.write_table(pa.table(columns), file)
+    return file
+
+
+def uniform(values: list[Any]) -> list[Any]:
+    """Values of one type, or as text."""
+    kinds = {type(value) for value in values if value is not None}
+    return values if len(kinds) <= 1 else [None if value is None else str(value) for value in values]
+
+
+def print_trials(ledger: Ledger, space: Space, metric: str) -> None:
+    """The trials, the best first."""
+    table = Table(title=f"{METRICS[metric].label} ({METRICS[metric].mode})")
+    for column in ("trial", "state", "value", "steps", "seconds", *space.domains):
+        table.add_column(column, justify="left" if column == "state" else "right")
+    for trial in ranked(ledger, metric):
+        value = "" if trial.value is None else f"{trial.value:.4f}"
+        searched = [cell(trial.values[key]) for key in space.domains]
+        table.add_row(str(trial.number), trial.state, value, f"{trial.steps:,}", f"{trial.seconds:.0f}", *searched)
+    Console().print(table)
+
+
+def ranked(ledger: Ledger, metric: str) -> list[Trial]:
+    """Completed trials, the best first, then the others."""
+    done = ledger.completed(METRICS[metric].mode)
+    return [*done, *(trial for trial in ledger.trials if trial.state != COMPLETED)]
+
+
+def cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write_plots(ledger: Ledger, space: Space, metric: str, folder: Path) -> list[Path]:
+    """PNG files of the optimisation history, slices, parallel coordinates and importances, and one HTML page of all.
+
+    Importances need two completed trials with different values, so there may be none.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    import optuna.visualization as pages
+    import optuna.visualization.matplotlib as pictures
+    from plotly.io import to_html
+
+    label = METRICS[metric].label
+    study = study_of(ledger, space, metric)
+    files: list[Path] = []
+    parts: list[str] = []
+    for name, arguments in plots(study).items():
+        draw: Callable[..., Any] = getattr(pictures, name)
+        axes = draw(study, **arguments(label))
+        figure = (axes.flat[0] if hasattr(axes, "flat") else axes).figure
+        if name == "plot_slice":
+            figure.set_size_inches(4.2 * len(space.domains) + 1, 4.5)
+        else:
+            figure.set_size_inches(9, 5)
+        file = folder / f"{name.removeprefix('plot_')}.png"
+        figure.savefig(file, dpi=110, bbox_inches="tight")
+        plt.close(figure)
+        files.append(file)
+        page = getattr(pages, name)(study, **arguments(label))
+        parts.append(to_html(page, full_html=False, include_plotlyjs=not parts))
+    body = "".join(parts)
+    text = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{folder.name}</title><body>{body}</body></html>\n'
+    )
+    (folder / PAGE).write_text(text, encoding="utf-8")
+    return [*files, folder / PAGE]
+
+
+def plots(study: optuna.Study) -> dict[str, Callable[[str], dict[str, Any]]]:
+    """Optuna's plots that a study has enough trials for, and their arguments."""
+
+    def named(label: str) -> dict[str, Any]:
+        return {"target_name": label}
+
+    found: dict[str, Callable[[str], dict[str, Any]]] = {
+        "plot_optimization_history": named,
+        "plot_slice": named,
+        "plot_parallel_coordinate": named,
+    }
+    done = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
+    if len({trial.value for trial in done}) > 1 and len(done) > 2:
+
+        def importances(label: str) -> dict[str, Any]:
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+            return {"target_name": label, "evaluator": evaluator}
+
+        found["plot_param_importances"] = importances
+    return found
+
+
+def study_of(ledger: Ledger, space: Space, metric: str) -> optuna.Study:
+    """The ended trials as an Optuna study, for its plots; pruned ones do not count as results."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    direction = "maximize" if METRICS[metric].mode == "max" else "minimize"
+    study = optuna.create_study(direction=direction, study_name=ledger.folder.name)
+    for trial in ledger.ended():
+        study.add_trial(optuna_trial(trial, space))
+    return study

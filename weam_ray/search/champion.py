@@ -1,0 +1,34 @@
+"""The best trial's model in MLflow's registry, under the alias `champion`."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from weam_ray.tracking import Tracker
+
+ALIAS = "champion"
+REQUIREMENTS = ("torch", "transformers", "safetensors")
+
+
+def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[str, str]) -> str:
+    """Log an exported model to a run that has ended, and register it; its address, `models:/NAME@champion`.
+
+    `mlflow.transformers.load_model` loads it; the requirements are the versions that wrote it.
+    """
+    import mlflow
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    mlflow.set_tracking_uri(tracker.uri)
+    status = tracker.client.get_run(run_id).info.status
+    parts = {"model": AutoModelForMaskedLM.from_pretrained(folder), "tokenizer": AutoTokenizer.from_pretrained(folder)}
+    with mlflow.start_run(run_id=run_id):
+        logged = mlflow.transformers.log_model(
+            parts,
+            name="model",
+            task="fill-mask",
+            pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in REQUIREMENTS],
+            registered_model_name=name,
+            tags=tags,
+        )
+    tracker.client.set_terminated(run_id, status)
+    tracker.client.set_registered_model_alias(name, ALIAS, logged.registered_model_version)
+    return f"models:/{name}@{ALIAS}"

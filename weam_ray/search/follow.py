@@ -1,0 +1,91 @@
+"""What the driver does as Tune's trials go on: the ledger, MLflow, room on the disk, progress."""
+
+import time
+from typing import Any
+
+from ray.tune import Callback
+from tqdm import tqdm
+
+from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
+from weam_ray.search.settings import METRICS
+from weam_ray.search.tracked import SearchTracker
+from weam_ray.search.trial import FAILURE, STEPS, VALUE, Trials, release
+
+POLL_SECONDS = 2.0
+
+
+class Follow(Callback):
+    """Follows the trials of one session."""
+
+    def __init__(self, trials: Trials, ledger: Ledger, tracker: SearchTracker) -> None:
+        self.trials, self.ledger, self.tracker = trials, ledger, tracker
+        self.running: dict[int, float] = {}
+        self.polled = 0.0
+        total = trials.config.search.num_trials
+        self.bar = tqdm(total=total, initial=len(ledger.ended()), desc="trials", mininterval=5.0)
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        own = self.own(trial)
+        self.running[own.number] = time.monotonic()
+        self.tracker.start(own)
+        self.bar.write(f"trial {own.number}: {shown(own.values)}", file=None)
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
+        own = self.own(trial)
+        if own.report(result[STEPS], result[VALUE]):
+            self.ledger.save()
+            self.tracker.report(own)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        own = self.own(trial)
+        self.end(own, COMPLETED if own.steps == self.trials.rungs.whole else PRUNED)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        own = self.own(trial)
+        file = self.trials.place(own.number) / FAILURE
+        own.message = file.read_text(encoding="utf-8") if file.is_file() else "the process of the trial died"
+        self.end(own, FAILED)
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if time.monotonic() - self.polled < POLL_SECONDS:
+            return
+        self.polled = time.monotonic()
+        for number in self.running:
+            self.tracker.follow(self.ledger.of(number))
+        self.release()
+
+    def end(self, trial: Trial, state: str) -> None:
+        trial.state = state
+        trial.seconds = round(trial.seconds + time.monotonic() - self.running.pop(trial.number), 1)
+        self.ledger.save()
+        self.tracker.end(trial)
+        self.release()
+        value = "" if trial.value is None else f", {trial.value:.4f}"
+        steps = f" after {trial.steps:,} steps" if state == PRUNED else ""
+        self.bar.write(f"trial {trial.number}: {state}{steps}{value}{trial.message and ': '}{trial.message}", file=None)
+        self.bar.update()
+
+    def release(self) -> None:
+        """Delete what ended trials need no more, again and again: a stopped worker may still have been writing."""
+        search = self.trials.config.search
+        kept = {trial.number for trial in self.ledger.completed(METRICS[search.metric].mode)[: search.keep_models]}
+        for trial in self.ledger.ended():
+            release(self.trials.place(trial.number), with_models=trial.number not in kept)
+
+    def interrupt(self) -> None:
+        """The session ends before its trials do."""
+        for number, started in self.running.items():
+            trial = self.ledger.of(number)
+            trial.seconds = round(trial.seconds + time.monotonic() - started, 1)
+        self.ledger.save()
+        self.tracker.interrupt()
+
+    def own(self, trial: Any) -> Trial:
+        """Our trial of one of Tune's."""
+        return self.ledger.of(trial.config["number"])
+
+
+def shown(values: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
+    )

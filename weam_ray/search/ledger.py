@@ -1,0 +1,101 @@
+"""What a search knows of its trials: one state, readable by a person, written before and after anything happens."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from weam_ray.files import write_whole
+from weam_ray.search.space import Value
+
+RUNNING, COMPLETED, PRUNED, FAILED = "running", "completed", "pruned", "failed"
+STATE = "state.json"
+
+
+@dataclass
+class Trial:
+    """One configuration; `reports` are [steps done by all its trainings, mean held-out value] by rising steps."""
+
+    number: int
+    values: dict[str, Value]
+    state: str = RUNNING
+    reports: list[tuple[int, float]] = field(default_factory=list)
+    message: str = ""
+    seconds: float = 0.0
+    mlflow_run_id: str | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The last held-out value; None where there is none."""
+        return self.reports[-1][1] if self.reports else None
+
+    @property
+    def steps(self) -> int:
+        return self.reports[-1][0] if self.reports else 0
+
+    def report(self, steps: int, value: float) -> bool:
+        """Add a report, unless it was there before a restart; whether it was added."""
+        if steps <= self.steps:
+            return False
+        self.reports.append((steps, value))
+        return True
+
+
+@dataclass
+class Ledger:
+    """The state of a search, in its folder."""
+
+    folder: Path
+    fingerprint: str
+    finished: bool = False
+    sessions: int = 0
+    seconds: float = 0.0
+    mlflow_run_id: str | None = None
+    champion: str | None = None
+    trials: list[Trial] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Ledger | None":
+        """The state that a folder holds, if it holds one."""
+        file = folder / STATE
+        if not file.is_file():
+            return None
+        tree: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        trials = [
+            Trial(**{**own, "reports": [(step, value) for step, value in own["reports"]]}) for own in tree.pop("trials")
+        ]
+        return cls(folder=folder, trials=trials, **tree)
+
+    def save(self) -> None:
+        tree = asdict(self)
+        del tree["folder"]
+        write_whole(self.folder / STATE, json.dumps(tree, indent=1))
+
+    def begin(self, values: dict[str, Value], busy: set[int]) -> Trial:
+        """The trial of some values: one that an earlier session left unfinished, else a new one.
+
+        Args:
+            busy: numbers of trials that are running now.
+        """
+        for trial in self.unfinished():
+            if trial.number not in busy and trial.values == values:
+                return trial
+        trial = Trial(len(self.trials) + 1, values)
+        self.trials.append(trial)
+        self.save()
+        return trial
+
+    def of(self, number: int) -> Trial:
+        return self.trials[number - 1]
+
+    def unfinished(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.state == RUNNING]
+
+    def ended(self) -> list[Trial]:
+        return [trial for trial in self.trials if trial.state != RUNNING]
+
+    def completed(self, mode: str) -> list[Trial]:
+        """Completed trials, the best first, of equal ones the first."""
+        sign = -1 if mode == "max" else 1
+        done = [trial for trial in self.trials if trial.state == COMPLETED and trial.value is not None]
+        return sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))

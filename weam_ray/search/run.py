@@ -1,0 +1,49 @@
+"""The trials under Ray Tune."""
+
+import os
+import shutil
+from typing import Any
+
+from ray import tune
+
+from weam_ray.search.follow import Follow
+from weam_ray.search.ledger import Ledger
+from weam_ray.search.searcher import LedgerSearch, scheduler
+from weam_ray.search.trial import Trials
+
+OWN = ".tune"  # Tune's own files, of one session: the ledger is what a search goes on from
+
+
+def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) -> None:
+    """Run trials until `search.num_trials` have ended, `concurrent` at once.
+
+    A trial's own process only waits for its workers, which Ray Train places by themselves; it reserves next to nothing,
+    or two trials on two cores would wait for each other for ever.
+    """
+    search = trials.config.search
+    left = search.num_trials - len(ledger.ended())
+    if left <= 0:
+        return
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    own = trials.folder / OWN
+    shutil.rmtree(own, ignore_errors=True)
+
+    def run(given: dict[str, Any]) -> None:
+        trials.run(given)
+
+    tuner = tune.Tuner(
+        tune.with_resources(run, {"CPU": 0.001}),
+        tune_config=tune.TuneConfig(
+            search_alg=LedgerSearch(trials.space, ledger, search, trials.rungs),
+            scheduler=scheduler(search, ledger, trials.rungs),
+            num_samples=left,
+            max_concurrent_trials=concurrent,
+        ),
+        run_config=tune.RunConfig(name="trials", storage_path=str(own), callbacks=[follow], verbose=0),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+        follow.bar.close()
+        follow.release()

@@ -1,0 +1,127 @@
+"""A search in MLflow: a parent run, and a child for each trial. The driver alone writes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from weam_ray.pipeline import Data
+from weam_ray.pretrain import data_inputs, run_tags, tracked_parameters
+from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
+from weam_ray.search.space import Choice, Domain
+from weam_ray.search.trial import VALUE, Trials
+from weam_ray.tracking import PARENT, Tracker
+from weam_ray.train.log import read_steps
+from weam_ray.train.milestones import HELD_OUT
+from weam_ray.train.monitor import StepReader
+
+STATUS = {COMPLETED: "FINISHED", PRUNED: "KILLED", FAILED: "FAILED"}
+BEST = "best"
+
+
+class SearchTracker:
+    """The parent run and its children; which there are stands in the ledger."""
+
+    def __init__(self, trials: Trials, ledger: Ledger, data: Data) -> None:
+        self.trials, self.ledger, self.data = trials, ledger, data
+        config = trials.config
+        self.parent = self.tracker()
+        known = ledger.mlflow_run_id
+        parameters = {
+            **{f"space.{key}": told(domain) for key, domain in trials.space.domains.items()},
+            **{f"search.{key}": value for key, value in config.search.model_dump(exclude_none=True).items()},
+            "training.max_steps": config.training.max_steps,
+        }
+        del parameters["search.num_trials"]  # which may grow, unlike a parameter of MLflow
+        tags = {"kind": "search", **run_tags(config, data, ledger.fingerprint, ledger.folder)}
+        ledger.mlflow_run_id = self.parent.open(ledger.folder.name, known, parameters, tags)
+        if ledger.mlflow_run_id != known:
+            self.parent.log_datasets(data_inputs(config, data))
+        self.parent.set_tags({"num_trials": str(config.search.num_trials)})
+        self.children: dict[int, Tracker] = {}
+        self.readers: dict[tuple[int, int], StepReader] = {}
+        ledger.save()
+
+    def tracker(self) -> Tracker:
+        tracking = self.trials.config.tracking
+        return Tracker(tracking.uri, tracking.experiment, self.trials.home.path)
+
+    def start(self, trial: Trial) -> None:
+        """Open the child of a trial, that of an earlier session if there is one."""
+        child = self.children[trial.number] = self.tracker()
+        config = self.trials.configured(trial.values)
+        tags = {
+            "kind": "trial",
+            "trial": str(trial.number),
+            "state": trial.state,
+            PARENT: self.parent.run_id,
+            **run_tags(config, self.data, self.ledger.fingerprint, self.trials.place(trial.number)),
+        }
+        known = trial.mlflow_run_id
+        trial.mlflow_run_id = child.open(f"trial-{trial.number:04d}", known, tracked_parameters(config), tags)
+        if trial.mlflow_run_id != known:
+            child.log_datasets(data_inputs(config, self.data))
+        self.ledger.save()
+
+    def follow(self, trial: Trial) -> None:
+        """Pass on the steps that its trainings have done since the last look."""
+        child = self.children[trial.number]
+        for seed in range(self.trials.rungs.num_seeds):
+            folder = self.trials.training(trial.number, seed)
+            reader = self.readers.setdefault((trial.number, seed), StepReader(folder))
+            steps = reader.read()
+            if steps:
+                child.log_steps(steps, prefix_of(seed))
+
+    def report(self, trial: Trial) -> None:
+        """Log the last report, and the figures that it is made of."""
+        child = self.children[trial.number]
+        child.log_results({VALUE: trial.value or 0.0}, trial.steps)
+        seed = (trial.steps - 1) // self.trials.rungs.max_steps
+        own = trial.steps - seed * self.trials.rungs.max_steps
+        for line in read_steps(self.trials.training(trial.number, seed) / HELD_OUT):
+            if line["step"] == own:
+                child.log_results({prefix_of(seed) + key: value for key, value in line["figures"].items()}, own)
+
+    def end(self, trial: Trial) -> None:
+        """Close the child of a trial by the trial's state."""
+        self.follow(trial)
+        child = self.children.pop(trial.number)
+        child.set_tags({"state": trial.state, **({"message": trial.message} if trial.message else {})})
+        child.end(STATUS[trial.state])
+        for seed in range(self.trials.rungs.num_seeds):
+            self.readers.pop((trial.number, seed), None)
+
+    def interrupt(self) -> None:
+        """Close the children of trials that a later session goes on with."""
+        for child in self.children.values():
+            child.set_tags({"state": "interrupted"})
+            child.end("KILLED")
+
+    def conclude(self, best: Trial, figures: dict[str, float], files: list[Path]) -> None:
+        """Figures, tags and files on the parent; the best trial is tagged."""
+        for trial in self.ledger.trials:
+            if trial.mlflow_run_id:
+                tagged = {BEST: "true"} if trial.number == best.number else {BEST: "false"}
+                self.parent.client.set_tag(trial.mlflow_run_id, BEST, tagged[BEST])
+        self.parent.log_results(figures, 0)
+        self.parent.set_tags({"best_trial": str(best.number), "best_values": json.dumps(best.values)})
+        self.parent.log_files(*files)
+
+
+def prefix_of(seed: int) -> str:
+    """Of the metrics of a further training of the same trial."""
+    return f"seed_{seed + 1}/" if seed else ""
+
+
+def told(domain: Domain) -> str:
+    """A domain in words."""
+    if isinstance(domain, Choice):
+        return " | ".join(json.dumps(value) for value in domain.values)
+    kind = {"Uniform": "uniform", "LogUniform": "log-uniform", "Whole": "whole"}[type(domain).__name__]
+    return f"{kind} {domain.low:g} to {domain.high:g}"
+
+
+def figures_of(ledger: Ledger, best: Trial) -> dict[str, Any]:
+    """What the parent run shows: the best value and the counts of trials by state."""
+    states = [trial.state for trial in ledger.trials]
+    return {VALUE: best.value, **{state: states.count(state) for state in (COMPLETED, PRUNED, FAILED)}}

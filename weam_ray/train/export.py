@@ -1,0 +1,31 @@
+"""The exported model: a folder that `from_pretrained` loads."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+
+def filled(weights: dict[str, Any], model_config: Any, model: Any = None) -> Any:
+    """A masked language model with weights, which are all but the tied ones; `model` itself, if there is one."""
+    from transformers import AutoModelForMaskedLM
+
+    model = AutoModelForMaskedLM.from_config(model_config) if model is None else model
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    tied = {name for name, _ in model.named_parameters(remove_duplicate=False)} - {
+        name for name, _ in model.named_parameters()
+    }
+    buffers = {name for name, _ in model.named_buffers()}
+    assert not unexpected, unexpected
+    assert set(missing) <= tied | buffers, missing
+    return model
+
+
+def export(weights: dict[str, Any], model_config: Any, tokenizer: Any, folder: Path) -> None:
+    """Write a Hugging Face model folder (safetensors); whole or not at all."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    filled(weights, model_config).save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(partial, folder)
