@@ -98,7 +98,7 @@ class Bench:
     def launched(self, case: Case) -> dict[str, Any]:
         """Training as the job does it, on Ray Train and DeepSpeed: the log of the steps that count."""
         folder = self.new_folder()
-        launch(TrainingJob(case.config, case.data, folder, "benchmark"))
+        launch(TrainingJob(case.config, case.data, folder, "benchmark", folder.name))
         return logged(folder, range(case.warm_up + 1, case.config.training.max_steps + 1))
 
     def beside_bare(self, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -108,7 +108,7 @@ class Bench:
         ours, plain = self.new_folder(), self.new_folder()
         with ThreadPoolExecutor(2) as pool:
             ends = [
-                pool.submit(launch, TrainingJob(case.config, case.data, ours, "benchmark")),
+                pool.submit(launch, TrainingJob(case.config, case.data, ours, "benchmark", ours.name)),
                 pool.submit(self.alone, cases.bare, case, plain),
             ]
             trainings = Training(ours), Training(plain)

@@ -88,7 +88,7 @@ class Pretraining:
             with self.phase("training"):
                 bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
                 with monitored(folder.path, tracker.log_steps, bar):
-                    ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint))
+                    ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint, folder.path.name))
             if not ended:
                 raise Stopped(
                     f"Stopped after step {len(read_steps(folder.path / LOSSES))}; its checkpoint is in {folder.path}, "

@@ -116,15 +116,6 @@ def test_a_trial_that_went_on_is_not_judged_twice_at_a_rung(tmp_path: Path) -> N
     assert halving.on_trial_result(None, trial, result_of(100, 0.95)) == TrialScheduler.CONTINUE
 
 
-def test_the_end_of_a_trial_is_never_a_stop(tmp_path: Path) -> None:
-    own = ledger(tmp_path, Trial(1, values(0.2), COMPLETED, [(25, 0.5), (50, 0.9), (100, 0.9)]))
-    halving = scheduler(SearchSection(), own, RUNGS)
-    trial: Any = SimpleNamespace(trial_id="x")
-    halving.on_trial_add(None, trial)
-    steps = [(25, 0.6), (50, 0.95), (100, 0.1)]
-    assert [halving.on_trial_result(None, trial, result_of(*step)) for step in steps] == ["CONTINUE"] * 3
-
-
 def test_distributions() -> None:
     assert repr(distribution(Uniform(low=0, high=2))) == "FloatDistribution(high=2.0, log=False, low=0.0, step=None)"
     assert repr(distribution(Whole(low=1, high=4, step=2))) == "IntDistribution(high=3, log=False, low=1, step=2)"

@@ -16,6 +16,7 @@ from weam_ray.config import Config
 from weam_ray.corpus.tables import ALIGNED, UNPAIRED
 from weam_ray.corpus.words import Segmentation, Words, segment
 from weam_ray.memory import give_back_memory, private_memory
+from weam_ray.metrics import counted
 from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
 
 MODEL_VERSION = 2
@@ -76,6 +77,7 @@ def align_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stag
             give_back_memory()
             memory = [private_memory()]
             tables = align_file(corpus, file, decode, config.corpus.segmentation, memory)
+            tables = counted(tables, file.info["language_pair"])
             written = attempt.write_batches(file.part, file.label, ALIGNED, tables, **file.info)
             return {"file": asdict(written), "memory": max(memory)}
 

@@ -78,7 +78,8 @@ class Trials:
                 folder.mkdir(parents=True, exist_ok=True)
                 before = seed * self.rungs.max_steps
                 reports = Reports(before, tuple(finals), self.rungs.max_steps)
-                if not launch(TrainingJob(own, data, folder, known, milestones), [reports]):
+                job = TrainingJob(own, data, folder, known, f"{self.folder.name}/{number}/{seed + 1}", milestones)
+                if not launch(job, [reports]):
                     raise UserError("the training was stopped before its end")
             finals.append(read_steps(folder / HELD_OUT)[-1]["value"])
             if begun or seed == self.rungs.num_seeds - 1:  # an earlier session has reported the others

@@ -14,6 +14,7 @@ from typing import Any
 from weam_ray.config import Config
 from weam_ray.errors import UserError
 from weam_ray.memory import keep_memory
+from weam_ray.metrics import step_done
 from weam_ray.pipeline import Data
 from weam_ray.train import checkpoint
 from weam_ray.train.milestones import Measurer, Milestones
@@ -24,12 +25,13 @@ MISTAKE_BYTES = 4096
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What a training worker is given; `milestones` are of a search."""
+    """What a training worker is given; `run` is its name among Ray's metrics, `milestones` are of a search."""
 
     config: Config
     data: Data
     folder: Path
     fingerprint: str
+    run: str
     milestones: Milestones | None = None
 
     @property
@@ -170,6 +172,7 @@ def run_worker(job: TrainingJob) -> None:
         try:
             if log is not None and not unwritten:
                 log.write(entry)
+                step_done(entry, job.run)
         except OSError as error:
             unwritten.append(error)
 
