@@ -21,7 +21,9 @@ check: install
 	cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 ui: install
-	cd $(ROOT) && $(BIN)/mlflow ui --backend-store-uri sqlite:///$${WEAM_RAY_HOME:-$(ROOT)}/mlflow.db --host 127.0.0.1
+	@echo "Runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+	cd $(ROOT) && MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui \
+	  --backend-store-uri sqlite:///$${WEAM_RAY_HOME:-$(ROOT)}/mlflow.db --host 127.0.0.1
 
 install: $(INSTALLED)
 

@@ -1,13 +1,18 @@
 """MLflow: runs, resuming without gaps or repetitions, datasets, artefacts."""
 
+import getpass
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
+from tests.processes import CHECKOUT, environment, wait_until
 from weam_ray.errors import UserError
-from weam_ray.tracking import Tracker, flat_parameters
+from weam_ray.tracking import NOTE, Tracker, flat_parameters
 
 
 def steps(first: int, last: int) -> list[dict[str, Any]]:
@@ -67,6 +72,74 @@ def test_files_and_datasets(home: Path, client: MlflowClient, tmp_path: Path) ->
     assert (entry.dataset.name, entry.dataset.digest) == ("en-de", "d" * 36)
     assert [file.path for file in client.list_artifacts(run_id)] == ["result.json"]
     assert (home / "mlartifacts").is_dir()
+
+
+def test_the_experiment_says_what_it_is(home: Path, client: MlflowClient) -> None:
+    tags = client.get_experiment_by_name("tests").tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    assert tags[NOTE].startswith("Cross-lingual")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from weam_ray.tracking import Tracker
+
+print(Tracker(None, "tests", Path(sys.argv[1])).open("told", None, {}, {"kind": "pretraining"}))
+"""
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_a_run_says_who_ran_which_script(home: Path, client: MlflowClient, tmp_path: Path, git: bool) -> None:
+    script = tmp_path / "job.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    commit = None
+    if git:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        for command in (["init", "-q"], ["add", "job.py"], [*identity, "commit", "-q", "-m", "a job"]):
+            subprocess.run(["git", *command], cwd=tmp_path, check=True)
+        told = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
+        commit = told.stdout.strip()
+    variables = environment(**({} if git else {"PATH": str(tmp_path)}))  # where there is no git at all
+    command = [sys.executable, str(script), str(home)]
+    done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True, cwd=CHECKOUT)
+    tags = client.get_run(done.stdout.split()[-1]).data.tags
+    assert (tags["mlflow.source.name"], tags["mlflow.source.type"]) == (str(script), "LOCAL")
+    assert (tags["mlflow.user"], tags["kind"]) == (getpass.getuser(), "pretraining")
+    assert tags.get("mlflow.source.git.commit") == commit
+
+
+def test_system_metrics_go_on_in_a_run_that_is_reopened(
+    home: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    tracker = Tracker(None, "tests", home)
+    run_id: str | None = None
+
+    def logged() -> list[int]:
+        assert run_id is not None
+        history = client.get_metric_history(run_id, "system/cpu_utilization_percentage")
+        return sorted(metric.step for metric in history)
+
+    for session in (1, 2):
+        run_id = tracker.open("machine", run_id, {}, {})
+        threads, known = set(threading.enumerate()), len(logged())
+        with tracker.ending():
+            tracker.log_steps(steps(3 * session - 2, 3 * session))
+            wait_until(lambda known=known: len(logged()) > known + 1, 30)
+        assert set(threading.enumerate()) <= threads
+        assert client.get_run(run_id).info.status == "FINISHED"
+    assert logged() == list(range(len(logged())))
+    assert len(client.get_metric_history(run_id, "loss")) == 6
+
+
+def test_the_address_of_a_run(home: Path) -> None:
+    tracker = Tracker(None, "tests", home)
+    run_id = tracker.open("place", None, {}, {})
+    place = f"/#/experiments/{tracker.experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    assert tracker.address() == f"http://127.0.0.1:5000{place}"
+    tracker.uri = "https://mlflow.example.org/"
+    assert tracker.address() == f"https://mlflow.example.org{place}"
 
 
 def test_a_store_that_cannot_be_used(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.report.plots import run_plot
 from weam_ray.report.tables import print_result
 from weam_ray.runs import CONFIG, FINISHED, Home, RunFolder, run_fingerprint
-from weam_ray.tracking import Tracker, flat_parameters, store_of, where_to_compare
+from weam_ray.tracking import NOTE, Tracker, flat_parameters, store_of, where_to_compare
 from weam_ray.train.continuation import Continuation
 from weam_ray.train.launch import TrainingJob, launch, resources
 from weam_ray.train.log import LOSSES, read_steps
@@ -60,7 +60,7 @@ class Pretraining:
         if folder.finished:
             print(f"This run is finished; --fresh runs it again. Its result, from {folder.path}:")
             print_result(folder.result())
-            self.say_where()
+            self.say_where(folder.result())
             return folder.result()
         with folder.locked(), ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus):
             check_capacity(self.config.training.num_workers, resources(self.config))
@@ -69,7 +69,7 @@ class Pretraining:
                 data = run_stages(self.config, self.home.store, self.plan)
             result = self.train_and_measure(data)
         print_result(result)
-        self.say_where()
+        self.say_where(result)
         return result
 
     def train_and_measure(self, data: Data) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Pretraining:
                 )
             with self.phase("measurement"):
                 scores = measure(config, data, folder.path / "model")
-            result = self.conclude(scores)
+            result = self.conclude(scores, tracker.address())
             self.log_result(tracker, result)
         folder.state.status = FINISHED
         folder.save()
@@ -104,14 +104,14 @@ class Pretraining:
 
     def open_run(self, tracker: Tracker, data: Data) -> None:
         config, folder = self.config, self.folder
-        tags = {"kind": "pretraining", **run_tags(config, data, folder.fingerprint, folder.path)}
+        tags = {"kind": "pretraining", NOTE: about(config), **run_tags(config, data, folder.fingerprint, folder.path)}
         known = folder.state.mlflow_run_id
         folder.state.mlflow_run_id = tracker.open(folder.path.name, known, tracked_parameters(config), tags)
         if folder.state.mlflow_run_id != known:
             tracker.log_datasets(data_inputs(config, data))
             tracker.log_files(folder.path / CONFIG)
 
-    def conclude(self, scores: dict[str, Any]) -> dict[str, Any]:
+    def conclude(self, scores: dict[str, Any], address: str) -> dict[str, Any]:
         """The result of the run, written to its folder with its picture."""
         config, folder = self.config, self.folder
         steps = merged(folder.path)
@@ -131,6 +131,7 @@ class Pretraining:
             "training_step_seconds": round(seconds, 1),
             "model": str(folder.path / "model"),
             "mlflow_run_id": folder.state.mlflow_run_id,
+            "address": address,
         }
         folder.write("result.json", json.dumps(result, indent=1))
         run_plot(steps, result, folder.path.name, folder.path / "result.png")
@@ -145,9 +146,11 @@ class Pretraining:
         tracker.set_tags({"model": result["model"]})
         tracker.log_files(folder.path / "result.json", folder.path / "result.png")
 
-    def say_where(self) -> None:
+    def say_where(self, result: dict[str, Any]) -> None:
         print(f"Results: {self.folder.path} (config.yaml, losses.jsonl, result.json, result.png, model/)")
         print(where_to_compare(store_of(self.config.tracking.uri, self.home.path)))
+        if "address" in result:  # earlier versions left none
+            print(f"The run in MLflow: {result['address']}")
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -158,6 +161,14 @@ class Pretraining:
         finally:
             seconds = self.folder.state.seconds
             seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - started, 1)
+
+
+def about(config: Config) -> str:
+    """The description of a run in MLflow."""
+    return (
+        f"Pre-training with the objective {config.objective.name}. `..._before` and `..._after` are of held-out pairs, "
+        "before and after it; `retrieval_...` is the share of sentences whose translation is the nearest."
+    )
 
 
 def run_tags(config: Config, data: Data, fingerprint: str, folder: Path) -> dict[str, str]:

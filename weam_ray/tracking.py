@@ -1,5 +1,6 @@
 """MLflow: one run of ours is one MLflow run, reopened when it is continued. Only the driver writes."""
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,14 @@ PARAMETERS_PER_REQUEST = 100
 PARAMETER_LENGTH = 6_000
 DIGEST_LENGTH = 36
 PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"  # the description of an experiment or a run
+ABOUT_EXPERIMENT = (
+    "Cross-lingual alignment pre-training. Trials of a search, and tasks of an evaluation, stand under their parent; "
+    "the x axis is the optimizer step."
+)
+KIND = {"mlflow.experimentKind": "custom_model_development", NOTE: ABOUT_EXPERIMENT}
+MODEL_TRAINING = "?workflowType=machine_learning"  # the UI's pages for runs; it opens those for prompts by itself
+LOCAL_UI = "http://127.0.0.1:5000"
 
 
 class Tracker:
@@ -45,7 +54,9 @@ class Tracker:
             self.client = MlflowClient(tracking_uri=self.uri)
             found = self.client.get_experiment_by_name(experiment)
             self.experiment_id = (
-                found.experiment_id if found else self.client.create_experiment(experiment, artifact_location=artifacts)
+                found.experiment_id
+                if found
+                else self.client.create_experiment(experiment, artifact_location=artifacts, tags=KIND)
             )
         except (MlflowException, OSError) as error:
             reason = " ".join(str(error).split())[:300]
@@ -54,9 +65,13 @@ class Tracker:
         self.last_steps: dict[str, int] = {}
 
     def open(self, name: str, run_id: str | None, parameters: dict[str, Any], tags: dict[str, str]) -> str:
-        """Start the MLflow run, or reopen that of an earlier session; its id."""
+        """Start the MLflow run, or reopen that of an earlier session; its id.
+
+        MLflow adds who started it, by which script, and the commit of the checkout if it is one.
+        """
         from mlflow.entities import Param
         from mlflow.exceptions import MlflowException
+        from mlflow.tracking.context.registry import resolve_tags
 
         self.last_steps = {}
         if run_id is not None:
@@ -66,7 +81,7 @@ class Tracker:
                 return run_id
             except MlflowException:
                 print(f"The MLflow run {run_id} is not in {self.uri}; a new one is started.")
-        self.run_id = self.client.create_run(self.experiment_id, run_name=name, tags=tags).info.run_id
+        self.run_id = self.client.create_run(self.experiment_id, run_name=name, tags=resolve_tags(tags)).info.run_id
         values = [Param(key, str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()]
         for start in range(0, len(values), PARAMETERS_PER_REQUEST):
             self.client.log_batch(self.run_id, params=values[start : start + PARAMETERS_PER_REQUEST])
@@ -145,9 +160,10 @@ class Tracker:
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """End the run by how a block ends: FINISHED, KILLED where it was stopped, FAILED."""
+        """Measure the machine while a block runs; end the run by how it ends: FINISHED, KILLED if stopped, FAILED."""
         try:
-            yield
+            with self.system_metrics():
+                yield
         except (KeyboardInterrupt, Stopped):
             self.end("KILLED")
             raise
@@ -156,9 +172,23 @@ class Tracker:
             raise
         self.end("FINISHED")
 
+    @contextmanager
+    def system_metrics(self) -> Iterator[None]:
+        """While a block runs, log what the driver's machine does as `system/...`; a run that is reopened goes on."""
+        from mlflow.system_metrics import system_metrics_monitor
+
+        logging.getLogger(system_metrics_monitor.__name__).setLevel(logging.WARNING)  # it reports start and end
+        monitor = system_metrics_monitor.SystemMetricsMonitor(self.run_id, resume_logging=True, tracking_uri=self.uri)
+        monitor.start()
+        try:
+            yield
+        finally:
+            monitor.finish()
+
     def address(self) -> str:
-        """Where a browser finds the run, under the UI's root."""
-        return f"#/experiments/{self.experiment_id}/runs/{self.run_id}"
+        """Where a browser finds the run, while the UI runs."""
+        root = self.uri.rstrip("/") if self.uri.startswith("http") else LOCAL_UI
+        return f"{root}/#/experiments/{self.experiment_id}/runs/{self.run_id}{MODEL_TRAINING}"
 
 
 def store_of(uri: str | None, home: Path) -> str:

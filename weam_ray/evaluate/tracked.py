@@ -8,7 +8,7 @@ from typing import Any
 from weam_ray.evaluate.results import Result
 from weam_ray.evaluate.settings import EvaluationSettings
 from weam_ray.files import write_whole
-from weam_ray.tracking import PARENT, Tracker, flat_parameters, where_to_compare
+from weam_ray.tracking import NOTE, PARENT, Tracker, flat_parameters, where_to_compare
 
 PLACES = ("home", "stages", "output", "data_root", "tracking", "cluster")
 
@@ -30,7 +30,8 @@ class EvaluationTracker:
         self.parent = Tracker(settings.tracking.uri, settings.tracking.experiment, home)
         parameters = flat_parameters(settings.model_dump(exclude={*PLACES}, exclude_none=True))
         name = f"evaluate {settings.system}, {settings.setting}"
-        self.runs["parent"] = self.parent.open(name, self.runs.get("parent"), parameters, self.tags)
+        about = f"An evaluation of {settings.system}; each child is a task with one seed. Scores are in percent."
+        self.runs["parent"] = self.parent.open(name, self.runs.get("parent"), parameters, {**self.tags, NOTE: about})
         self.save()
         self.child = Tracker(settings.tracking.uri, settings.tracking.experiment, home)
 

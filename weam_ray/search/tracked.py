@@ -7,9 +7,10 @@ from typing import Any
 from weam_ray.pipeline import Data
 from weam_ray.pretrain import data_inputs, run_tags, tracked_parameters
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
+from weam_ray.search.settings import METRICS
 from weam_ray.search.space import Choice, Domain
 from weam_ray.search.trial import VALUE, Trials
-from weam_ray.tracking import PARENT, Tracker
+from weam_ray.tracking import NOTE, PARENT, Tracker
 from weam_ray.train.log import read_steps
 from weam_ray.train.milestones import HELD_OUT
 from weam_ray.train.monitor import StepReader
@@ -32,7 +33,7 @@ class SearchTracker:
             "training.max_steps": config.training.max_steps,
         }
         del parameters["search.num_trials"]  # which may grow, unlike a parameter of MLflow
-        tags = {"kind": "search", **run_tags(config, data, ledger.fingerprint, ledger.folder)}
+        tags = {"kind": "search", NOTE: self.about(), **run_tags(config, data, ledger.fingerprint, ledger.folder)}
         ledger.mlflow_run_id = self.parent.open(ledger.folder.name, known, parameters, tags)
         if ledger.mlflow_run_id != known:
             self.parent.log_datasets(data_inputs(config, data))
@@ -44,6 +45,15 @@ class SearchTracker:
     def tracker(self) -> Tracker:
         tracking = self.trials.config.tracking
         return Tracker(tracking.uri, tracking.experiment, self.trials.home.path)
+
+    def about(self) -> str:
+        """The description of the parent."""
+        search = self.trials.config.search
+        metric, keys = METRICS[search.metric], ", ".join(self.trials.space.domains)
+        return (
+            f"A search over {keys}; each child is a trial. `{VALUE}` is the {metric.label}; the {metric.mode}imum is "
+            "sought."
+        )
 
     def start(self, trial: Trial) -> None:
         """Open the child of a trial, that of an earlier session if there is one."""
@@ -124,4 +134,4 @@ def told(domain: Domain) -> str:
 def figures_of(ledger: Ledger, best: Trial) -> dict[str, Any]:
     """What the parent run shows: the best value and the counts of trials by state."""
     states = [trial.state for trial in ledger.trials]
-    return {VALUE: best.value, **{state: states.count(state) for state in (COMPLETED, PRUNED, FAILED)}}
+    return {VALUE: best.value, **{f"trials/{state}": states.count(state) for state in (COMPLETED, PRUNED, FAILED)}}
