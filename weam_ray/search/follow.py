@@ -24,6 +24,10 @@ class Follow(Callback):
         total = trials.config.search.num_trials
         self.bar = tqdm(total=total, initial=len(ledger.ended()), desc="trials", mininterval=5.0)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune writes its callbacks to the disk for a restore of its own, which is never asked for."""
+        return {}
+
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         own = self.own(trial)
         self.running[own.number] = time.monotonic()
@@ -43,7 +47,10 @@ class Follow(Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         own = self.own(trial)
         file = self.trials.place(own.number) / FAILURE
-        own.message = file.read_text(encoding="utf-8") if file.is_file() else "the process of the trial died"
+        if file.is_file():
+            own.message = file.read_text(encoding="utf-8")
+        else:
+            own.message = str(trial.get_error() or "the process of the trial died").strip().splitlines()[-1]
         self.end(own, FAILED)
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:

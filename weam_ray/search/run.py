@@ -2,14 +2,13 @@
 
 import os
 import shutil
-from typing import Any
 
 from ray import tune
 
 from weam_ray.search.follow import Follow
 from weam_ray.search.ledger import Ledger
 from weam_ray.search.searcher import LedgerSearch, scheduler
-from weam_ray.search.trial import Trials
+from weam_ray.search.trial import TrialActor, Trials
 
 OWN = ".tune"  # Tune's own files, of one session: the ledger is what a search goes on from
 
@@ -28,18 +27,21 @@ def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) 
     own = trials.folder / OWN
     shutil.rmtree(own, ignore_errors=True)
 
-    def run(given: dict[str, Any]) -> None:
-        trials.run(given)
-
     tuner = tune.Tuner(
-        tune.with_resources(run, {"CPU": 0.001}),
+        tune.with_resources(tune.with_parameters(TrialActor, trials=trials), {"CPU": 0.001}),
         tune_config=tune.TuneConfig(
             search_alg=LedgerSearch(trials.space, ledger, search, trials.rungs),
             scheduler=scheduler(search, ledger, trials.rungs),
             num_samples=left,
             max_concurrent_trials=concurrent,
         ),
-        run_config=tune.RunConfig(name="trials", storage_path=str(own), callbacks=[follow], verbose=0),
+        run_config=tune.RunConfig(
+            name="trials",
+            storage_path=str(own),
+            callbacks=[follow],
+            verbose=0,
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # the run folders have them
+        ),
     )
     try:
         tuner.fit()

@@ -82,8 +82,8 @@ class LedgerSearch(OptunaSearch):
             values: dict[str, Value] = super().suggest(trial_id)
             busy = {number for own, number in self.numbers.items() if own not in self._completed_trials}
             self.numbers[trial_id] = self.ledger.begin(values, busy).number
-        number = self.numbers[trial_id]
-        return {"number": number, "values": self.ledger.of(number).values}
+        trial = self.ledger.of(self.numbers[trial_id])
+        return {"number": trial.number, "values": trial.values, "steps": trial.steps}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A trial that was stopped early is pruned for Optuna too: its last value is an intermediate one."""

@@ -5,26 +5,29 @@ The process that this runs in waits for workers; it imports neither torch nor De
 
 import json
 import shutil
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ray.tune
-from ray.tune.integration.ray_train import TuneReportCallback
+from ray.tune import Trainable
 
 from weam_ray.config import Config, fingerprint, make_config
-from weam_ray.errors import UserError
 from weam_ray.files import write_whole
 from weam_ray.pipeline import StagePlan, run_stages
 from weam_ray.runs import Home
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space
-from weam_ray.train.launch import TrainingJob, launch
+from weam_ray.train.launch import TrainingJob, abandon, launch
 from weam_ray.train.log import read_steps
 from weam_ray.train.milestones import HELD_OUT, Milestones
 
 VALUE, STEPS = "held_out", "steps"  # of what a trial reports
 FAILURE, CONFIG = "failure.txt", "config.yaml"
+POLL_SECONDS = 0.25
+END_SECONDS = 300.0  # a stopped worker ends after the step that it is in
 
 
 @dataclass(frozen=True)
@@ -51,39 +54,40 @@ class Trials:
         seeds = {name: own + seed * 1_000 for name, own in config.seeds.model_dump().items()}
         return make_config(config.tree(), [f"seeds={json.dumps(seeds)}"])
 
-    def run(self, given: dict[str, Any]) -> None:
-        """Run a trial; `given` has its `number` and `values`. A failure leaves its message in the trial's folder."""
-        number = given["number"]
-        place = self.place(number)
-        place.mkdir(parents=True, exist_ok=True)
-        try:
-            self.train(number, given["values"])
-        except Exception as error:
-            write_whole(place / FAILURE, " ".join(str(error).split()) or type(error).__name__)
-            raise
-
     def train(self, number: int, values: dict[str, Any]) -> None:
+        """Run the trainings of a trial that have not come to their end."""
         config = self.configured(values)
         write_whole(self.place(number) / CONFIG, config.to_yaml())
         plan = StagePlan.of(config, self.home.source_hashes())
         data = run_stages(config, self.home.store, plan)
-        finals: list[float] = []
         for seed in range(self.rungs.num_seeds):
             folder = self.training(number, seed)
+            if finished(folder, self.rungs.max_steps):
+                continue
             own = self.configured(values, seed)
             milestones = Milestones(self.rungs.of_training(seed), own.search.metric)
             known = fingerprint([own.result_settings(), plan.specs["encode"].fingerprint, milestones.steps])
-            begun = not finished(folder, self.rungs.max_steps)
-            if begun:
-                folder.mkdir(parents=True, exist_ok=True)
-                before = seed * self.rungs.max_steps
-                reports = Reports(before, tuple(finals), self.rungs.max_steps)
-                job = TrainingJob(own, data, folder, known, f"{self.folder.name}/{number}/{seed + 1}", milestones)
-                if not launch(job, [reports]):
-                    raise UserError("the training was stopped before its end")
-            finals.append(read_steps(folder / HELD_OUT)[-1]["value"])
-            if begun or seed == self.rungs.num_seeds - 1:  # an earlier session has reported the others
-                ray.tune.report({STEPS: (seed + 1) * self.rungs.max_steps, VALUE: mean(finals)})
+            folder.mkdir(parents=True, exist_ok=True)
+            job = TrainingJob(own, data, folder, known, f"{self.folder.name}/{number}/{seed + 1}", milestones)
+            if not launch(job):
+                return
+
+    def reports(self, number: int) -> Iterator[tuple[int, float]]:
+        """Steps and values of a trial so far, from its files.
+
+        A value is the mean over the trainings that have begun, of the last value of each; the end of a training counts
+        when its model is written.
+        """
+        finals: list[float] = []
+        for seed in range(self.rungs.num_seeds):
+            folder = self.training(number, seed)
+            for line in read_steps(folder / HELD_OUT):
+                if line["step"] == self.rungs.max_steps and not finished(folder, self.rungs.max_steps):
+                    return
+                yield seed * self.rungs.max_steps + line["step"], mean([*finals, line["value"]])
+            if not finished(folder, self.rungs.max_steps):
+                return
+            finals.append(line["value"])
 
 
 def finished(folder: Path, max_steps: int) -> bool:
@@ -96,21 +100,50 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-class Reports(TuneReportCallback):
-    """Passes held-out values in the middle of a training on to Tune; the last one waits until the model is written.
+class TrialActor(Trainable):
+    """A trial as Tune runs it: the trainings in a thread, whose reports each `step` waits for.
 
-    A report is the mean over the trainings that have begun, of the last value of each.
+    Tune ends the process of a plain function at once, and what Ray Train has reserved for it stays reserved where no
+    dashboard tells that it is gone; `cleanup` ends the training in good order.
     """
 
-    def __init__(self, before: int, finals: tuple[float, ...], max_steps: int) -> None:
-        super().__init__()
-        self.before, self.finals, self.max_steps = before, finals, max_steps
+    def setup(self, config: dict[str, Any], trials: Trials) -> None:
+        """`config` has the trial's `number` and `values`, and the `steps` that were reported in earlier sessions."""
+        self.trials, self.number, self.reported = trials, config["number"], config["steps"]
+        self.error: Exception | None = None
+        trials.place(self.number).mkdir(parents=True, exist_ok=True)
+        self.thread = threading.Thread(target=self.work, args=(config["values"],), name="trial", daemon=True)
+        self.thread.start()
 
-    def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
-        own = metrics[0]
-        if "held_out" in own and own["step"] < self.max_steps:
-            report = {STEPS: self.before + own["step"], VALUE: mean([*self.finals, own["held_out"]])}
-            super().after_report(run_context, [report], None)
+    def work(self, values: dict[str, Any]) -> None:
+        """Train; a failure leaves its message in the trial's folder."""
+        try:
+            self.trials.train(self.number, values)
+        except Exception as error:
+            self.error = error
+            message = " ".join(str(error).split()) or type(error).__name__
+            write_whole(self.trials.place(self.number) / FAILURE, message)
+
+    def step(self) -> dict[str, Any]:
+        """The next report."""
+        whole = self.trials.rungs.whole
+        while True:
+            alive = self.thread.is_alive()
+            for steps, value in self.trials.reports(self.number):
+                if steps > self.reported or (steps == whole and not alive):
+                    self.reported = steps
+                    return {STEPS: steps, VALUE: value, "done": steps == whole}
+            if not alive:
+                raise self.error or RuntimeError("the training was stopped before its end")
+            time.sleep(POLL_SECONDS)
+
+    def cleanup(self) -> None:
+        """End what still runs; workers are free when this returns."""
+        for seed in range(self.trials.rungs.num_seeds):
+            folder = self.trials.training(self.number, seed)
+            if self.thread.is_alive() and folder.is_dir() and not finished(folder, self.trials.rungs.max_steps):
+                abandon(folder)
+        self.thread.join(END_SECONDS)
 
 
 def release(folder: Path, with_models: bool) -> None:

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from weam_ray.pipeline import Data
 from weam_ray.train import checkpoint
 from weam_ray.train.milestones import Measurer, Milestones
 
-MISTAKE, STOP = "mistake.txt", "stop"
+MISTAKE, STOP, ABANDONED = "mistake.txt", "stop", "abandoned"
 MISTAKE_BYTES = 4096
 
 
@@ -46,14 +46,11 @@ def resources(config: Config) -> dict[str, float]:
     return {**needed, "GPU": 1} if config.training.use_gpu else needed
 
 
-def launch(job: TrainingJob, callbacks: Sequence[Any] = ()) -> bool:
+def launch(job: TrainingJob) -> bool:
     """Train on `training.num_workers` workers, from the last checkpoint where there is one; leaves `model/`.
 
-    Args:
-        callbacks: of Ray Train, told of what workers report: the `step` of a checkpoint, `held_out` at a milestone.
-
     Returns:
-        whether the training came to its end; not, where SIGTERM asked for a checkpoint and an early end.
+        whether the training came to its end; not, where SIGTERM asked for a checkpoint and an early end, or `abandon`.
 
     Raises:
         UserError: the run stopped for a reason that the user can mend.
@@ -65,7 +62,8 @@ def launch(job: TrainingJob, callbacks: Sequence[Any] = ()) -> bool:
     from weam_ray.train.process_group import ProcessGroupConfig
 
     training = job.config.training
-    (job.folder / STOP).unlink(missing_ok=True)
+    for name in (STOP, ABANDONED):
+        (job.folder / name).unlink(missing_ok=True)
     (job.folder / MISTAKE).write_text(" " * MISTAKE_BYTES, encoding="utf-8")  # a full disk must have room for it
     for note in checkpoint.latest(job.storage)[1]:
         print(note)
@@ -83,7 +81,6 @@ def launch(job: TrainingJob, callbacks: Sequence[Any] = ()) -> bool:
             storage_path=str(job.storage.parent),
             worker_runtime_env={"env_vars": {"MALLOC_ARENA_MAX": "1"}},  # see keep_memory
             failure_config=ray.train.FailureConfig(max_failures=training.max_failures, controller_failure_limit=2),
-            callbacks=list(callbacks),
         ),
     )
     try:
@@ -116,6 +113,12 @@ def stopped_by_sigterm(job: TrainingJob) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def abandon(folder: Path) -> None:
+    """Ask the workers of a training to end after the step that they are in, without a checkpoint."""
+    (folder / ABANDONED).touch()
+    (folder / STOP).touch()
 
 
 def root_cause(error: BaseException) -> str:
@@ -179,12 +182,15 @@ def run_worker(job: TrainingJob) -> None:
     def stop() -> bool:
         return bool(unwritten) or (job.folder / STOP).exists()
 
+    def abandoned() -> bool:
+        return (job.folder / ABANDONED).exists()
+
     def check() -> None:
         if unwritten:
             raise unwritten[0]
 
     measure = Measurer(job, engine, model.config, tokenizer, done)
-    save = Saver(engine, job.storage, attempt, config, job.fingerprint, num_parameters, check, measure)
+    save = Saver(engine, job.storage, attempt, config, job.fingerprint, num_parameters, check, measure, abandoned)
     also = frozenset(job.milestones.steps if job.milestones else ())
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)

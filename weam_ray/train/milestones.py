@@ -33,20 +33,19 @@ class Measurer:
         if engine.rank == 0:
             cut(self.file, done)
 
-    def __call__(self, step: int) -> dict[str, Any]:
-        """Add a line after a milestone; what the first worker then reports, else nothing."""
+    def __call__(self, step: int) -> None:
+        """Add a line, if the step is a milestone."""
         from weam_ray.evaluate.held_out import FIGURES, HeldOut
         from weam_ray.train.export import filled
 
         milestones = self.job.milestones
         if milestones is None or step not in milestones.steps:
-            return {}
+            return
         weights = self.engine.full_weights()
         if weights is None:
-            return {}
+            return
         self.model = filled(weights, self.model_config, self.model).to(self.engine.device)
         held_out = HeldOut.of(self.job.data.encoded)
         value, figures = FIGURES[milestones.metric](held_out, self.model, self.tokenizer, self.job.config)
         lines = [*read_steps(self.file), {"step": step, "value": value, "figures": figures}]
         write_whole(self.file, "".join(json.dumps(line) + "\n" for line in lines))
-        return {"held_out": value}

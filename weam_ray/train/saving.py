@@ -25,7 +25,7 @@ class Saver:
 
     `attempt` is part of the names, so that none is used twice; `check` raises an OSError where this worker could not
     write what belongs to the steps before. `measure` comes first, so that a checkpoint has the figures of its step
-    behind it.
+    behind it. Where `abandoned` says so on any worker, nothing is written.
     """
 
     engine: DeepSpeedEngine
@@ -35,7 +35,8 @@ class Saver:
     fingerprint: str
     num_parameters: int
     check: Callable[[], None]
-    measure: Callable[[int], dict[str, Any]] = lambda step: {}
+    measure: Callable[[int], None] = lambda step: None
+    abandoned: Callable[[], bool] = lambda: False
 
     def __call__(self, step: int) -> None:
         """Write a checkpoint, delete those that are not kept, and report the step.
@@ -45,7 +46,9 @@ class Saver:
         """
         import ray.train
 
-        measured = self.measure(step)
+        if self.engine.sum(torch.tensor([float(self.abandoned())])).item():
+            return
+        self.measure(step)
         folder = self.storage / f"{checkpoint.PREFIX}{step:08d}-{self.attempt}"
         self.together(folder, lambda: self.prepare(folder))
         self.together(folder, lambda: self.engine.save(folder))
@@ -54,7 +57,7 @@ class Saver:
             checkpoint.sweep(self.storage)
         else:
             self.together(folder, lambda: None)
-        ray.train.report({"step": step, **measured})
+        ray.train.report({"step": step})
 
     def prepare(self, folder: Path) -> None:
         """Know of a full disk before anyone begins to write."""

@@ -1,0 +1,250 @@
+"""The search job as a whole, on a small corpus: Tune over Train, early stopping, MLflow, the registered model."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+
+from tests.main_job import config_of, write_moses
+from tests.processes import wait_until
+from weam_ray.config import Config, load_config
+from weam_ray.errors import UserError
+from weam_ray.search.ledger import Ledger
+from weam_ray.tuning import SearchJob
+
+TWO_RATES = """
+from weam_ray.search.space import Choice, Space
+
+def space():
+    return Space.of({"optimizer.learning_rate": Choice(values=[0.005, 1.0e-9])})
+"""
+
+
+def search_config(place: Path, *overrides: str, space: str = TWO_RATES) -> Config:
+    """A search of seconds; the second trial learns nothing, and is stopped."""
+    file = place / "own_space.py"
+    file.write_text(space, encoding="utf-8")
+    return config_of(
+        place,
+        f"search={{space: {file}, algorithm: grid, num_trials: 2, max_concurrent: 1, metric: held_out_loss}}",
+        "training.max_steps=12",
+        "corpus.held_out=20",
+        *overrides,
+    )
+
+
+@contextmanager
+def libraries_of_trials() -> Iterator[dict[int, set[str]]]:
+    """The shared libraries of torch in the processes of trials while the block runs, by process."""
+    found: dict[int, set[str]] = {}
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.3):
+            for process in psutil.process_iter(["cmdline"]):
+                try:
+                    if "TrialActor" in " ".join(process.info["cmdline"] or ()):
+                        maps = {Path(entry.path).name for entry in process.memory_maps()}
+                        found.setdefault(process.pid, set()).update(name for name in maps if "torch" in name)
+                except psutil.Error:
+                    continue
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    yield found
+    stop.set()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def searched(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A finished search: its place, folder, result, and the libraries of its trials' processes."""
+    place = tmp_path_factory.mktemp("search")
+    write_moses(place)
+    job = SearchJob.of(search_config(place), place)
+    with libraries_of_trials() as libraries:
+        result = job.run()
+    return {"place": place, "folder": job.folder, "result": result, "libraries": libraries}
+
+
+@pytest.mark.ray
+class TestSearch:
+    def test_one_trial_completes_and_one_is_stopped(self, searched: dict[str, Any]) -> None:
+        ledger = Ledger.read(searched["folder"])
+        assert ledger is not None
+        first, second = ledger.trials
+        assert [first.state, second.state] == ["completed", "pruned"]
+        assert [steps for steps, _ in first.reports] == [3, 6, 12]
+        assert [steps for steps, _ in second.reports] == [3]
+        assert first.reports[0][1] < second.reports[0][1]
+        assert searched["result"]["best_values"] == {"optimizer.learning_rate": 0.005}
+
+    def test_what_it_leaves(self, searched: dict[str, Any]) -> None:
+        folder: Path = searched["folder"]
+        table = pq.read_table(folder / "trials.parquet").to_pylist()
+        assert [(row["trial"], row["state"], row["optimizer.learning_rate"]) for row in table] == [
+            (1, "completed", 0.005),
+            (2, "pruned", 1e-9),
+        ]
+        best = load_config(str(folder / "best.yaml"))
+        assert (best.optimizer.learning_rate, best.output.dir) == (0.005, None)
+        names = {"optimization_history.png", "slice.png", "parallel_coordinate.png", "search.html", "result.json"}
+        assert names <= {file.name for file in folder.iterdir()}
+        page = (folder / "search.html").read_text(encoding="utf-8")
+        assert "plotly" in page.lower()
+        assert 'src="http' not in page
+
+    def test_a_stopped_trial_gives_back_workers_and_disk(self, searched: dict[str, Any]) -> None:
+        import ray
+        from ray.util import placement_group_table
+
+        whole = ray.cluster_resources()["CPU"]
+        wait_until(lambda: ray.available_resources().get("CPU", 0) == whole, 30)
+        assert {group["state"] for group in placement_group_table().values()} <= {"REMOVED"}
+        trials = searched["folder"] / "trials"
+        assert not list(trials.glob("*/*/checkpoints"))
+        assert [file.parent.parent.parent.name for file in trials.glob("*/*/model/config.json")] == ["0001"]
+
+    def test_the_process_of_a_trial_is_light(self, searched: dict[str, Any]) -> None:
+        assert len(searched["libraries"]) == 2
+        assert set().union(*searched["libraries"].values()) == set()
+
+    def test_mlflow(self, searched: dict[str, Any]) -> None:
+        client = MlflowClient(f"sqlite:///{searched['place'] / 'home' / 'mlflow.db'}")
+        parent = client.get_run(searched["result"]["mlflow_run_id"])
+        children = client.search_runs(
+            [parent.info.experiment_id],
+            f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'",
+            order_by=["attributes.start_time"],
+        )
+        assert (parent.info.status, parent.data.tags["kind"]) == ("FINISHED", "search")
+        assert parent.data.params["space.optimizer.learning_rate"] == "0.005 | 1e-09"
+        assert [child.info.status for child in children] == ["FINISHED", "KILLED"]
+        assert [child.data.tags["state"] for child in children] == ["completed", "pruned"]
+        assert [child.data.tags["best"] for child in children] == ["true", "false"]
+        assert [child.data.params["optimizer.learning_rate"] for child in children] == ["0.005", "1e-09"]
+        for child, last in zip(children, (12, 3), strict=True):
+            losses = [entry.step for entry in client.get_metric_history(child.info.run_id, "loss")]
+            assert losses == list(range(1, len(losses) + 1))
+            assert len(losses) >= last
+            held_out = client.get_metric_history(child.info.run_id, "held_out_after/multilingual_loss")
+            assert [entry.step for entry in held_out] == [3, 6, 12][: len(held_out)]
+            assert held_out[-1].step == last
+        files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+        assert {"trials.parquet", "best.yaml", "search.html", "slice.png", "optimization_history.png"} <= files
+        version = client.get_model_version_by_alias("weam-ray-bundled", "champion")
+        assert (version.run_id, version.tags["metric"]) == (children[0].info.run_id, "held_out_loss")
+
+    def test_the_same_command_again_says_what_is_there(
+        self, searched: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        job = SearchJob.of(search_config(searched["place"]), searched["place"])
+        assert job.run() == searched["result"]
+        said = capsys.readouterr().out
+        assert "This search is finished" in said
+        assert said.splitlines()[-1].endswith(f"/runs/{searched['result']['mlflow_run_id']}")
+
+    def test_the_champion_loads_in_a_fresh_process(self, searched: dict[str, Any]) -> None:
+        script = (
+            "import mlflow\n"
+            f"mlflow.set_tracking_uri('sqlite:///{searched['place'] / 'home' / 'mlflow.db'}')\n"
+            f"fill = mlflow.transformers.load_model({searched['result']['champion']!r})\n"
+            "print(len(fill('the [MASK] sees the dog')))\n"
+        )
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.strip() == "5"
+
+
+class TestRefusals:
+    """What is refused before anything runs."""
+
+    @pytest.fixture(autouse=True)
+    def corpus(self, tmp_path: Path) -> None:
+        write_moses(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("overrides", "message"),
+        [
+            (["corpus.held_out=0"], "compares trials on held-out pairs, and there are none"),
+            (["search.num_trials=3"], r"search\.num_trials=3: the grid of .*own_space\.py has 2 points"),
+            (["search.space=nowhere"], "--space nowhere: neither a file nor one of"),
+            (["search.metric=loss"], r"search\.metric: .*'retrieval' or 'held_out_loss'"),
+            (["search.num_trials=0"], r"search\.num_trials: .*greater than or equal to 1"),
+        ],
+    )
+    def test_settings(self, tmp_path: Path, overrides: list[str], message: str) -> None:
+        with pytest.raises(UserError, match=message):
+            SearchJob.of(search_config(tmp_path, *overrides), tmp_path)
+
+    def test_a_folder_with_something_else(self, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "notes.txt").write_text("mine", encoding="utf-8")
+        with pytest.raises(UserError, match="is not empty and holds no search"):
+            SearchJob.of(search_config(tmp_path, f"output.dir={tmp_path / 'out'}"), tmp_path)
+
+    def test_a_folder_with_another_search(self, tmp_path: Path) -> None:
+        given = f"output.dir={tmp_path / 'out'}"
+        SearchJob.of(search_config(tmp_path, given), tmp_path).ledger.save()
+        again = SearchJob.of(search_config(tmp_path, given, "search.num_trials=1"), tmp_path)
+        assert again.ledger.sessions == 0
+        for other in ("search.metric=retrieval", "objective.lambda=0.5", "training.max_steps=13"):
+            with pytest.raises(UserError, match="another space, configuration or data"):
+                SearchJob.of(search_config(tmp_path, given, other), tmp_path)
+
+    def test_fresh_takes_the_next_folder(self, tmp_path: Path) -> None:
+        config = search_config(tmp_path, f"output.dir={tmp_path / 'out'}")
+        SearchJob.of(config, tmp_path).ledger.save()
+        assert SearchJob.of(config, tmp_path, fresh=True).folder == tmp_path / "out-2"
+
+    @pytest.mark.ray
+    def test_workers_that_do_not_fit(self, ray_session: None, tmp_path: Path) -> None:
+        job = SearchJob.of(search_config(tmp_path, "training.num_workers=8"), tmp_path)
+        with pytest.raises(UserError, match=r"training\.num_workers=8: 8 workers of 1 CPU each do not fit"):
+            job.run()
+
+    def test_a_preview_writes_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        job = SearchJob.of(search_config(tmp_path), tmp_path)
+        job.preview()
+        assert "2 trials of 12 steps, 0 of them done; compared after 3, 6, 12 steps" in capsys.readouterr().out
+        assert not job.folder.exists()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_failed_trials(ray_session: None, tmp_path: Path) -> None:
+    """One fails and the search goes on; where all do, it ends with one sentence."""
+    write_moses(tmp_path)
+    space = TWO_RATES.replace("1.0e-9", "1.0e30")
+    job = SearchJob.of(search_config(tmp_path, "search.early_stopping=false", space=space), tmp_path)
+    result = job.run()
+    assert result["trials"] == {"completed": 1, "failed": 1}
+    (failed,) = [trial for trial in job.ledger.trials if trial.state == "failed"]
+    assert "not a finite number" in failed.message
+    client = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}")
+    assert failed.mlflow_run_id is not None
+    run = client.get_run(failed.mlflow_run_id)
+    assert (run.info.status, run.data.tags["state"]) == ("FAILED", "failed")
+    assert "not a finite number" in run.data.tags["message"]
+
+    space = space.replace("0.005", "2.0e30")
+    job = SearchJob.of(search_config(tmp_path, "search.early_stopping=false", space=space), tmp_path)
+    with pytest.raises(UserError, match=r"All 2 trials of the search failed; trial 1: Step \d+: the loss is"):
+        job.run()
+    states = json.loads((job.folder / "state.json").read_text(encoding="utf-8"))["trials"]
+    assert [trial["state"] for trial in states] == ["failed", "failed"]
+    parent = client.get_run(job.ledger.mlflow_run_id or "")
+    assert parent.info.status == "FAILED"
