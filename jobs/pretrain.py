@@ -10,7 +10,7 @@ from weam_ray.preview import print_preview
 
 
 def pretrain(arguments: Sequence[str]) -> None:
-    options = cli.parser(__doc__ or "").parse_args(arguments)
+    options = cli.parser(__doc__ or "").parse_intermixed_args(arguments)
     config = load_config(options.config, options.overrides)
     checkout = Path(__file__).resolve().parents[1]
     if options.dry_run:

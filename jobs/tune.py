@@ -13,7 +13,7 @@ def tune(arguments: Sequence[str]) -> None:
     parser.add_argument("--space", metavar="FILE|NAME", help="what is searched; search.space")
     parser.add_argument("--num-trials", type=int, metavar="N", help="search.num_trials")
     parser.add_argument("--max-concurrent", type=int, metavar="N", help="trials at once; search.max_concurrent")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     given = {
         "space": options.space,
         "num_trials": options.num_trials,

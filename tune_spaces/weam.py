@@ -8,6 +8,6 @@ def space() -> Space:
         {
             "objective.mask_probability": Uniform(low=0.1, high=0.5),
             "objective.lambda": LogUniform(low=0.1, high=10.0),
-            "optimizer.learning_rate": LogUniform(low=3e-4, high=5e-3),
+            "optimizer.learning_rate": LogUniform(low=2e-5, high=5e-3),
         }
     )
