@@ -9,7 +9,7 @@ from weam_ray.evaluation import EvaluationJob
 
 
 def evaluate(arguments: Sequence[str]) -> None:
-    options = evaluate_parser(__doc__ or "").parse_args(arguments)
+    options = evaluate_parser(__doc__ or "").parse_intermixed_args(arguments)
     if options.compare:
         compare_folders(options)
     else:

@@ -123,3 +123,13 @@ def test_the_main_job_through_the_cluster(cluster: Cluster, moses_files: tuple[P
     (run,) = (Path(cluster.environment["HOME"]) / "weam_ray" / "runs").iterdir()
     assert {"config.yaml", "losses.jsonl", "result.json", "model"} <= {path.name for path in run.iterdir()}
     assert (run.parents[1] / "mlflow.db").is_file()
+
+
+@pytest.mark.slow
+def test_a_search_through_the_cluster(cluster: Cluster, moses_files: tuple[Path, Path]) -> None:
+    overrides = [entry for entry in tiny_overrides(Path("unused"), moses_files) if not entry.startswith("home=")]
+    arguments = ["--space", "smoke", "--num-trials", "2", "corpus.held_out=20", *overrides]
+    done = cluster.submit(*arguments, script="jobs/tune.py")
+    assert done.returncode == 0, done.stdout[-3000:]
+    (folder,) = (Path(cluster.environment["HOME"]) / "weam_ray" / "runs").glob("search-*")
+    assert {"trials.parquet", "best.yaml", "result.json", "search.html"} <= {path.name for path in folder.iterdir()}

@@ -92,7 +92,8 @@ def write_plots(ledger: Ledger, space: Space, metric: str, folder: Path) -> list
         figure.savefig(file, dpi=110, bbox_inches="tight")
         plt.close(figure)
         files.append(file)
-        page = getattr(pages, name)(study, **arguments(label))
+        page = getattr(pages, name)(study, **arguments(label.replace(", ", ",<br>")))
+        page.update_layout(legend={"orientation": "h", "y": -0.25})  # beside the plot it would take most of the width
         parts.append(to_html(page, full_html=False, include_plotlyjs=not parts))
     body = "".join(parts)
     text = (
