@@ -21,14 +21,12 @@ from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.runs import Home, run_fingerprint, unused
 from weam_ray.search.ledger import FAILED, STATE, Ledger, Trial
 from weam_ray.search.rungs import Rungs
-from weam_ray.search.settings import METRICS
+from weam_ray.search.settings import FREE, METRICS
 from weam_ray.search.space import Space, load_space, space_file
 from weam_ray.tracking import store_of, where_to_compare
 from weam_ray.train.launch import resources
 
 BEST_CONFIG, RESULT = "best.yaml", "result.json"
-# settings of a search that may change when it is gone on with
-FREE = ("space", "num_trials", "max_concurrent", "keep_models")
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,10 @@ class SearchJob:
             interrupted_by_sigterm(),
             ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus),
         ):
+            self.ledger.reread()
             concurrent = self.concurrent()
             check_shared(self.home.path)
+            check_shared(self.folder, "output.dir")
             data = run_stages(self.config, self.home.store, self.plan)
             result = self.search(data, concurrent, started)
         self.say(result)

@@ -66,6 +66,12 @@ class Ledger:
         ]
         return cls(folder=folder, trials=trials, **tree)
 
+    def reread(self) -> None:
+        """Take over what another process has written since."""
+        found = Ledger.read(self.folder)
+        if found is not None:
+            vars(self).update(vars(found))
+
     def save(self) -> None:
         tree = asdict(self)
         del tree["folder"]

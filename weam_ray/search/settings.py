@@ -22,6 +22,10 @@ METRICS = {
 }
 
 
+# may change when a search is gone on with; the space itself may not, but its file may move
+FREE = ("space", "num_trials", "max_concurrent", "keep_models")
+
+
 class SearchSection(Section):
     """A search over a space of settings. No part of it changes what one trial computes.
 

@@ -7,7 +7,7 @@ from typing import Any
 from weam_ray.pipeline import Data
 from weam_ray.pretrain import data_inputs, run_tags, tracked_parameters
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
-from weam_ray.search.settings import METRICS
+from weam_ray.search.settings import FREE, METRICS
 from weam_ray.search.space import Choice, Domain
 from weam_ray.search.trial import VALUE, Trials
 from weam_ray.tracking import NOTE, PARENT, Tracker
@@ -32,12 +32,13 @@ class SearchTracker:
             **{f"search.{key}": value for key, value in config.search.model_dump(exclude_none=True).items()},
             "training.max_steps": config.training.max_steps,
         }
-        del parameters["search.num_trials"]  # which may grow, unlike a parameter of MLflow
+        for key in FREE:  # they may change, unlike a parameter of MLflow
+            parameters.pop(f"search.{key}", None)
         tags = {"kind": "search", NOTE: self.about(), **run_tags(config, data, ledger.fingerprint, ledger.folder)}
         ledger.mlflow_run_id = self.parent.open(ledger.folder.name, known, parameters, tags)
         if ledger.mlflow_run_id != known:
             self.parent.log_datasets(data_inputs(config, data))
-        self.parent.set_tags({"num_trials": str(config.search.num_trials)})
+        self.parent.set_tags({"num_trials": str(config.search.num_trials), "space": config.search.space})
         self.children: dict[int, Tracker] = {}
         self.readers: dict[tuple[int, int], StepReader] = {}
         ledger.save()
@@ -70,6 +71,8 @@ class SearchTracker:
         trial.mlflow_run_id = child.open(f"trial-{trial.number:04d}", known, tracked_parameters(config), tags)
         if trial.mlflow_run_id != known:
             child.log_datasets(data_inputs(config, self.data))
+        else:
+            child.set_tags({"state": trial.state})
         self.ledger.save()
 
     def follow(self, trial: Trial) -> None:
