@@ -31,9 +31,9 @@ def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistributi
     return {key: distribution(domain) for key, domain in space.domains.items()}
 
 
-def sampler(search: SearchSection, done: int) -> optuna.samplers.BaseSampler:
-    """Of a search that has `done` trials behind it; it chooses by those and by the seed."""
-    seed = search.seed * 100_003 + done
+def sampler(search: SearchSection, begun: int) -> optuna.samplers.BaseSampler:
+    """Of one choice, after `begun` others: by the seed, and by how these went."""
+    seed = search.seed * 100_003 + begun
     if search.algorithm != "tpe":
         return optuna.samplers.RandomSampler(seed=seed)
     first = min(RANDOM_FIRST, max(2, search.num_trials // 3))
@@ -61,7 +61,7 @@ class LedgerSearch(OptunaSearch):
 
     def __init__(self, space: Space, ledger: Ledger, search: SearchSection, rungs: Rungs) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.ledger, self.whole = ledger, rungs.whole
+        self.search, self.ledger, self.whole = search, ledger, rungs.whole
         self.numbers: dict[str, int] = {}
         first = [trial.values for trial in ledger.unfinished()]
         if search.algorithm == "grid":
@@ -72,18 +72,23 @@ class LedgerSearch(OptunaSearch):
             metric=VALUE,
             mode=METRICS[search.metric].mode,
             points_to_evaluate=first or None,
-            sampler=sampler(search, len(ledger.ended())),
+            sampler=sampler(search, len(ledger.trials)),
         )
         for trial in ledger.ended():
             self._ot_study.add_trial(optuna_trial(trial, space))
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         if trial_id not in self.numbers:
+            self._ot_study.sampler = sampler(self.search, len(self.ledger.trials))
             values: dict[str, Value] = super().suggest(trial_id)
             busy = {number for own, number in self.numbers.items() if own not in self._completed_trials}
             self.numbers[trial_id] = self.ledger.begin(values, busy).number
         trial = self.ledger.of(self.numbers[trial_id])
         return {"number": trial.number, "values": trial.values, "steps": trial.steps}
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """By steps, as those of earlier sessions are known."""
+        super().on_trial_result(trial_id, {**result, "training_iteration": result[STEPS]})
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A trial that was stopped early is pruned for Optuna too: its last value is an intermediate one."""
