@@ -1,5 +1,7 @@
 """A search as tables and pictures: how it went on, what each setting did, and which settings mattered."""
 
+import html
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from weam_ray.search.settings import METRICS
 from weam_ray.search.space import Space
 
 TABLE, PAGE = "trials.parquet", "search.html"
+COUNTED = "These plots count trials from 0; everywhere else the first is trial 1."
 
 
 def write_table(ledger: Ledger, space: Space, file: Path) -> Path:
@@ -80,6 +83,7 @@ def write_plots(ledger: Ledger, space: Space, metric: str, folder: Path) -> list
     study = study_of(ledger, space, metric)
     files: list[Path] = []
     parts: list[str] = []
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # Optuna's word for all of its pictures
     for name, arguments in plots(study).items():
         draw: Callable[..., Any] = getattr(pictures, name)
         axes = draw(study, **arguments(label))
@@ -95,10 +99,8 @@ def write_plots(ledger: Ledger, space: Space, metric: str, folder: Path) -> list
         page = getattr(pages, name)(study, **arguments(label.replace(", ", ",<br>")))
         page.update_layout(legend={"orientation": "h", "y": -0.25})  # beside the plot it would take most of the width
         parts.append(to_html(page, full_html=False, include_plotlyjs=not parts))
-    body = "".join(parts)
-    text = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{folder.name}</title><body>{body}</body></html>\n'
-    )
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(folder.name)}</title>'
+    text = f"{head}<body><p>{COUNTED}</p>{''.join(parts)}</body></html>\n"
     (folder / PAGE).write_text(text, encoding="utf-8")
     return [*files, folder / PAGE]
 
