@@ -55,10 +55,15 @@ class Training:
 def take_turns(first: Training, second: Training, steps: int, block: int) -> None:
     """Let two trainings that have been started do `steps` steps each, `block` at a time."""
     try:
-        for training in (first, second):
-            training.wait(1)
-        first.halt()
-        second.halt()
+        begun_by = time.monotonic() + START_SECONDS
+        begin = [first, second]
+        while begin:  # one is ready long before the other, and waits
+            for training in [own for own in begin if own.steps]:
+                training.halt()
+                begin.remove(training)
+            if time.monotonic() > begun_by:
+                raise RuntimeError(f"{begin[0].file}: no step after {START_SECONDS:.0f} s")
+            time.sleep(POLL_SECONDS)
         while min(first.steps, second.steps) < steps:
             for training in (first, second):
                 training.go_on()
