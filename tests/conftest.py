@@ -12,12 +12,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 from hypothesis import settings
 
 from tests.main_job import tiny_overrides, write_moses
-from weam_ray.cluster import quiet_environment, ray_cluster
+from weam_ray.cluster import quiet_environment, ray_cluster, use_loopback
 from weam_ray.config import Config, TokenizerSection, load_config
 from weam_ray.encode.tokenizer import train_wordpiece
 from weam_ray.folder import Folder
 
 quiet_environment()
+use_loopback()
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 

@@ -42,6 +42,14 @@ def quiet_environment() -> None:
         os.environ.setdefault(key, value)
 
 
+def use_loopback() -> None:
+    """Have a cluster of this machine's own listen on 127.0.0.1 only; Ray reads this when it is imported."""
+    late = "ray" in sys.modules and any(key not in os.environ for key in LOOPBACK_ENVIRONMENT)
+    assert not late, "ray was imported before the address of its cluster was chosen, and would listen everywhere"
+    for key, value in LOCAL_ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+
+
 @contextmanager
 def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
     """Join the cluster of RAY_ADDRESS or of the setting; `local` starts one on 127.0.0.1 and ends it afterwards.
@@ -52,8 +60,7 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
     quiet_environment()
     address = os.environ.get("RAY_ADDRESS") or address
     if address == "local":
-        for key, value in LOCAL_ENVIRONMENT.items():
-            os.environ.setdefault(key, value)
+        use_loopback()
     import ray
 
     if ray.is_initialized():
