@@ -10,14 +10,15 @@ from weam_ray.search.ledger import Ledger
 from weam_ray.search.searcher import LedgerSearch, scheduler
 from weam_ray.search.trial import TrialActor, Trials
 
+NOTHING = {"node:__internal_head__": 0.001}  # what the head node has for Ray's own: Tune will not have it empty
 OWN = ".tune"  # Tune's own files, of one session: the ledger is what a search goes on from
 
 
 def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) -> None:
     """Run trials until `search.num_trials` have ended, `concurrent` at once.
 
-    A trial's own process only waits for its workers, which Ray Train places by themselves; it reserves next to nothing,
-    or two trials on two cores would wait for each other for ever.
+    A trial's own process only waits for its workers, which Ray Train places by themselves. It reserves no part of a
+    core, however small: workers that need all cores would wait for it for ever.
     """
     search = trials.config.search
     left = search.num_trials - len(ledger.ended())
@@ -28,7 +29,7 @@ def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) 
     shutil.rmtree(own, ignore_errors=True)
 
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(TrialActor, trials=trials), {"CPU": 0.001}),
+        tune.with_resources(tune.with_parameters(TrialActor, trials=trials), tune.PlacementGroupFactory([NOTHING])),
         tune_config=tune.TuneConfig(
             search_alg=LedgerSearch(trials.space, ledger, search, trials.rungs),
             scheduler=scheduler(search, ledger, trials.rungs),
