@@ -70,8 +70,9 @@ def test_its_own_settings_of_the_optimizer(ray_session: None, place: Path) -> No
     assert losses(other)[12:] != pytest.approx(losses(whole)[12:], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
-@pytest.mark.parametrize("stage", [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stage", [1, 2, 3])
 def test_weights_alone_from_two_workers_to_one(ray_session: None, place: Path, stage: int) -> None:
     """What the two held in parts is put together: the next loss is that of the run of two, then new moments of Adam."""
     whole = run(place, *TWO, f"training.zero_stage={stage}")

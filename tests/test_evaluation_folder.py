@@ -67,6 +67,7 @@ def test_something_else(lab: Path, tmp_path: Path) -> None:
         job(lab, str(tmp_path), *TASKS).execute()
 
 
+@pytest.mark.slow
 def test_fewer_and_more_tasks_and_seeds(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is done is not done again, and the result has what was asked for."""
 

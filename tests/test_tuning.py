@@ -22,6 +22,8 @@ from weam_ray.errors import UserError
 from weam_ray.search.ledger import Ledger
 from weam_ray.tuning import SearchJob
 
+CORES = psutil.cpu_count()  # a worker that needs all of them: no part of one is left for the trial's own process
+
 TWO_RATES = """
 from weam_ray.search.space import Choice, Space
 
@@ -38,6 +40,7 @@ def search_config(place: Path, *overrides: str, space: str = TWO_RATES) -> Confi
         place,
         f"search={{space: {file}, algorithm: grid, num_trials: 2, max_concurrent: 1, metric: held_out_loss}}",
         "training.max_steps=12",
+        f"training.threads_per_worker={CORES}",
         "corpus.held_out=20",
         *overrides,
     )
@@ -154,6 +157,7 @@ class TestSearch:
         assert "This search is finished" in said
         assert f"/runs/{searched['result']['mlflow_run_id']}" in said.splitlines()[-1]
 
+    @pytest.mark.slow
     def test_the_champion_loads_in_a_fresh_process(self, searched: dict[str, Any]) -> None:
         script = (
             "import mlflow\n"
@@ -212,7 +216,7 @@ class TestRefusals:
 
     @pytest.mark.ray
     def test_workers_that_do_not_fit(self, ray_session: None, tmp_path: Path) -> None:
-        job = SearchJob.of(search_config(tmp_path, "training.num_workers=8"), tmp_path)
+        job = SearchJob.of(search_config(tmp_path, "training.num_workers=8", "training.threads_per_worker=1"), tmp_path)
         with pytest.raises(UserError, match=r"training\.num_workers=8: 8 workers of 1 CPU each do not fit"):
             job.run()
 

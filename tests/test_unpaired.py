@@ -84,6 +84,7 @@ def test_given_links_are_of_pairs_alone(ray_session: None, place: Path) -> None:
     assert data.aligner.files("links") == []
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_base_encoder_of_unpaired_text_alone(ray_session: None, place: Path) -> None:
     job = Pretraining.of(config_of(place, "objective=mlm", pairs=False), place)
