@@ -98,10 +98,7 @@ class RunFolder:
         Raises:
             UserError: the folder holds another run, or something else.
         """
-        given = config.output.dir
-        path = Path(given).expanduser().absolute() if given else home.path / "runs" / f"{config.name}-{run[:8]}"
-        if fresh:
-            path = unused(path)
+        path = output_folder(config, home, f"{config.name}-{run[:8]}", fresh)
         folder = cls(path, run)
         if folder.read_state():
             if folder.state.fingerprint != run:
@@ -114,8 +111,8 @@ class RunFolder:
                     f"output.dir={path} holds a run of another configuration or other data "
                     f"({told or 'the data differ'}). {advice}"
                 )
-        elif path.exists() and (not path.is_dir() or any(not begun(entry.name) for entry in path.iterdir())):
-            raise UserError(f"output.dir={path} is not empty and holds no run; choose another folder.")
+        else:
+            check_free(path, "run")
         return folder
 
     def differences(self, config: Config) -> dict[str, tuple[Any, Any]]:
@@ -158,6 +155,23 @@ class RunFolder:
         with exclusive(self.path, "wait for it, or use --fresh"):
             self.read_state()  # another process may have finished it since
             yield
+
+
+def output_folder(config: Config, home: Home, name: str, fresh: bool) -> Path:
+    """Where a job's results go: `output.dir`, else a folder of the home's; `fresh`: the next that is not in use."""
+    given = config.output.dir
+    path = Path(given).expanduser().absolute() if given else home.path / "runs" / name
+    return unused(path) if fresh else path
+
+
+def check_free(path: Path, what: str) -> None:
+    """See that a folder without a state of ours has nothing in it.
+
+    Raises:
+        UserError: it has, or it is a file.
+    """
+    if path.exists() and (not path.is_dir() or any(not begun(entry.name) for entry in path.iterdir())):
+        raise UserError(f"output.dir={path} is not empty and holds no {what}; choose another folder.")
 
 
 def begun(name: str) -> bool:

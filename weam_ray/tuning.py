@@ -18,8 +18,8 @@ from weam_ray.errors import UserError
 from weam_ray.files import write_whole
 from weam_ray.lease import exclusive
 from weam_ray.pipeline import Data, StagePlan, run_stages
-from weam_ray.runs import Home, run_fingerprint, unused
-from weam_ray.search.ledger import FAILED, STATE, Ledger, Trial
+from weam_ray.runs import Home, check_free, output_folder, run_fingerprint
+from weam_ray.search.ledger import FAILED, Ledger, Trial
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.settings import FREE, METRICS
 from weam_ray.search.space import Space, load_space, space_file
@@ -222,16 +222,10 @@ def ledger_of(config: Config, home: Home, known: str, fresh: bool) -> Ledger:
     Raises:
         UserError: the folder holds another search, or something else.
     """
-    given = config.output.dir
-    path = Path(given).expanduser().absolute() if given else home.path / "runs" / f"search-{config.name}-{known[:8]}"
-    if fresh:
-        path = unused(path)
-    ledger = Ledger.read(path) if path.is_dir() and (path / STATE).is_file() else None
+    path = output_folder(config, home, f"search-{config.name}-{known[:8]}", fresh)
+    ledger = Ledger.read(path)
     if ledger is None:
-        if path.exists() and (
-            not path.is_dir() or any(not entry.name.startswith(("lease-", ".")) for entry in path.iterdir())
-        ):
-            raise UserError(f"output.dir={path} is not empty and holds no search; choose another folder.")
+        check_free(path, "search")
         return Ledger(path, known)
     if ledger.fingerprint != known:
         raise UserError(

@@ -1,5 +1,6 @@
 """Spaces: domains, what the configuration takes, grids, files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,9 @@ def test_shipped_spaces_fit_the_shipped_configurations(name: str) -> None:
         (lambda: Choice(values=[]), "at least 1"),
     ],
 )
-def test_domains_that_make_no_sense(make: object, message: str) -> None:
+def test_domains_that_make_no_sense(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        make()  # type: ignore[operator]
+        make()
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,7 @@ class Follow(Callback):
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        own = self.own(trial)
-        self.running[own.number] = time.monotonic()
-        self.tracker.start(own)
-        self.bar.write(f"trial {own.number}: {shown(own.values)}", file=None)
+        self.begin(self.own(trial))
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
         own = self.own(trial)
@@ -61,7 +58,14 @@ class Follow(Callback):
             self.tracker.follow(self.ledger.of(number))
         self.release()
 
+    def begin(self, trial: Trial) -> None:
+        self.running[trial.number] = time.monotonic()
+        self.tracker.start(trial)
+        self.bar.write(f"trial {trial.number}: {shown(trial.values)}", file=None)
+
     def end(self, trial: Trial, state: str) -> None:
+        if trial.number not in self.running:  # its process died before it could start
+            self.begin(trial)
         trial.state = state
         trial.seconds = round(trial.seconds + time.monotonic() - self.running.pop(trial.number), 1)
         self.ledger.save()

@@ -54,8 +54,8 @@ class Trials:
         seeds = {name: own + seed * 1_000 for name, own in config.seeds.model_dump().items()}
         return make_config(config.tree(), [f"seeds={json.dumps(seeds)}"])
 
-    def train(self, number: int, values: dict[str, Any]) -> None:
-        """Run the trainings of a trial that have not come to their end."""
+    def train(self, number: int, values: dict[str, Any], stopped: threading.Event) -> None:
+        """Run the trainings of a trial that have not come to their end; none begins after `stopped`."""
         config = self.configured(values)
         write_whole(self.place(number) / CONFIG, config.to_yaml())
         plan = StagePlan.of(config, self.home.source_hashes())
@@ -64,6 +64,8 @@ class Trials:
             folder = self.training(number, seed)
             if finished(folder, self.rungs.max_steps):
                 continue
+            if stopped.is_set():
+                return
             own = self.configured(values, seed)
             milestones = Milestones(self.rungs.of_training(seed), own.search.metric)
             known = fingerprint([own.result_settings(), plan.specs["encode"].fingerprint, milestones.steps])
@@ -111,14 +113,16 @@ class TrialActor(Trainable):
         """`config` has the trial's `number` and `values`, and the `steps` that were reported in earlier sessions."""
         self.trials, self.number, self.reported = trials, config["number"], config["steps"]
         self.error: Exception | None = None
+        self.stopped = threading.Event()
         trials.place(self.number).mkdir(parents=True, exist_ok=True)
+        (trials.place(self.number) / FAILURE).unlink(missing_ok=True)  # of a session that was broken off
         self.thread = threading.Thread(target=self.work, args=(config["values"],), name="trial", daemon=True)
         self.thread.start()
 
     def work(self, values: dict[str, Any]) -> None:
         """Train; a failure leaves its message in the trial's folder."""
         try:
-            self.trials.train(self.number, values)
+            self.trials.train(self.number, values, self.stopped)
         except Exception as error:
             self.error = error
             message = " ".join(str(error).split()) or type(error).__name__
@@ -135,15 +139,18 @@ class TrialActor(Trainable):
                     return {STEPS: steps, VALUE: value, "done": steps == whole}
             if not alive:
                 raise self.error or RuntimeError("the training was stopped before its end")
-            time.sleep(POLL_SECONDS)
+            self.stopped.wait(POLL_SECONDS)
 
     def cleanup(self) -> None:
         """End what still runs; workers are free when this returns."""
-        for seed in range(self.trials.rungs.num_seeds):
-            folder = self.trials.training(self.number, seed)
-            if self.thread.is_alive() and folder.is_dir() and not finished(folder, self.trials.rungs.max_steps):
-                abandon(folder)
-        self.thread.join(END_SECONDS)
+        self.stopped.set()
+        deadline = time.monotonic() + END_SECONDS
+        while self.thread.is_alive() and time.monotonic() < deadline:
+            for seed in range(self.trials.rungs.num_seeds):  # again, since a training that just begins forgets it
+                folder = self.trials.training(self.number, seed)
+                if folder.is_dir() and not finished(folder, self.trials.rungs.max_steps):
+                    abandon(folder)
+            self.thread.join(POLL_SECONDS)
 
 
 def release(folder: Path, with_models: bool) -> None:

@@ -1,0 +1,110 @@
+"""A trial without Ray: what its files report, and how it is ended."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import wait_until
+from weam_ray.config import load_config
+from weam_ray.runs import Home
+from weam_ray.search.rungs import Rungs
+from weam_ray.search.space import Choice, Space
+from weam_ray.search.trial import FAILURE, STEPS, VALUE, TrialActor, Trials
+from weam_ray.train.launch import ABANDONED, STOP
+from weam_ray.train.milestones import HELD_OUT
+
+SPACE = Space.of({"objective.lambda": Choice(values=[0.5, 1.0])})
+
+
+def trials(folder: Path, kind: type[Trials] = Trials) -> Trials:
+    """Of two trainings of ten steps each."""
+    config = load_config("bundled", [f"home={folder}"])
+    return kind(config, SPACE, Home.of(config, folder), folder, Rungs(10, 2, 5, 2))
+
+
+def train_to(own: Trials, seed: int, values: dict[int, float], model: bool) -> None:
+    """What a training leaves that was measured after some steps."""
+    folder = own.training(1, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"step": step, "value": value, "figures": {}}) for step, value in values.items()]
+    (folder / HELD_OUT).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    if model:
+        (folder / "model").mkdir()
+        (folder / "model" / "config.json").write_text("{}", encoding="utf-8")
+
+
+def test_reports_are_means_over_the_trainings_that_have_begun(tmp_path: Path) -> None:
+    own = trials(tmp_path)
+    assert list(own.reports(1)) == []
+    train_to(own, 0, {5: 0.2, 10: 0.4}, model=False)
+    assert list(own.reports(1)) == [(5, 0.2)]  # the end counts when the model is there
+    train_to(own, 0, {5: 0.2, 10: 0.4}, model=True)
+    train_to(own, 1, {5: 0.6}, model=False)
+    assert list(own.reports(1)) == [(5, 0.2), (10, 0.4), (15, 0.5)]
+    train_to(own, 1, {5: 0.6, 10: 0.8}, model=True)
+    assert list(own.reports(1)) == [(5, 0.2), (10, 0.4), (15, 0.5), (20, pytest.approx(0.6))]
+
+
+def test_trainings_differ_in_their_seeds_alone(tmp_path: Path) -> None:
+    own = trials(tmp_path)
+    first, second = (own.configured({"objective.lambda": 0.5}, seed) for seed in (0, 1))
+    assert first.objective.lambda_ == 0.5
+    assert vars(second.seeds) == {name: value + 1000 for name, value in vars(first.seeds).items()}
+    assert second.model_copy(update={"seeds": first.seeds}) == first
+
+
+class Forgetful(Trials):
+    """Its training deletes the first wish to end, as one does that has just begun; then it heeds it."""
+
+    def train(self, number: int, values: dict[str, Any], stopped: threading.Event) -> None:
+        folder = self.training(number, 1)
+        folder.mkdir(parents=True)
+        for _ in range(2):
+            wait_until((folder / STOP).exists, 30)
+            assert (folder / ABANDONED).exists()
+            (folder / STOP).unlink()
+
+
+class Failing(Trials):
+    def train(self, number: int, values: dict[str, Any], stopped: threading.Event) -> None:
+        raise ValueError("lambda is\ntoo large")
+
+
+def actor(own: Trials, steps: int = 0) -> TrialActor:
+    made: TrialActor = TrialActor.__new__(TrialActor)
+    made.setup({"number": 1, "values": {"objective.lambda": 0.5}, "steps": steps}, own)
+    return made
+
+
+def test_a_training_that_just_begins_is_asked_to_end_again(tmp_path: Path) -> None:
+    own = actor(trials(tmp_path, Forgetful))
+    wait_until(own.trials.training(1, 1).is_dir, 30)
+    own.cleanup()
+    assert not own.thread.is_alive()
+    assert own.error is None
+
+
+def test_a_failure_leaves_its_message(tmp_path: Path) -> None:
+    own = actor(trials(tmp_path, Failing))
+    with pytest.raises(ValueError, match="too large"):
+        own.step()
+    assert (own.trials.place(1) / FAILURE).read_text(encoding="utf-8") == "lambda is too large"
+
+
+class Done(Trials):
+    def train(self, number: int, values: dict[str, Any], stopped: threading.Event) -> None:
+        for seed in (0, 1):
+            train_to(self, seed, {5: 0.2, 10: 0.4}, model=True)
+
+
+@pytest.mark.parametrize(("known", "expected"), [(0, [5, 10, 15, 20]), (10, [15, 20]), (20, [20])])
+def test_reports_of_earlier_sessions_do_not_come_again(tmp_path: Path, known: int, expected: list[int]) -> None:
+    own = actor(trials(tmp_path, Done), known)
+    own.thread.join(30)
+    results = [own.step() for _ in expected]
+    assert [result[STEPS] for result in results] == expected
+    assert [result["done"] for result in results] == [step == 20 for step in expected]
+    assert results[-1][VALUE] == pytest.approx(0.4)
