@@ -101,8 +101,8 @@ class SearchJob:
         started = time.monotonic()
         with (
             exclusive(self.folder, "wait for it, or use --fresh"),
-            interrupted_by_sigterm(),
             ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus),
+            interrupted_by_sigterm(),  # after Ray, which sets a handler of its own
         ):
             self.ledger.reread()
             concurrent = self.concurrent()
