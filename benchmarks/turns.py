@@ -7,7 +7,7 @@ import psutil
 
 from weam_ray.train.log import TIMINGS
 
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.02
 START_SECONDS = 300.0
 
 
