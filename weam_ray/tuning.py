@@ -205,9 +205,10 @@ class SearchJob:
         return make_config(config.tree(), [f"name={config.name}-best", "output.dir=null"])
 
     def say(self, result: dict[str, Any]) -> None:
-        from weam_ray.report.search import TABLE, print_trials
+        from weam_ray.report.search import TABLE, print_phases, print_trials
 
         print_trials(self.ledger, self.space, self.config.search.metric)
+        print_phases(self.ledger)
         uri = store_of(self.config.tracking.uri, self.home.path)
         print(f"Best model: {result['champion']} (mlflow.transformers.load_model), {result['model']}")
         print(f"Train it again: python jobs/pretrain.py --config {self.folder / BEST_CONFIG}")

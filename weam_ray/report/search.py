@@ -16,13 +16,17 @@ from weam_ray.search.ledger import COMPLETED, Ledger, Trial
 from weam_ray.search.searcher import optuna_trial
 from weam_ray.search.settings import METRICS
 from weam_ray.search.space import Space
+from weam_ray.train.phases import NAMES as PHASES
+from weam_ray.train.phases import STEPS
 
 TABLE, PAGE = "trials.parquet", "search.html"
 COUNTED = "These plots count trials from 0; everywhere else the first is trial 1."
 
 
 def write_table(ledger: Ledger, space: Space, file: Path) -> Path:
-    """A row a trial: `trial`, `state`, `value`, `steps`, `seconds`, the searched keys, `message`, `mlflow_run_id`."""
+    """A row a trial: `trial`, `state`, `value`, `steps`, `seconds` and those of each phase, the searched keys,
+    `message`, `mlflow_run_id`.
+    """
     trials = ledger.trials
     columns: dict[str, list[Any]] = {
         "trial": [trial.number for trial in trials],
@@ -30,6 +34,7 @@ def write_table(ledger: Ledger, space: Space, file: Path) -> Path:
         "value": [trial.value for trial in trials],
         "steps": [trial.steps for trial in trials],
         "seconds": [trial.seconds for trial in trials],
+        **{f"seconds_{name}": [trial.phases.get(name, 0.0) for trial in trials] for name in PHASES},
         **{key: uniform([trial.values[key] for trial in trials]) for key in space.domains},
         "message": [trial.message for trial in trials],
         "mlflow_run_id": [trial.mlflow_run_id for trial in trials],
@@ -53,6 +58,19 @@ def print_trials(ledger: Ledger, space: Space, metric: str) -> None:
         value = "" if trial.value is None else f"{trial.value:.4f}"
         searched = [cell(trial.values[key]) for key in space.domains]
         table.add_row(str(trial.number), trial.state, value, f"{trial.steps:,}", f"{trial.seconds:.0f}", *searched)
+    Console().print(table)
+
+
+def print_phases(ledger: Ledger) -> None:
+    """What the seconds of the trials went into; `around` is outside of their trainings, `rest` all but the steps."""
+    table = Table(title="Seconds of the trials")
+    for column in ("trial", "state", *PHASES, "around", "all", "rest"):
+        table.add_column(column.replace("_", " "), justify="left" if column == "state" else "right")
+    for trial in ledger.trials:
+        parts = [trial.phases.get(name, 0.0) for name in PHASES]
+        rest = trial.seconds - trial.phases.get(STEPS, 0.0)
+        figures = [*parts, trial.around, trial.seconds, rest]
+        table.add_row(str(trial.number), trial.state, *(f"{seconds:.1f}" for seconds in figures))
     Console().print(table)
 
 

@@ -19,7 +19,7 @@ class Follow(Callback):
 
     def __init__(self, trials: Trials, ledger: Ledger, tracker: SearchTracker) -> None:
         self.trials, self.ledger, self.tracker = trials, ledger, tracker
-        self.running: dict[int, float] = {}
+        self.running: set[int] = set()
         self.polled = 0.0
         total = trials.config.search.num_trials
         self.bar = tqdm(total=total, initial=len(ledger.ended()), desc="trials", mininterval=5.0)
@@ -59,7 +59,7 @@ class Follow(Callback):
         self.release()
 
     def begin(self, trial: Trial) -> None:
-        self.running[trial.number] = time.monotonic()
+        self.running.add(trial.number)
         self.tracker.start(trial)
         self.bar.write(f"trial {trial.number}: {shown(trial.values)}", file=None)
 
@@ -67,7 +67,8 @@ class Follow(Callback):
         if trial.number not in self.running:  # its process died before it could start
             self.begin(trial)
         trial.state = state
-        trial.seconds = round(trial.seconds + time.monotonic() - self.running.pop(trial.number), 1)
+        self.running.remove(trial.number)
+        self.clock(trial)
         self.ledger.save()
         self.tracker.end(trial)
         self.release()
@@ -85,11 +86,15 @@ class Follow(Callback):
 
     def interrupt(self) -> None:
         """The session ends before its trials do."""
-        for number, started in self.running.items():
-            trial = self.ledger.of(number)
-            trial.seconds = round(trial.seconds + time.monotonic() - started, 1)
+        for number in self.running:
+            self.clock(self.ledger.of(number))
         self.ledger.save()
         self.tracker.interrupt()
+
+    def clock(self, trial: Trial) -> None:
+        """Take down what a trial's time went into."""
+        self.ledger.clock(trial.number)
+        trial.phases = self.trials.phases(trial.number)
 
     def own(self, trial: Any) -> Trial:
         """Our trial of one of Tune's."""

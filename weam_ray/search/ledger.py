@@ -1,6 +1,7 @@
 """What a search knows of its trials: one state, readable by a person, written before and after anything happens."""
 
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ STATE = "state.json"
 
 @dataclass
 class Trial:
-    """One configuration; `reports` are [steps done by all its trainings, mean held-out value] by rising steps."""
+    """One configuration; `reports` are [steps done by all its trainings, mean held-out value] by rising steps.
+
+    `seconds` are those from its choice to its end, over all sessions; `phases` those of its trainings, by phase.
+    """
 
     number: int
     values: dict[str, Value]
@@ -22,12 +26,18 @@ class Trial:
     reports: list[tuple[int, float]] = field(default_factory=list)
     message: str = ""
     seconds: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
     mlflow_run_id: str | None = None
 
     @property
     def value(self) -> float | None:
         """The last held-out value; None where there is none."""
         return self.reports[-1][1] if self.reports else None
+
+    @property
+    def around(self) -> float:
+        """The seconds outside of its trainings: its own process, and the wait for reports."""
+        return max(0.0, round(self.seconds - sum(self.phases.values()), 3))
 
     @property
     def steps(self) -> int:
@@ -53,6 +63,7 @@ class Ledger:
     mlflow_run_id: str | None = None
     champion: str | None = None
     trials: list[Trial] = field(default_factory=list)
+    begun: dict[int, float] = field(default_factory=dict)  # by the clock of this process, of the trials that run in it
 
     @classmethod
     def read(cls, folder: Path) -> "Ledger | None":
@@ -74,7 +85,7 @@ class Ledger:
 
     def save(self) -> None:
         tree = asdict(self)
-        del tree["folder"]
+        del tree["folder"], tree["begun"]
         write_whole(self.folder / STATE, json.dumps(tree, indent=1))
 
     def begin(self, values: dict[str, Value], busy: set[int]) -> Trial:
@@ -83,13 +94,19 @@ class Ledger:
         Args:
             busy: numbers of trials that are running now.
         """
-        for trial in self.unfinished():
-            if trial.number not in busy and trial.values == values:
-                return trial
-        trial = Trial(len(self.trials) + 1, values)
-        self.trials.append(trial)
-        self.save()
+        known = (own for own in self.unfinished() if own.number not in busy and own.values == values)
+        trial = next(known, None)
+        if trial is None:
+            trial = Trial(len(self.trials) + 1, values)
+            self.trials.append(trial)
+            self.save()
+        self.begun[trial.number] = time.monotonic()
         return trial
+
+    def clock(self, number: int) -> None:
+        """Add to a trial's seconds those since it was begun in this session."""
+        trial = self.of(number)
+        trial.seconds = round(trial.seconds + time.monotonic() - self.begun.pop(number), 1)
 
     def of(self, number: int) -> Trial:
         return self.trials[number - 1]

@@ -20,6 +20,7 @@ from weam_ray.pipeline import StagePlan, run_stages
 from weam_ray.runs import Home
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space
+from weam_ray.train import phases
 from weam_ray.train.launch import TrainingJob, abandon, launch
 from weam_ray.train.log import read_steps
 from weam_ray.train.milestones import HELD_OUT, Milestones
@@ -73,6 +74,14 @@ class Trials:
             job = TrainingJob(own, data, folder, known, f"{self.folder.name}/{number}/{seed + 1}", milestones)
             if not launch(job):
                 return
+
+    def phases(self, number: int) -> dict[str, float]:
+        """Seconds of all trainings of a trial by phase."""
+        found = dict.fromkeys(phases.NAMES, 0.0)
+        for seed in range(self.rungs.num_seeds):
+            for name, seconds in phases.seconds_of(self.training(number, seed)).items():
+                found[name] = round(found[name] + seconds, 3)
+        return found
 
     def reports(self, number: int) -> Iterator[tuple[int, float]]:
         """Steps and values of a trial so far, from its files.

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from weam_ray.errors import UserError
 from weam_ray.memory import keep_memory
 from weam_ray.metrics import step_done
 from weam_ray.pipeline import Data
-from weam_ray.train import checkpoint
+from weam_ray.train import checkpoint, phases
 from weam_ray.train.milestones import Measurer, Milestones
 
 MISTAKE, STOP, ABANDONED = "mistake.txt", "stop", "abandoned"
@@ -62,6 +62,7 @@ def launch(job: TrainingJob) -> bool:
     from weam_ray.train.process_group import ProcessGroupConfig
 
     training = job.config.training
+    phases.begin(job.folder, phases.WORKERS)
     for name in (STOP, ABANDONED):
         (job.folder / name).unlink(missing_ok=True)
     (job.folder / MISTAKE).write_text(" " * MISTAKE_BYTES, encoding="utf-8")  # a full disk must have room for it
@@ -90,6 +91,8 @@ def launch(job: TrainingJob) -> bool:
         if checkpoint.disk_is_full(RuntimeError(root_cause(error)), job.folder):
             raise UserError(checkpoint.full_disk(job.storage)) from None
         raise RuntimeError(f"Training failed: {root_cause(error)}") from error
+    finally:
+        phases.begin(job.folder, phases.NOTHING)
     mistake = (job.folder / MISTAKE).read_text(encoding="utf-8").strip()
     if mistake:
         raise UserError(mistake)
@@ -133,15 +136,25 @@ def train_worker(settings: dict[str, Any]) -> None:
     import ray.train
 
     job: TrainingJob = settings["job"]
+    first = ray.train.get_context().get_world_rank() == 0
+
+    def phase(name: str) -> None:
+        if first:
+            phases.begin(job.folder, name)
+
+    phase(phases.ENGINE)
     try:
-        run_worker(job)
+        run_worker(job, phase)
     except UserError as error:
-        if ray.train.get_context().get_world_rank() == 0:
+        if first:
             with (job.folder / MISTAKE).open("r+", encoding="utf-8") as file:
                 file.write(str(error))
+    finally:
+        phase(phases.RELEASE)
 
 
-def run_worker(job: TrainingJob) -> None:
+def run_worker(job: TrainingJob, phase: Callable[[str], None]) -> None:
+    """`phase` notes what begins."""
     import ray.train
     import torch
 
@@ -189,8 +202,10 @@ def run_worker(job: TrainingJob) -> None:
         if unwritten:
             raise unwritten[0]
 
-    measure = Measurer(job, engine, model.config, tokenizer, done)
-    save = Saver(engine, job.storage, attempt, config, job.fingerprint, num_parameters, check, measure, abandoned)
+    measure = Measurer(job, engine, model.config, tokenizer, done, phase)
+    save = Saver(
+        engine, job.storage, attempt, config, job.fingerprint, num_parameters, check, measure, abandoned, phase
+    )
     also = frozenset(job.milestones.steps if job.milestones else ())
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
@@ -198,12 +213,14 @@ def run_worker(job: TrainingJob) -> None:
     batches = Batches(rows, plan, collate, config.training.micro_batch_size, rank, world_size)
     try:
         steps = batches.steps(done, config.training.max_steps)
+        phase(phases.STEPS)
         last = train(engine, config, steps, done, record, save, stop, also)
     finally:
         if log is not None:
             log.close()
     if last < config.training.max_steps:
         return
+    phase(phases.EXPORT)
     weights = engine.full_weights()
     if weights is not None:
         export(weights, model.config, tokenizer, job.folder / "model")

@@ -1,11 +1,13 @@
 """Held-out figures in the middle of training, after given steps: what a search compares and stops trials by."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from weam_ray.files import write_whole
+from weam_ray.train import phases
 from weam_ray.train.log import cut, read_steps
 
 HELD_OUT = "held_out.jsonl"
@@ -25,9 +27,12 @@ class Measurer:
     A line of `held_out.jsonl` has the `step`, the `value` that is compared, and the `figures` by their names in MLflow.
     """
 
-    def __init__(self, job: Any, engine: Any, model_config: Any, tokenizer: Any, done: int) -> None:
-        """`done` steps were done before; lines of later ones go."""
+    def __init__(
+        self, job: Any, engine: Any, model_config: Any, tokenizer: Any, done: int, phase: Callable[[str], None]
+    ) -> None:
+        """`done` steps were done before; lines of later ones go. `phase` notes what begins."""
         self.job, self.engine, self.model_config, self.tokenizer = job, engine, model_config, tokenizer
+        self.phase = phase
         self.model: Any = None
         self.file: Path = job.folder / HELD_OUT
         if engine.rank == 0:
@@ -41,6 +46,7 @@ class Measurer:
         milestones = self.job.milestones
         if milestones is None or step not in milestones.steps:
             return
+        self.phase(phases.HELD_OUT)
         weights = self.engine.full_weights()
         if weights is None:
             return

@@ -15,7 +15,7 @@ import torch
 
 from weam_ray.config import Config
 from weam_ray.errors import UserError
-from weam_ray.train import checkpoint
+from weam_ray.train import checkpoint, phases
 from weam_ray.train.deepspeed_engine import DeepSpeedEngine
 
 
@@ -25,7 +25,7 @@ class Saver:
 
     `attempt` is part of the names, so that none is used twice; `check` raises an OSError where this worker could not
     write what belongs to the steps before. `measure` comes first, so that a checkpoint has the figures of its step
-    behind it. Where `abandoned` says so on any worker, nothing is written.
+    behind it. Where `abandoned` says so on any worker, nothing is written. `phase` notes what begins.
     """
 
     engine: DeepSpeedEngine
@@ -37,6 +37,7 @@ class Saver:
     check: Callable[[], None]
     measure: Callable[[int], None] = lambda step: None
     abandoned: Callable[[], bool] = lambda: False
+    phase: Callable[[str], None] = lambda name: None
 
     def __call__(self, step: int) -> None:
         """Write a checkpoint, delete those that are not kept, and report the step.
@@ -49,6 +50,7 @@ class Saver:
         if self.engine.sum(torch.tensor([float(self.abandoned())])).item():
             return
         self.measure(step)
+        self.phase(phases.CHECKPOINTS)
         folder = self.storage / f"{checkpoint.PREFIX}{step:08d}-{self.attempt}"
         self.together(folder, lambda: self.prepare(folder))
         self.together(folder, lambda: self.engine.save(folder))
@@ -58,6 +60,7 @@ class Saver:
         else:
             self.together(folder, lambda: None)
         ray.train.report({"step": step})
+        self.phase(phases.STEPS)
 
     def prepare(self, folder: Path) -> None:
         """Know of a full disk before anyone begins to write."""
