@@ -1,7 +1,7 @@
 """The encoder: loaded or built, its identity, and where each model family keeps its parts."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,13 @@ TOKENIZER_FILES = (
 
 @dataclass(frozen=True)
 class Family:
-    """How a model family calls its encoder, its masked-language-model head as a function of states, and the number
-    that its position embeddings give to the first token.
+    """How a model family calls its encoder, its masked-language-model head as a function of states, the part of the
+    encoder whose `layer` are its layers, and the number that its position embeddings give to the first token.
     """
 
     encoder: Callable[[Any], Any]
     head: Callable[[Any, "torch.Tensor"], "torch.Tensor"]
+    stack: Callable[[Any], Any] = lambda encoder: encoder.encoder
     first_position: Callable[[Any], int] = lambda config: 0
 
 
@@ -47,9 +48,13 @@ def _after_padding(config: Any) -> int:
 
 FAMILIES = {
     "bert": Family(lambda model: model.bert, lambda model, states: model.cls(states)),
-    "roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states), _after_padding),
-    "xlm-roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states), _after_padding),
-    "distilbert": Family(lambda model: model.distilbert, _distilbert_head),
+    "roberta": Family(
+        lambda model: model.roberta, lambda model, states: model.lm_head(states), first_position=_after_padding
+    ),
+    "xlm-roberta": Family(
+        lambda model: model.roberta, lambda model, states: model.lm_head(states), first_position=_after_padding
+    ),
+    "distilbert": Family(lambda model: model.distilbert, _distilbert_head, lambda encoder: encoder.transformer),
 }
 
 
@@ -58,6 +63,25 @@ def num_positions(config: Any) -> int | None:
     family = FAMILIES.get(config.model_type)
     positions = getattr(config, "max_position_embeddings", None)
     return positions - family.first_position(config) if family and positions else positions
+
+
+def states_of(model: Any, layers: Sequence[int], **inputs: Any) -> "list[torch.Tensor]":
+    """States of some layers, (rows, tokens, hidden); 0 is the embeddings, -1 the last layer.
+
+    For a single layer of a family in the table, those above it are not computed.
+    """
+    encoder, family = model.base_model, FAMILIES.get(model.config.model_type)
+    last = layers[0] % (model.config.num_hidden_layers + 1)
+    if len(layers) == 1 and last and family:
+        stack = family.stack(encoder)
+        whole = stack.layer
+        stack.layer = whole[:last]
+        try:
+            return [encoder(**inputs).last_hidden_state]
+        finally:
+            stack.layer = whole
+    hidden = encoder(**inputs, output_hidden_states=True).hidden_states
+    return [hidden[layer] for layer in layers]
 
 
 def packs(model: Any) -> bool:

@@ -23,10 +23,10 @@ from weam_ray.evaluate.layers import (
     WordTexts,
     layer_sentence_vectors,
     linked_states,
+    sentence_vectors,
     word_state_batches,
     word_states,
 )
-from weam_ray.evaluate.states import sentence_vectors
 
 SCRATCH = EncoderSection(
     name="scratch", scratch=ScratchSection(num_layers=2, hidden_size=16, num_heads=2, intermediate_size=32)

@@ -12,8 +12,8 @@ from hypothesis.extra import numpy as arrays
 from weam_ray.config import EncoderSection, ScratchSection
 from weam_ray.encoder import build_encoder
 from weam_ray.errors import UserError
+from weam_ray.evaluate.layers import check_layer, sentence_vectors
 from weam_ray.evaluate.retrieval import centred, precision_at_1, retrieval_scores
-from weam_ray.evaluate.states import check_layer, sentence_vectors
 
 SCRATCH = EncoderSection(
     name="scratch", scratch=ScratchSection(num_layers=2, hidden_size=16, num_heads=2, intermediate_size=32)

@@ -21,6 +21,7 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
+from weam_ray.encoder import states_of
 from weam_ray.objectives.base import MaskedModel, TensorBatch
 from weam_ray.objectives.settings import ObjectiveSection
 from weam_ray.objectives.table import OBJECTIVES, build_objective
@@ -230,3 +231,21 @@ def test_logits_of_rows_are_those_of_the_whole_model(family: str, caplog: pytest
     expected = model(**inputs).logits.flatten(0, 1)[batch.masked]
     torch.testing.assert_close(masked_model.logits(batch, batch.masked), expected)
     assert ("computes all positions" in caplog.text) == (family == "electra")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", FAMILIES)
+def test_states_of_one_layer_are_those_of_the_whole_model(family: str) -> None:
+    """Though the layers above it are left out, and are there again afterwards."""
+    torch.manual_seed(0)
+    model = FAMILIES[family]().eval()
+    batch = random_batch(3)
+    inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+    whole = model(**inputs).logits
+    one_by_one = [states_of(model, [layer], **inputs)[0] for layer in (0, 1, 2, -1, -2)]
+    expected = model(**inputs, output_hidden_states=True).hidden_states
+    for layer, states in zip((0, 1, 2, -1, -2), one_by_one, strict=True):
+        torch.testing.assert_close(states, expected[layer])
+    for layer, states in zip((2, 0), states_of(model, (2, 0), **inputs), strict=True):
+        torch.testing.assert_close(states, expected[layer])
+    torch.testing.assert_close(model(**inputs).logits, whole)

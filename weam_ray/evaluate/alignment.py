@@ -24,12 +24,18 @@ from weam_ray.errors import UserError
 from weam_ray.evaluate.alignment_error import Gold, check_words, read_gold, score
 from weam_ray.evaluate.forms import text_lines
 from weam_ray.evaluate.geometry import layer_geometry
-from weam_ray.evaluate.layers import WordTexts, layer_sentence_vectors, linked_states, word_states
+from weam_ray.evaluate.layers import (
+    WordTexts,
+    check_layer,
+    default_layer,
+    layer_sentence_vectors,
+    linked_states,
+    word_states,
+)
 from weam_ray.evaluate.nearest import normalized
 from weam_ray.evaluate.official import Parts
 from weam_ray.evaluate.retrieval import centred, nearest_is_own, precision_at_1
 from weam_ray.evaluate.state_alignment import Method, state_links
-from weam_ray.evaluate.states import check_layer, default_layer
 from weam_ray.evaluate.word_retrieval import Similarity, layer_word_retrieval
 from weam_ray.storage import Stage
 

@@ -3,14 +3,17 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from weam_ray.config import Config
 from weam_ray.encode.rows import EncodedRow, EncodedShard
+from weam_ray.evaluate.layers import check_layer, sentence_vectors
 from weam_ray.evaluate.names import named
 from weam_ray.evaluate.prediction import prediction_scores, sentence_scores
 from weam_ray.evaluate.retrieval import retrieval_scores
-from weam_ray.evaluate.states import check_layer, sentence_vectors
 from weam_ray.storage import Stage
 
 ENGLISH = "en"
@@ -77,16 +80,23 @@ class HeldOut:
 
         A pair of languages without the pivot stands under `source-target`, its target language as the pivot.
         """
-        settings, max_length = config.evaluation, config.training.max_length
+        settings = config.evaluation
         check_layer(model, settings.layer)
         pivot = self.pivot(settings.pivot)
+        sides = [
+            [ids.tobytes() for ids in side]
+            for rows in self.pairs.values()
+            for side in ([row.source_ids for row in rows], [row.target_ids for row in rows])
+        ]
+        # a sentence that stands in several language pairs is encoded once
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(chain.from_iterable(sides)))}
+        sentences = [np.frombuffer(key, np.int32) for key in numbers]
+        size = (config.training.max_length, settings.batch_size)
+        encoded = sentence_vectors(model, tokenizer, sentences, settings.layer, *size)
+        every = iter([encoded[[numbers[key] for key in side]] for side in sides])
         retrieval: dict[str, dict[str, float]] = {}
-        for (source, target), rows in self.pairs.items():
-            sides = [[row.source_ids for row in rows], [row.target_ids for row in rows]]
-            vectors = [
-                sentence_vectors(model, tokenizer, side, settings.layer, max_length, settings.batch_size)
-                for side in sides
-            ]
+        for source, target in self.pairs:
+            vectors = [next(every), next(every)]
             if source == pivot:
                 name, goal, (other, centre) = target, pivot, vectors[::-1]
             else:

@@ -1,5 +1,6 @@
 """States of every layer from one pass, each sentence encoded alone: sentence vectors, and states of words."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,8 @@ from weam_ray.align.alignments import Links
 from weam_ray.encode.projection import project
 from weam_ray.encode.stage import tokenize
 from weam_ray.encode.tokenizer import SentenceTemplate
-from weam_ray.evaluate.states import check_layer
+from weam_ray.encoder import states_of
+from weam_ray.errors import UserError
 
 Pooling = Literal["mean", "last"]
 
@@ -86,6 +88,22 @@ class WordTexts:
         return result
 
 
+def check_layer(model: Any, layer: int) -> None:
+    """See that the encoder has a layer.
+
+    Raises:
+        UserError: it has not.
+    """
+    layers = model.config.num_hidden_layers
+    if not -layers - 1 <= layer <= layers:
+        raise UserError(f"evaluation.layer={layer}: the encoder has layers 0 (embeddings) to {layers}.")
+
+
+def default_layer(config: Any) -> int:
+    """The layer two thirds of the way up, 8 of 12, as XTREME's script takes of mBERT for retrieval without training."""
+    return math.ceil(config.num_hidden_layers * 2 / 3)
+
+
 @dataclass(frozen=True)
 class LayerEncoder:
     """An encoder with its special tokens, that gives the states of some layers; `room` tokens of a sentence fit in."""
@@ -133,11 +151,9 @@ class LayerEncoder:
         sizes = torch.tensor([len(row) for row in rows], device=device)[:, None]
         mask = torch.arange(length, device=device)[None, :] < sizes
         self.model.eval()
-        hidden = self.model.base_model(
-            input_ids=ids, attention_mask=mask.long(), output_hidden_states=True
-        ).hidden_states
+        hidden = states_of(self.model, self.layers, input_ids=ids, attention_mask=mask.long())
         first = len(self.prefix)
-        states = [hidden[layer][:, first : first + longest].float() for layer in self.layers]
+        states = [layer_states[:, first : first + longest].float() for layer_states in hidden]
         return states, torch.arange(longest, device=device)[None, :] < sizes - first - len(self.suffix)
 
     def batches(
@@ -158,9 +174,12 @@ def layer_sentence_vectors(
     batch_size: int,
     layers: Sequence[int] | None = None,
 ) -> NDArray[np.float32]:
-    """(layers, sentences, hidden) `states.sentence_vectors` of all layers, or some, from one pass.
+    """(layers, sentences, hidden) means over a sentence's own tokens, of all layers or some, from one pass.
 
     A sentence without tokens has a vector of zeros.
+
+    Args:
+        sentences: token ids without special tokens; cut to `max_length` with them.
     """
     encoder = LayerEncoder.of(model, tokenizer, max_length, layers)
     result = np.empty((len(encoder.layers), len(sentences), model.config.hidden_size), np.float32)
@@ -169,6 +188,18 @@ def layer_sentence_vectors(
         for number, layer_states in enumerate(states):
             result[number, chosen] = (layer_states * weights[:, :, None]).sum(1).cpu().numpy()
     return result
+
+
+def sentence_vectors(
+    model: Any,
+    tokenizer: Any,
+    sentences: Sequence[NDArray[np.int32]],
+    layer: int,
+    max_length: int,
+    batch_size: int,
+) -> NDArray[np.float32]:
+    """(sentences, hidden) `layer_sentence_vectors` of one layer."""
+    return layer_sentence_vectors(model, tokenizer, sentences, max_length, batch_size, [layer])[0]
 
 
 def word_state_batches(

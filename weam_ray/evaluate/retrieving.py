@@ -8,10 +8,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from weam_ray.evaluate.data import TaskData
+from weam_ray.evaluate.layers import check_layer, default_layer, sentence_vectors
 from weam_ray.evaluate.models import encoder_of, tokenizer_of
 from weam_ray.evaluate.nearest import nearest
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.states import check_layer, default_layer, sentence_vectors
 
 BEST = 20  # candidates of a ranking
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

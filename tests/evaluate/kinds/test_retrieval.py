@@ -16,9 +16,9 @@ from tests.evaluate.tasks.writing import write, write_json_lines
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.kinds.retrieval import SCALE, Nearest, Retrieval
+from weam_ray.evaluate.layers import sentence_vectors
 from weam_ray.evaluate.retrieving import BEST, first_token, pooled, rankings, untrained
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.states import sentence_vectors
 from weam_ray.evaluate.tasks import TASKS, mewslix
 from weam_ray.evaluate.tasks.reading import QUERIES, SENTENCES
 
