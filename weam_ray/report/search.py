@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -16,8 +17,8 @@ from weam_ray.search.ledger import COMPLETED, Ledger, Trial
 from weam_ray.search.searcher import optuna_trial
 from weam_ray.search.settings import METRICS
 from weam_ray.search.space import Space
+from weam_ray.train.phases import ENGINE, HELD_OUT, STEPS, WORKERS
 from weam_ray.train.phases import NAMES as PHASES
-from weam_ray.train.phases import STEPS
 
 TABLE, PAGE = "trials.parquet", "search.html"
 COUNTED = "These plots count trials from 0; everywhere else the first is trial 1."
@@ -51,9 +52,11 @@ def uniform(values: list[Any]) -> list[Any]:
 
 def print_trials(ledger: Ledger, space: Space, metric: str) -> None:
     """The trials, the best first."""
-    table = Table(title=f"{METRICS[metric].label} ({METRICS[metric].mode})")
-    for column in ("trial", "state", "value", "steps", "seconds", *space.domains):
-        table.add_column(column, justify="left" if column == "state" else "right")
+    table = Table(title=f"{METRICS[metric].label} ({METRICS[metric].mode})", box=SIMPLE_HEAD)
+    names = [key.rpartition(".")[2] for key in space.domains]
+    searched = names if len(set(names)) == len(names) else [*space.domains]
+    for column in ("trial", "state", "value", "steps", "seconds", *searched):
+        table.add_column(column.replace("_", " "), justify="left" if column == "state" else "right", overflow="fold")
     for trial in ranked(ledger, metric):
         value = "" if trial.value is None else f"{trial.value:.4f}"
         searched = [cell(trial.values[key]) for key in space.domains]
@@ -62,14 +65,16 @@ def print_trials(ledger: Ledger, space: Space, metric: str) -> None:
 
 
 def print_phases(ledger: Ledger) -> None:
-    """What the seconds of the trials went into; `around` is outside of their trainings, `rest` all but the steps."""
-    table = Table(title="Seconds of the trials")
-    for column in ("trial", "state", *PHASES, "around", "all", "rest"):
-        table.add_column(column.replace("_", " "), justify="left" if column == "state" else "right")
+    """What the seconds of the trials went into: their steps, and the rest by phase."""
+    table = Table(title="Seconds of the trials: their steps, and the rest", box=SIMPLE_HEAD)
+    named = {WORKERS: "workers", ENGINE: "engine", HELD_OUT: "held-out"}
+    for column in ("trial", "state", "all", "steps", "rest", *named.values(), "other"):
+        table.add_column(column, justify="left" if column == "state" else "right")
     for trial in ledger.trials:
-        parts = [trial.phases.get(name, 0.0) for name in PHASES]
-        rest = trial.seconds - trial.phases.get(STEPS, 0.0)
-        figures = [*parts, trial.around, trial.seconds, rest]
+        steps = trial.phases.get(STEPS, 0.0)
+        parts = [trial.phases.get(name, 0.0) for name in named]
+        rest = trial.seconds - steps
+        figures = [trial.seconds, steps, rest, *parts, rest - sum(parts)]
         table.add_row(str(trial.number), trial.state, *(f"{seconds:.1f}" for seconds in figures))
     Console().print(table)
 
@@ -81,7 +86,7 @@ def ranked(ledger: Ledger, metric: str) -> list[Trial]:
 
 
 def cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def write_plots(ledger: Ledger, space: Space, metric: str, folder: Path) -> list[Path]:

@@ -35,11 +35,6 @@ class Trial:
         return self.reports[-1][1] if self.reports else None
 
     @property
-    def around(self) -> float:
-        """The seconds outside of its trainings: its own process, and the wait for reports."""
-        return max(0.0, round(self.seconds - sum(self.phases.values()), 3))
-
-    @property
     def steps(self) -> int:
         return self.reports[-1][0] if self.reports else 0
 
