@@ -99,7 +99,7 @@ def test_rungs_know_earlier_sessions(tmp_path: Path, metric: str, good: float, b
         Trial(1, values(0.2), COMPLETED, [(25, 0.5), (50, 0.5), (100, 0.5)]),
         Trial(2, values(0.3), PRUNED, [(25, 0.4 if metric == "retrieval" else 0.6)]),
     )
-    halving = scheduler(SearchSection(metric=metric), own, RUNGS)
+    halving, _ = scheduler(SearchSection(metric=metric), own, RUNGS)
     actions = []
     for name, value in (("x", bad), ("y", good)):
         trial: Any = SimpleNamespace(trial_id=name)
@@ -110,10 +110,23 @@ def test_rungs_know_earlier_sessions(tmp_path: Path, metric: str, good: float, b
 
 def test_a_trial_that_went_on_is_not_judged_twice_at_a_rung(tmp_path: Path) -> None:
     own = ledger(tmp_path, *(Trial(n, values(0.2), COMPLETED, [(25, 0.5), (50, 0.9)]) for n in (1, 2)))
-    halving = scheduler(SearchSection(), own, RUNGS)
+    halving, _ = scheduler(SearchSection(), own, RUNGS)
     trial: Any = SimpleNamespace(trial_id="resumed")
     halving.on_trial_add(None, trial)
     assert halving.on_trial_result(None, trial, result_of(100, 0.95)) == TrialScheduler.CONTINUE
+
+
+@pytest.mark.parametrize(
+    ("reports", "stopped"), [([(25, 0.3)], True), ([(25, 0.7)], False), ([], False), ([(25, 0.7), (100, 0.1)], False)]
+)
+def test_a_session_that_was_broken_off_before_a_trial_was_stopped(
+    tmp_path: Path, reports: list[tuple[int, float]], stopped: bool
+) -> None:
+    """It is stopped by the next session, which would otherwise train it to its next rung; not where it is done."""
+    other = Trial(1, values(0.2), COMPLETED, [(25, 0.5), (50, 0.5), (100, 0.5)])
+    own = ledger(tmp_path, other, Trial(2, values(0.3), RUNNING, reports))
+    assert [trial.number for trial in scheduler(SearchSection(), own, RUNGS)[1]] == [2] * stopped
+    assert scheduler(SearchSection(early_stopping=False), own, RUNGS)[1] == []
 
 
 def test_distributions() -> None:

@@ -64,7 +64,7 @@ class Follow(Callback):
         self.bar.write(f"trial {trial.number}: {shown(trial.values)}", file=None)
 
     def end(self, trial: Trial, state: str) -> None:
-        if trial.number not in self.running:  # its process died before it could start
+        if trial.number not in self.running:  # it had no process, or one that died before it could start
             self.begin(trial)
         trial.state = state
         self.running.remove(trial.number)

@@ -99,9 +99,9 @@ class Ledger:
         return trial
 
     def clock(self, number: int) -> None:
-        """Add to a trial's seconds those since it was begun in this session."""
-        trial = self.of(number)
-        trial.seconds = round(trial.seconds + time.monotonic() - self.begun.pop(number), 1)
+        """Add to a trial's seconds those since it was begun in this session, if it was."""
+        trial, now = self.of(number), time.monotonic()
+        trial.seconds = round(trial.seconds + now - self.begun.pop(number, now), 1)
 
     def of(self, number: int) -> Trial:
         return self.trials[number - 1]

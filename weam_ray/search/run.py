@@ -6,7 +6,7 @@ import shutil
 from ray import tune
 
 from weam_ray.search.follow import Follow
-from weam_ray.search.ledger import Ledger
+from weam_ray.search.ledger import PRUNED, Ledger
 from weam_ray.search.searcher import LedgerSearch, scheduler
 from weam_ray.search.trial import TrialActor, Trials
 
@@ -21,8 +21,12 @@ def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) 
     core, however small: workers that need all cores would wait for it for ever.
     """
     search = trials.config.search
+    halving, stopped = scheduler(search, ledger, trials.rungs)
+    for trial in stopped:
+        follow.end(trial, PRUNED)
     left = search.num_trials - len(ledger.ended())
     if left <= 0:
+        follow.bar.close()
         return
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     own = trials.folder / OWN
@@ -32,7 +36,7 @@ def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) 
         tune.with_resources(tune.with_parameters(TrialActor, trials=trials), tune.PlacementGroupFactory([NOTHING])),
         tune_config=tune.TuneConfig(
             search_alg=LedgerSearch(trials.space, ledger, search, trials.rungs),
-            scheduler=scheduler(search, ledger, trials.rungs),
+            scheduler=halving,
             num_samples=left,
             max_concurrent_trials=concurrent,
         ),

@@ -8,7 +8,7 @@ import optuna
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
-from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
+from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.settings import METRICS, SearchSection
 from weam_ray.search.space import Domain, LogUniform, Space, Uniform, Value, Whole
@@ -96,10 +96,14 @@ class LedgerSearch(OptunaSearch):
         super().on_trial_complete(trial_id, None if pruned or error else result, error)
 
 
-def scheduler(search: SearchSection, ledger: Ledger, rungs: Rungs) -> TrialScheduler:
-    """Asynchronous successive halving, which knows what earlier trials reported at each rung."""
+def scheduler(search: SearchSection, ledger: Ledger, rungs: Rungs) -> tuple[TrialScheduler, list[Trial]]:
+    """Asynchronous successive halving, which knows what earlier trials reported at each rung.
+
+    Returns:
+        it, and the unfinished trials that it stops at their last report: a session was broken off before they ended.
+    """
     if not search.early_stopping:
-        return FIFOScheduler()
+        return FIFOScheduler(), []
     metric = METRICS[search.metric]
     result = ASHAScheduler(
         time_attr=STEPS,
@@ -110,9 +114,13 @@ def scheduler(search: SearchSection, ledger: Ledger, rungs: Rungs) -> TrialSched
         reduction_factor=rungs.factor,
         stop_last_trials=False,
     )
-    for trial in ledger.trials:
+    stopped = []
+    for trial in [*ledger.ended(), *ledger.unfinished()]:  # the last reports last
         known: Any = SimpleNamespace(trial_id=f"earlier-{trial.number}")
         result.on_trial_add(None, known)
+        decision = TrialScheduler.CONTINUE
         for steps, value in trial.reports:
-            result.on_trial_result(None, known, {STEPS: steps, VALUE: value})
-    return result
+            decision = result.on_trial_result(None, known, {STEPS: steps, VALUE: value})
+        if trial.state == RUNNING and decision == TrialScheduler.STOP and trial.steps < rungs.whole:
+            stopped.append(trial)
+    return result, stopped
