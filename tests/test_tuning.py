@@ -99,6 +99,12 @@ class TestSearch:
             (1, "completed", 0.005),
             (2, "pruned", 1e-9),
         ]
+        for row in table:
+            phases = {
+                name: row[f"seconds_{name}"] for name in ("workers", "engine", "steps", "held_out", "checkpoints")
+            }
+            assert min(phases.values()) > 0, phases
+            assert sum(phases.values()) < row["seconds"] + 0.1
         best = load_config(str(folder / "best.yaml"))
         assert (best.optimizer.learning_rate, best.output.dir) == (0.005, None)
         names = {"optimization_history.png", "slice.png", "parallel_coordinate.png", "search.html", "result.json"}
@@ -156,6 +162,24 @@ class TestSearch:
         said = capsys.readouterr().out
         assert "This search is finished" in said
         assert f"/runs/{searched['result']['mlflow_run_id']}" in said.splitlines()[-1]
+
+    def test_a_trial_that_was_to_be_stopped_when_the_session_was_killed(self, searched: dict[str, Any]) -> None:
+        """It is not trained on: it was reported, but not yet ended."""
+        ledger = Ledger.read(searched["folder"])
+        assert ledger is not None
+        ledger.trials[1].state, ledger.finished = "running", False
+        ledger.save()
+        losses = searched["folder"] / "trials" / "0002" / "seed-1" / "losses.jsonl"
+        before = losses.stat().st_mtime_ns
+        job = SearchJob.of(search_config(searched["place"]), searched["place"])
+        assert job.run()["best_trial"] == 1
+        ended = Ledger.read(searched["folder"])
+        assert ended is not None
+        assert [trial.state for trial in ended.trials] == ["completed", "pruned"]
+        assert losses.stat().st_mtime_ns == before
+        client = MlflowClient(f"sqlite:///{searched['place'] / 'home' / 'mlflow.db'}")
+        child = client.get_run(ended.trials[1].mlflow_run_id)
+        assert (child.info.status, child.data.tags["state"]) == ("KILLED", "pruned")
 
     @pytest.mark.slow
     def test_the_champion_loads_in_a_fresh_process(self, searched: dict[str, Any]) -> None:
