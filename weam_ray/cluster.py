@@ -107,6 +107,13 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
         ray.shutdown()
 
 
+def prepare_training() -> None:
+    """Start, and do not wait for, the actor that every training asks for room: what comes before it takes as long."""
+    from ray.data._internal.cluster_autoscaler import get_or_create_autoscaling_coordinator  # has no public name
+
+    get_or_create_autoscaling_coordinator()
+
+
 def check_capacity(num_workers: int, per_worker: dict[str, float], setting: str = "training.num_workers") -> None:
     """See that the cluster has, or can scale to, what the workers need that a setting asks for.
 

@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from weam_ray.arithmetic import batch_lines
-from weam_ray.cluster import check_capacity, check_shared, ray_cluster
+from weam_ray.cluster import check_capacity, check_shared, prepare_training, ray_cluster
 from weam_ray.config import Config
 from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.encoder import SCRATCH
@@ -65,6 +65,7 @@ class Pretraining:
         with folder.locked(), ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus):
             check_capacity(self.config.training.num_workers, resources(self.config))
             check_shared(self.home.path)
+            prepare_training()
             with self.phase("stages"):
                 data = run_stages(self.config, self.home.store, self.plan)
             result = self.train_and_measure(data)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weam_ray.cluster import check_capacity, check_shared, ray_cluster, workers_that_fit
+from weam_ray.cluster import check_capacity, check_shared, prepare_training, ray_cluster, workers_that_fit
 from weam_ray.config import Config, fingerprint, make_config
 from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.encoder import SCRATCH
@@ -108,6 +108,7 @@ class SearchJob:
             concurrent = self.concurrent()
             check_shared(self.home.path)
             check_shared(self.folder, "output.dir")
+            prepare_training()
             data = run_stages(self.config, self.home.store, self.plan)
             result = self.search(data, concurrent, started)
         self.say(result)
