@@ -21,6 +21,7 @@ from weam_ray.train.phases import ENGINE, HELD_OUT, STEPS, WORKERS
 from weam_ray.train.phases import NAMES as PHASES
 
 TABLE, PAGE = "trials.parquet", "search.html"
+MOST_COLUMNS = 4  # of searched keys on a terminal
 COUNTED = "These plots count trials from 0; everywhere else the first is trial 1."
 
 
@@ -51,16 +52,20 @@ def uniform(values: list[Any]) -> list[Any]:
 
 
 def print_trials(ledger: Ledger, space: Space, metric: str) -> None:
-    """The trials, the best first."""
+    """The trials, the best first; many searched keys share a column."""
     table = Table(title=f"{METRICS[metric].label} ({METRICS[metric].mode})", box=SIMPLE_HEAD)
     names = [key.rpartition(".")[2] for key in space.domains]
-    searched = names if len(set(names)) == len(names) else [*space.domains]
-    for column in ("trial", "state", "value", "steps", "seconds", *searched):
-        table.add_column(column.replace("_", " "), justify="left" if column == "state" else "right", overflow="fold")
+    keys = dict(zip(space.domains, names if len(set(names)) == len(names) else space.domains, strict=True))
+    wide = len(keys) > MOST_COLUMNS
+    for column in ("trial", "state", "value", "steps", "seconds"):
+        table.add_column(column, justify="left" if column == "state" else "right", no_wrap=True)
+    for column in ["settings"] if wide else keys.values():
+        table.add_column(column.replace("_", " "), justify="left" if wide else "right", overflow="fold")
     for trial in ranked(ledger, metric):
         value = "" if trial.value is None else f"{trial.value:.4f}"
-        searched = [cell(trial.values[key]) for key in space.domains]
-        table.add_row(str(trial.number), trial.state, value, f"{trial.steps:,}", f"{trial.seconds:.0f}", *searched)
+        searched = {name: cell(trial.values[key]) for key, name in keys.items()}
+        settings = [", ".join(f"{name}={value}" for name, value in searched.items())] if wide else searched.values()
+        table.add_row(str(trial.number), trial.state, value, f"{trial.steps:,}", f"{trial.seconds:.0f}", *settings)
     Console().print(table)
 
 
@@ -68,13 +73,13 @@ def print_phases(ledger: Ledger) -> None:
     """What the seconds of the trials went into: their steps, and the rest by phase."""
     table = Table(title="Seconds of the trials: their steps, and the rest", box=SIMPLE_HEAD)
     named = {WORKERS: "workers", ENGINE: "engine", HELD_OUT: "held-out"}
-    for column in ("trial", "state", "all", "steps", "rest", *named.values(), "other"):
-        table.add_column(column, justify="left" if column == "state" else "right")
+    for column in ("trial", "state", "steps", "rest", *named.values(), "other"):
+        table.add_column(column, justify="left" if column == "state" else "right", no_wrap=column == "state")
     for trial in ledger.trials:
         steps = trial.phases.get(STEPS, 0.0)
         parts = [trial.phases.get(name, 0.0) for name in named]
         rest = trial.seconds - steps
-        figures = [trial.seconds, steps, rest, *parts, rest - sum(parts)]
+        figures = [steps, rest, *parts, rest - sum(parts)]
         table.add_row(str(trial.number), trial.state, *(f"{seconds:.1f}" for seconds in figures))
     Console().print(table)
 
