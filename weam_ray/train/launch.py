@@ -57,9 +57,9 @@ def launch(job: TrainingJob) -> bool:
         RuntimeError: the workers failed more often than `training.max_failures`.
     """
     import ray.train
-    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
     from weam_ray.train.process_group import ProcessGroupConfig
+    from weam_ray.train.trainer import Trainer
 
     training = job.config.training
     phases.begin(job.folder, phases.WORKERS)
@@ -68,7 +68,7 @@ def launch(job: TrainingJob) -> bool:
     (job.folder / MISTAKE).write_text(" " * MISTAKE_BYTES, encoding="utf-8")  # a full disk must have room for it
     for note in checkpoint.latest(job.storage)[1]:
         print(note)
-    trainer = DataParallelTrainer(
+    trainer = Trainer(
         train_worker,
         train_loop_config={"job": job},
         backend_config=ProcessGroupConfig("nccl" if training.use_gpu else "gloo"),
