@@ -18,7 +18,8 @@ from weam_ray.evaluate.running import (
     AlignmentRun,
     Run,
     carry_on,
-    run_alignment,
+    finish_alignment,
+    measure_alignment,
     run_trained,
     run_untrained,
 )
@@ -166,9 +167,15 @@ class EvaluationJob:
         settings = self.settings
         tasks = RayTasks(settings.threads, num_gpus=1 if settings.use_gpu else 0)
         waiting: dict[Any, Run | AlignmentRun] = {}
+        measuring: set[Any] = set()
         for run in left:
             if isinstance(run, AlignmentRun):
-                waiting[tasks.submit(run_alignment, run, self.folder, settings.threads, settings.use_gpu)] = run
+                parts = [
+                    tasks.submit(measure_alignment, run, number, settings.threads, settings.use_gpu)
+                    for number in range(run.num_pairs + run.num_sets)
+                ]
+                measuring.update(parts)
+                waiting[tasks.submit(finish_alignment, run, self.folder, *parts)] = run
         encoders: dict[int, Any] = {}
         for planned in self.plan.tasks:
             own = [run for run in fine_tuned if run.data is planned.data]
@@ -195,13 +202,17 @@ class EvaluationJob:
                     settings.use_gpu,
                 )
                 waiting[reference] = run
-        bar = progress(range(len(self.plan.runs)), "evaluation", total=len(self.plan.runs))
+        total = len(self.plan.runs) + len(measuring)
+        bar = progress(range(total), "evaluation", total=total)
         bar.update(len(self.plan.runs) - len(left))
         while waiting:
-            (ready,), _ = ray.wait(list(waiting), num_returns=1)
+            (ready,), _ = ray.wait([*waiting, *measuring], num_returns=1)
+            bar.update()
+            if ready in measuring:
+                measuring.remove(ready)
+                continue
             run = waiting.pop(ready)
             record = tasks.get(ready)
-            bar.update()
             bar.write(f"{run.name}: done in {record['seconds']:.0f} s", file=None)
             yield run, record
         bar.close()

@@ -168,6 +168,18 @@ class Measures:
     parts: dict[str, dict[str, Parts]]
     cosines: dict[str, tuple[list[str], list[str], NDArray[np.float32]]]
 
+    @classmethod
+    def joined(cls, some: Sequence["Measures"]) -> "Measures":
+        """Those of one encoder on several languages."""
+        layers: dict[str, dict[str, list[dict[str, float]]]] = {}
+        parts: dict[str, dict[str, Parts]] = {}
+        for own in some:
+            for task in own.layers:
+                layers.setdefault(task, {}).update(own.layers[task])
+                parts.setdefault(task, {}).update(own.parts[task])
+        cosines = {name: found for own in some for name, found in own.cosines.items()}
+        return cls(some[0].layer, layers, parts, cosines)
+
 
 def measure(
     model: Any, tokenizer: Any, pairs: Sequence[HeldOutPairs], sets: Sequence[GoldSet], layer: int | None

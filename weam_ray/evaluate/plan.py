@@ -215,7 +215,7 @@ class EvaluationPlan:
             print(f"{ALIGNMENT}: {model}: held-out pairs of {names}; {len(sets)} gold sets")
             data = [*(own.fingerprint for own in pairs), *(own.fingerprint for own in sets)]
             known = fingerprint([VERSION, self.models[model], data, layer, self.settings.threads])
-            yield AlignmentRun(number, model, run, self.root, layer, known)
+            yield AlignmentRun(number, model, run, self.root, len(pairs), len(sets), layer, known)
 
     def held_out(self, model: str, alone: bool) -> tuple[Path | None, list[HeldOutPairs]]:
         """The run with the pairs for a model, and these; None for a model of no run, or of one whose pairs are gone.

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weam_ray.evaluate.alignment import GOLD, METRICS, SENTENCES, WORDS, gold_sets, held_out_of, measure
+from weam_ray.evaluate.alignment import GOLD, METRICS, SENTENCES, WORDS, Measures, gold_sets, held_out_of, measure
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
 from weam_ray.evaluate.forms import check_counts, write_mapping
@@ -193,12 +193,17 @@ def finish(
 
 @dataclass(frozen=True)
 class AlignmentRun:
-    """The alignment metrics of one model; `held_out` is the run with the pairs, `root` has the gold sets."""
+    """The alignment metrics of one model; `held_out` is the run with the pairs, `root` has the gold sets.
+
+    Each of its language pairs and gold sets is measured by a task of its own.
+    """
 
     number: int
     model: str
     held_out: Path | None
     root: Path | None
+    num_pairs: int
+    num_sets: int
     layer: int | None
     fingerprint: str
 
@@ -210,21 +215,42 @@ class AlignmentRun:
         return read_record(folder / "runs" / f"{self.name}.json", self.fingerprint)
 
 
-def run_alignment(run: AlignmentRun, folder: Path, threads: int, use_gpu: bool) -> dict[str, Any]:
-    """Measure, and leave files and record in the evaluation's folder."""
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on one language pair or gold set, the fingerprint of its data, and the seconds it took."""
+
+    name: str
+    found: Measures
+    data: str
+    seconds: float
+
+
+def measure_alignment(run: AlignmentRun, number: int, threads: int, use_gpu: bool) -> Measured:
+    """Measure on one of the run's language pairs or, by numbers after those, of its gold sets."""
     import torch
 
     torch.set_num_threads(threads)
     started = time.monotonic()
-    pairs = [] if run.held_out is None else held_out_of(run.held_out)
-    sets = gold_sets(run.root)
-    model = encoder_of(run.model).to("cuda" if use_gpu else "cpu")
-    found = measure(model, tokenizer_of(run.model), pairs, sets, run.layer)
+    model, tokenizer = encoder_of(run.model).to("cuda" if use_gpu else "cpu"), tokenizer_of(run.model)
+    if run.held_out is not None and number < run.num_pairs:
+        pair = held_out_of(run.held_out)[number]
+        found, name, data = measure(model, tokenizer, [pair], [], run.layer), pair.name, pair.fingerprint
+    else:
+        own = gold_sets(run.root)[number - run.num_pairs]
+        found, name, data = measure(model, tokenizer, [], [own], run.layer), own.name, own.fingerprint
+    return Measured(name, found, data, time.monotonic() - started)
+
+
+def finish_alignment(run: AlignmentRun, folder: Path, *measured: Measured) -> dict[str, Any]:
+    """Join what was measured, the pairs and then the gold sets, and leave files and record."""
+    found = Measures.joined([own.found for own in measured])
     scores: dict[str, Any] = {}
     for task, languages in found.parts.items():
         for name, parts in languages.items():
             scores.setdefault(task, {})[name] = {METRICS[task]: parts.percent}
             write_examples(folder, task, run.number, name, parts)
+    first = run.num_pairs
+    pairs, sets = ({own.name: own.data for own in some} for some in (measured[:first], measured[first:]))
     record = {
         "task": ALIGNMENT,
         "number": run.number,
@@ -235,11 +261,8 @@ def run_alignment(run: AlignmentRun, folder: Path, threads: int, use_gpu: bool) 
         "layers": found.layers,
         "cosines": {name: [left, right, own.tolist()] for name, (left, right, own) in found.cosines.items()},
         "parts": [{"task": task, "number": run.number, "scores": own} for task, own in scores.items()],
-        "data": {
-            **{task: {own.name: own.fingerprint for own in pairs} for task in (SENTENCES, WORDS)},
-            GOLD: {own.name: own.fingerprint for own in sets},
-        },
-        "seconds": round(time.monotonic() - started, 1),
+        "data": {SENTENCES: pairs, WORDS: pairs, GOLD: sets},
+        "seconds": round(sum(own.seconds for own in measured), 1),
         "fingerprint": run.fingerprint,
     }
     write_whole(folder / "runs" / f"{run.name}.json", json.dumps(record, indent=1))
