@@ -1,6 +1,7 @@
 """The evaluation job as a process: killed in the middle and run again, compared, and a user's mistake."""
 
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ def test_killed_in_the_middle_and_run_again(lab: Path) -> None:
         assert (killed / "runs" / name).stat().st_mtime_ns == changed
     first, second = (json.loads((folder / "result.json").read_text(encoding="utf-8")) for folder in (whole, killed))
     assert first == second
-    assert f"{len(done)} of 4 runs are done already" in log.read_text()
+    said = re.search(r"(\d) of 4 runs are done already", log.read_text())
+    assert said
+    assert len(done) <= int(said[1]) < 4  # a worker that outlived its job by a moment may have finished one more
 
     compared = lab / "compared"
     given = ["--compare", str(whole), str(killed), "--output", str(compared)]
