@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -56,10 +57,10 @@ def actors() -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def actors_of_trials() -> Iterator[dict[str, set[str]]]:
-    """What begins in Ray's processes in the block, by class or task: the shared libraries of torch in them."""
+def actors_of_trials() -> Iterator[dict[str, dict[int, set[str]]]]:
+    """What begins in Ray's processes in the block, by class or task: by process, its libraries of torch."""
     earlier = set(actors())  # of other tests, that still end
-    found: dict[str, set[str]] = {}
+    found: dict[str, dict[int, set[str]]] = {}
     stop = threading.Event()
 
     def watch() -> None:
@@ -67,7 +68,7 @@ def actors_of_trials() -> Iterator[dict[str, set[str]]]:
             for pid, kind in set(actors()) - earlier:
                 with suppress(OSError):  # it has ended
                     maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")  # psutil's way is slow
-                    found.setdefault(kind, set()).update(re.findall(r"libtorch\w*", maps))
+                    found.setdefault(kind, {}).setdefault(pid, set()).update(re.findall(r"libtorch\w*", maps))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -134,9 +135,11 @@ class TestSearch:
     def test_the_process_of_a_trial_is_light(self, searched: dict[str, Any]) -> None:
         """It imports no torch; and of Ray Train's processes those do not start that it can do without."""
         seen = searched["actors"]
-        assert seen["RayTrainWorker"]
-        assert seen.get("TrialActor", set()) | seen["ResourceTrainable"] == set()  # by its class or its task
-        assert {"TrainController", "DatasetManager", "PreemptionWatcher"} & set(seen) == set()
+        assert all(seen["RayTrainWorker"].values())
+        trials = seen.get("TrialActor", {}) | seen["ResourceTrainable"]  # by its class or its task
+        assert list(trials.values()) == [set()], "one process for one trial after the other, and no torch in it"
+        unwanted = {"TrainController", "DatasetManager", "PreemptionWatcher", "PlacementGroupCleaner"}
+        assert unwanted & set(seen) == set()
 
     def test_mlflow(self, searched: dict[str, Any]) -> None:
         client = MlflowClient(f"sqlite:///{searched['place'] / 'home' / 'mlflow.db'}")
@@ -286,3 +289,26 @@ def test_failed_trials(ray_session: None, tmp_path: Path) -> None:
     assert [trial["state"] for trial in states] == ["failed", "failed"]
     parent = client.get_run(job.ledger.mlflow_run_id or "")
     assert parent.info.status == "FAILED"
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_trial_whose_process_is_killed(ray_session: None, tmp_path: Path) -> None:
+    """What it had reserved, all cores, is given back, so that the next trial can train."""
+    write_moses(tmp_path)
+    earlier = set(actors())
+    job = SearchJob.of(search_config(tmp_path, "search.early_stopping=false"), tmp_path)
+
+    def kill_first() -> None:
+        phases = job.folder / "trials/0001/seed-1/phases.jsonl"
+        wait_until(lambda: phases.is_file() and '"engine"' in phases.read_text(encoding="utf-8"))
+        ours = {pid for pid, kind in set(actors()) - earlier if kind in ("TrialActor", "ResourceTrainable")}
+        for pid in ours:
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_first, daemon=True)
+    killer.start()
+    result = job.run()
+    assert result["trials"] == {"completed": 1, "failed": 1}
+    assert [trial.state for trial in job.ledger.trials] == ["failed", "completed"]
+    assert "died" in job.ledger.trials[0].message

@@ -87,6 +87,20 @@ def test_a_training_that_just_begins_is_asked_to_end_again(tmp_path: Path) -> No
     assert own.error is None
 
 
+def test_a_process_goes_on_as_another_trial(tmp_path: Path) -> None:
+    """When the training of the one before has ended, which was stopped; its reports are not taken for the other's."""
+    own = actor(trials(tmp_path, Forgetful), steps=10)
+    wait_until(own.trials.training(1, 1).is_dir, 30)
+    before = own.thread
+    assert own.reset_config({"number": 2, "values": {"objective.lambda": 0.25}, "steps": 0})
+    assert not before.is_alive()
+    assert (own.number, own.reported, own.stopped.is_set()) == (2, 0, False)
+    wait_until(own.trials.training(2, 1).is_dir, 30)
+    assert own.thread.is_alive()
+    own.cleanup()
+    assert not own.thread.is_alive()
+
+
 def test_a_failure_leaves_its_message(tmp_path: Path) -> None:
     own = actor(trials(tmp_path, Failing))
     with pytest.raises(ValueError, match="too large"):

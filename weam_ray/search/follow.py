@@ -6,6 +6,7 @@ from typing import Any
 from ray.tune import Callback
 from tqdm import tqdm
 
+from weam_ray.cluster import free_reservations
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
 from weam_ray.search.settings import METRICS
 from weam_ray.search.tracked import SearchTracker
@@ -57,6 +58,7 @@ class Follow(Callback):
         for number in self.running:
             self.tracker.follow(self.ledger.of(number))
         self.release()
+        free_reservations()  # of a trial whose process died
 
     def begin(self, trial: Trial) -> None:
         self.running.add(trial.number)

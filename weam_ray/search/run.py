@@ -39,6 +39,7 @@ def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) 
             scheduler=halving,
             num_samples=left,
             max_concurrent_trials=concurrent,
+            reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name="trials",

@@ -120,11 +120,24 @@ class TrialActor(Trainable):
 
     def setup(self, config: dict[str, Any], trials: Trials) -> None:
         """`config` has the trial's `number` and `values`, and the `steps` that were reported in earlier sessions."""
-        self.trials, self.number, self.reported = trials, config["number"], config["steps"]
+        self.trials = trials
+        self.begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Go on as another trial: a new process would take seconds to start."""
+        self.cleanup()
+        if self.thread.is_alive():
+            raise RuntimeError(f"the workers of the trial before did not end within {END_SECONDS:g} s")
+        self.begin(new_config)
+        return True
+
+    def begin(self, config: dict[str, Any]) -> None:
+        """Train a trial in a thread."""
+        self.number, self.reported = config["number"], config["steps"]
         self.error: Exception | None = None
         self.stopped = threading.Event()
-        trials.place(self.number).mkdir(parents=True, exist_ok=True)
-        (trials.place(self.number) / FAILURE).unlink(missing_ok=True)  # of a session that was broken off
+        self.trials.place(self.number).mkdir(parents=True, exist_ok=True)
+        (self.trials.place(self.number) / FAILURE).unlink(missing_ok=True)  # of a session that was broken off
         self.thread = threading.Thread(target=self.work, args=(config["values"],), name="trial", daemon=True)
         self.thread.start()
 

@@ -168,7 +168,7 @@ def run_worker(job: TrainingJob, phase: Callable[[str], None]) -> None:
     from weam_ray.train.saving import Saver
 
     config = job.config
-    # DeepSpeed compiles an operator with the ninja that stands beside this Python
+    # for a GPU DeepSpeed compiles its Adam, with the ninja that stands beside this Python
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
