@@ -1,12 +1,9 @@
-"""Compiles what is otherwise compiled on first use: FastAlign's kernels, and DeepSpeed's operator for CPU workers.
+"""Compiles what is otherwise compiled on first use: FastAlign's kernels.
 
 `python -m weam_ray.warm_up` is the last step of an installation; without it the first run does the same, later.
 """
 
-import os
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -48,20 +45,10 @@ def warm_workers(num_cpus: float) -> None:
     map_items([{}] * max(1, int(num_slots(num_cpus))), load, "loading", num_cpus)
 
 
-def compile_operator() -> None:
-    """Build the operator by which DeepSpeed's workers on one CPU machine exchange tensors."""
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    from deepspeed.accelerator import get_accelerator
-
-    if get_accelerator().device_name() == "cpu":
-        get_accelerator().create_op_builder("ShareMemCommBuilder").load(verbose=False)
-
-
 def main() -> None:
     started = time.monotonic()
-    print("compiling the alignment kernels and DeepSpeed's CPU operator ...", flush=True)
+    print("compiling the alignment kernels ...", flush=True)
     compile_kernels()
-    compile_operator()
     print(f"compiled in {time.monotonic() - started:.0f} s")
 
 
