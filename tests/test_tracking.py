@@ -54,6 +54,27 @@ def test_a_run_that_is_reopened_has_each_step_once(home: Path, client: MlflowCli
     assert run.data.metrics["tokens_per_second"] == 200
 
 
+def test_a_run_whose_opening_was_broken_off_is_completed(home: Path) -> None:
+    """Its id is written down first."""
+    known: list[str] = []
+
+    def created(run_id: str) -> None:
+        known.append(run_id)
+        raise KeyboardInterrupt
+
+    data = [{"name": "en-de", "digest": "d", "source": "a file", "profile": "{}"}]
+    opening = ({"objective.lambda": 1.0}, {"objective": "weam"}, data)
+    with pytest.raises(KeyboardInterrupt):
+        Tracker(None, "tests", home).open("broken", None, *opening, created)
+    for _ in range(2):
+        tracker = Tracker(None, "tests", home)
+        assert tracker.open("broken", known[0], *opening, created) == known[0]
+        run = tracker.client.get_run(known[0])
+        assert run.data.params == {"objective.lambda": "1.0"}
+        assert [entry.dataset.name for entry in run.inputs.dataset_inputs] == ["en-de"]
+    assert len(tracker.client.search_runs([tracker.experiment_id], "tags.`mlflow.runName` = 'broken'")) == 1
+
+
 def test_a_run_that_is_gone_is_begun_anew(home: Path, client: MlflowClient) -> None:
     tracker = Tracker(None, "tests", home)
     run_id = tracker.open("lost", "0" * 32, {}, {})

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -21,7 +22,7 @@ from tests.main_job import config_of, write_moses
 from tests.processes import wait_until
 from weam_ray.config import Config, load_config
 from weam_ray.errors import UserError
-from weam_ray.search.ledger import Ledger
+from weam_ray.search.ledger import FAILED, PRUNED, Ledger, Trial
 from weam_ray.tuning import SearchJob
 
 CORES = psutil.cpu_count()  # a worker that needs all of them: no part of one is left for the trial's own process
@@ -49,11 +50,12 @@ def search_config(place: Path, *overrides: str, space: str = TWO_RATES) -> Confi
 
 
 def actors() -> Iterator[tuple[int, str]]:
-    """The processes of Ray, and the class or the task that each is at."""
-    for process in psutil.process_iter(["cmdline"]):
-        title = re.match(r"ray::(\w+)", " ".join(process.info["cmdline"] or ()))
-        if title:
-            yield process.pid, title[1]
+    """The processes of Ray that this one has started, and the class or the task that each is at."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
+            title = re.match(r"ray::(\w+)", " ".join(process.cmdline()))
+            if title:
+                yield process.pid, title[1]
 
 
 @contextmanager
@@ -177,22 +179,29 @@ class TestSearch:
         assert f"/runs/{searched['result']['mlflow_run_id']}" in said.splitlines()[-1]
 
     def test_a_trial_that_was_to_be_stopped_when_the_session_was_killed(self, searched: dict[str, Any]) -> None:
-        """It is not trained on: it was reported, but not yet ended."""
+        """It is not trained on: it was reported, but not ended. MLflow had not been told that another had ended."""
         ledger = Ledger.read(searched["folder"])
         assert ledger is not None
         ledger.trials[1].state, ledger.finished = "running", False
         ledger.save()
         losses = searched["folder"] / "trials" / "0002" / "seed-1" / "losses.jsonl"
         before = losses.stat().st_mtime_ns
+        client = MlflowClient(f"sqlite:///{searched['place'] / 'home' / 'mlflow.db'}")
+        client.update_run(ledger.trials[0].mlflow_run_id, status="RUNNING")
+        client.set_tag(ledger.trials[0].mlflow_run_id, "state", "running")
         job = SearchJob.of(search_config(searched["place"]), searched["place"])
         assert job.run()["best_trial"] == 1
         ended = Ledger.read(searched["folder"])
         assert ended is not None
         assert [trial.state for trial in ended.trials] == ["completed", "pruned"]
         assert losses.stat().st_mtime_ns == before
-        client = MlflowClient(f"sqlite:///{searched['place'] / 'home' / 'mlflow.db'}")
-        child = client.get_run(ended.trials[1].mlflow_run_id)
-        assert (child.info.status, child.data.tags["state"]) == ("KILLED", "pruned")
+        children = [client.get_run(trial.mlflow_run_id) for trial in ended.trials]
+        assert [(child.info.status, child.data.tags["state"]) for child in children] == [
+            ("FINISHED", "completed"),
+            ("KILLED", "pruned"),
+        ]
+        history = client.get_metric_history(ended.trials[0].mlflow_run_id, "held_out")
+        assert [metric.step for metric in history] == [3, 6, 12]
 
     @pytest.mark.slow
     def test_the_champion_loads_in_a_fresh_process(self, searched: dict[str, Any]) -> None:
@@ -257,6 +266,24 @@ class TestRefusals:
         with pytest.raises(UserError, match=r"training\.num_workers=8: 8 workers of 1 CPU each do not fit"):
             job.run()
 
+    def test_no_trial_that_was_completed(self, tmp_path: Path) -> None:
+        write_moses(tmp_path)
+        job = SearchJob.of(search_config(tmp_path), tmp_path)
+        job.folder.mkdir(parents=True)
+        pruned = Trial(2, {"optimizer.learning_rate": 1e-9}, PRUNED, [(3, 0.1)])
+        failed = Trial(1, {"optimizer.learning_rate": 0.005}, FAILED, [(3, 0.5)], "the disk is full.")
+        tracker = SimpleNamespace(parent=SimpleNamespace(log_files=lambda *_: None))
+        for trials, message in (
+            (
+                [failed, pruned],
+                "None of 2 trials was completed: 1 failed, .*; trial 1: the disk is full. All",
+            ),
+            ([pruned], "None of 1 trials was completed: 0 failed, the others were stopped early. All are in .*parquet"),
+        ):
+            job.ledger.trials = trials
+            with pytest.raises(UserError, match=message):
+                job.conclude(tracker, None)
+
     def test_a_preview_writes_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         job = SearchJob.of(search_config(tmp_path), tmp_path)
         job.preview()
@@ -289,6 +316,26 @@ def test_failed_trials(ray_session: None, tmp_path: Path) -> None:
     assert [trial["state"] for trial in states] == ["failed", "failed"]
     parent = client.get_run(job.ledger.mlflow_run_id or "")
     assert parent.info.status == "FAILED"
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_values_that_do_not_go_together(ray_session: None, tmp_path: Path) -> None:
+    """Each by itself is allowed: the trial that has both fails by what the configuration says."""
+    write_moses(tmp_path)
+    space = TWO_RATES.replace(
+        '"optimizer.learning_rate": Choice(values=[0.005, 1.0e-9])',
+        '"training.zero_stage": Choice(values=[1, 0]), "training.precision": Choice(values=["bf16", "fp32"])',
+    )
+    more = ("search.num_trials=3", "search.early_stopping=false", "training.zero_stage=1", "training.max_steps=4")
+    job = SearchJob.of(search_config(tmp_path, *more, space=space), tmp_path)
+    assert job.run()["trials"] == {"completed": 2, "failed": 1}
+    (failed,) = [trial for trial in job.ledger.trials if trial.state == "failed"]
+    assert failed.values == {"training.zero_stage": 0, "training.precision": "bf16"}
+    assert "bf16" in failed.message
+    assert "zero_stage" in failed.message
+    run = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}").get_run(failed.mlflow_run_id or "")
+    assert (run.info.status, run.data.params["training.zero_stage"]) == ("FAILED", "0")
 
 
 @pytest.mark.ray

@@ -107,10 +107,14 @@ class Pretraining:
         config, folder = self.config, self.folder
         tags = {"kind": "pretraining", NOTE: about(config), **run_tags(config, data, folder.fingerprint, folder.path)}
         known = folder.state.mlflow_run_id
-        folder.state.mlflow_run_id = tracker.open(folder.path.name, known, tracked_parameters(config), tags)
-        if folder.state.mlflow_run_id != known:
-            tracker.log_datasets(data_inputs(config, data))
-            tracker.log_files(folder.path / CONFIG)
+
+        def created(run_id: str) -> None:
+            folder.state.mlflow_run_id = run_id
+            folder.save()
+
+        inputs = data_inputs(config, data)
+        tracker.open(folder.path.name, known, tracked_parameters(config), tags, inputs, created)
+        tracker.log_files(folder.path / CONFIG)
 
     def conclude(self, scores: dict[str, Any], address: str) -> dict[str, Any]:
         """The result of the run, written to its folder with its picture."""

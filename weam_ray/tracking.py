@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -64,10 +64,22 @@ class Tracker:
         self.run_id = ""
         self.last_steps: dict[str, int] = {}
 
-    def open(self, name: str, run_id: str | None, parameters: dict[str, Any], tags: dict[str, str]) -> str:
-        """Start the MLflow run, or reopen that of an earlier session; its id.
+    def open(
+        self,
+        name: str,
+        run_id: str | None,
+        parameters: dict[str, Any],
+        tags: dict[str, str],
+        datasets: Sequence[dict[str, str]] = (),
+        created: Callable[[str], None] = lambda run_id: None,
+    ) -> str:
+        """Start the MLflow run, or reopen that of an earlier session, which may lack parameters or inputs; its id.
 
         MLflow adds who started it, by which script, and the commit of the checkout if it is one.
+
+        Args:
+            datasets: inputs, as `log_datasets` takes them.
+            created: writes down the id of a new run at once, so that none is left behind by a kill.
         """
         from mlflow.entities import Param
         from mlflow.exceptions import MlflowException
@@ -77,14 +89,20 @@ class Tracker:
         if run_id is not None:
             try:
                 self.client.update_run(run_id, status="RUNNING")
-                self.run_id = run_id
-                return run_id
+                run = self.client.get_run(run_id)
             except MlflowException:
                 print(f"The MLflow run {run_id} is not in {self.uri}; a new one is started.")
-        self.run_id = self.client.create_run(self.experiment_id, run_name=name, tags=resolve_tags(tags)).info.run_id
-        values = [Param(key, str(value)[:PARAMETER_LENGTH]) for key, value in parameters.items()]
+                run_id = None
+        if run_id is None:
+            run = self.client.create_run(self.experiment_id, run_name=name, tags=resolve_tags(tags))
+            created(run.info.run_id)
+        self.run_id = run.info.run_id
+        missing = {key: value for key, value in parameters.items() if key not in run.data.params}
+        values = [Param(key, str(value)[:PARAMETER_LENGTH]) for key, value in missing.items()]
         for start in range(0, len(values), PARAMETERS_PER_REQUEST):
             self.client.log_batch(self.run_id, params=values[start : start + PARAMETERS_PER_REQUEST])
+        if datasets and not run.inputs.dataset_inputs:
+            self.log_datasets(datasets)
         return self.run_id
 
     def log_steps(self, steps: Iterable[dict[str, Any]], prefix: str = "") -> None:

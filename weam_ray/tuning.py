@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -165,15 +166,17 @@ class SearchJob:
         if not done:
             tracker.parent.log_files(table)
             failed = [trial for trial in ledger.trials if trial.state == FAILED]
-            raise UserError(
-                f"All {len(failed)} trials of the search failed; trial {failed[0].number}: {failed[0].message} "
-                f"The others are in {table}."
-            )
+            ended = len(ledger.ended())
+            what = f"All {ended} trials of the search failed"
+            if len(failed) < ended:
+                what = f"None of {ended} trials was completed: {len(failed)} failed, the others were stopped early"
+            first = f"; trial {failed[0].number}: {failed[0].message}" if failed else "."
+            raise UserError(f"{what}{first} All are in {table}.")
         best = done[0]
         write_whole(self.folder / BEST_CONFIG, self.best_config(best).to_yaml())
         files = [table, self.folder / BEST_CONFIG, *write_plots(ledger, self.space, metric, self.folder)]
         model = trials.training(best.number, 0) / "model"
-        name = f"{self.config.tracking.experiment}-{self.config.name}"
+        name = re.sub("[/:]", "-", f"{self.config.tracking.experiment}-{self.config.name}")  # what MLflow refuses
         assert best.mlflow_run_id is not None
         ledger.champion = register(
             tracker.parent, best.mlflow_run_id, model, name, {"metric": metric, "value": f"{best.value:.6f}"}

@@ -9,7 +9,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.rungs import Rungs
-from weam_ray.search.searcher import LedgerSearch, distribution, scheduler
+from weam_ray.search.searcher import LedgerSearch, distribution, optuna_trial, scheduler
 from weam_ray.search.settings import SearchSection
 from weam_ray.search.space import Choice, LogUniform, Space, Uniform, Whole
 from weam_ray.search.trial import STEPS, VALUE
@@ -82,10 +82,13 @@ def test_a_stopped_trial_is_pruned_for_optuna(tmp_path: Path) -> None:
     for name, steps, error in (("a", 25, False), ("b", 100, False), ("c", 25, True)):
         searcher.suggest(name)
         result = {STEPS: steps, VALUE: 0.5, "training_iteration": 1}
-        searcher.on_trial_result(name, result)
+        if error:  # of a result that ends a trial, Tune tells the scheduler alone
+            searcher.on_trial_result(name, result)
         searcher.on_trial_complete(name, result, error)
-    states = [trial.state.name for trial in searcher._ot_study.trials]
-    assert states == ["PRUNED", "COMPLETE", "FAIL"]
+    pruned, *others = searcher._ot_study.trials
+    assert [trial.state.name for trial in others] == ["COMPLETE", "FAIL"]
+    own = optuna_trial(Trial(1, pruned.params, PRUNED, [(25, 0.5)]), SPACE)  # as a later session has it
+    assert (pruned.state, pruned.value, pruned.intermediate_values) == (own.state, own.value, own.intermediate_values)
 
 
 def result_of(steps: int, value: float) -> dict[str, Any]:

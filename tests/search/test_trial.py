@@ -13,6 +13,7 @@ from weam_ray.runs import Home
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Choice, Space
 from weam_ray.search.trial import FAILURE, STEPS, VALUE, TrialActor, Trials
+from weam_ray.train import phases
 from weam_ray.train.launch import ABANDONED, STOP
 from weam_ray.train.milestones import HELD_OUT
 
@@ -81,6 +82,7 @@ def actor(own: Trials, steps: int = 0) -> TrialActor:
 
 def test_a_training_that_just_begins_is_asked_to_end_again(tmp_path: Path) -> None:
     own = actor(trials(tmp_path, Forgetful))
+    own.begin()
     wait_until(own.trials.training(1, 1).is_dir, 30)
     own.cleanup()
     assert not own.thread.is_alive()
@@ -90,15 +92,35 @@ def test_a_training_that_just_begins_is_asked_to_end_again(tmp_path: Path) -> No
 def test_a_process_goes_on_as_another_trial(tmp_path: Path) -> None:
     """When the training of the one before has ended, which was stopped; its reports are not taken for the other's."""
     own = actor(trials(tmp_path, Forgetful), steps=10)
+    own.begin()
     wait_until(own.trials.training(1, 1).is_dir, 30)
     before = own.thread
     assert own.reset_config({"number": 2, "values": {"objective.lambda": 0.25}, "steps": 0})
     assert not before.is_alive()
     assert (own.number, own.reported, own.stopped.is_set()) == (2, 0, False)
+    own.begin()
     wait_until(own.trials.training(2, 1).is_dir, 30)
     assert own.thread.is_alive()
     own.cleanup()
     assert not own.thread.is_alive()
+
+
+def test_a_process_that_was_not_asked_for_a_step_leaves_the_trial_alone(tmp_path: Path) -> None:
+    """Tune has given the trial to another process, which may have begun."""
+    own = actor(trials(tmp_path, Forgetful))
+    own.trials.training(1, 0).mkdir(parents=True)
+    own.cleanup()
+    assert list(own.trials.training(1, 0).iterdir()) == []
+
+
+def test_a_trial_is_at_rest_when_each_of_its_trainings_has_ended(tmp_path: Path) -> None:
+    own = trials(tmp_path)
+    assert own.at_rest(1)
+    for seed in (0, 1):
+        own.training(1, seed).mkdir(parents=True)
+        for phase in (phases.WORKERS, phases.CHECKPOINTS, phases.NOTHING):
+            phases.begin(own.training(1, seed), phase)
+            assert own.at_rest(1) == (phase == phases.NOTHING)
 
 
 def test_a_failure_leaves_its_message(tmp_path: Path) -> None:
@@ -117,6 +139,7 @@ class Done(Trials):
 @pytest.mark.parametrize(("known", "expected"), [(0, [5, 10, 15, 20]), (10, [15, 20]), (20, [20])])
 def test_reports_of_earlier_sessions_do_not_come_again(tmp_path: Path, known: int, expected: list[int]) -> None:
     own = actor(trials(tmp_path, Done), known)
+    own.begin()
     own.thread.join(30)
     results = [own.step() for _ in expected]
     assert [result[STEPS] for result in results] == expected

@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,14 @@ class EvaluationTracker:
         parameters = flat_parameters(settings.model_dump(exclude={*PLACES}, exclude_none=True))
         name = f"evaluate {settings.system}, {settings.setting}"
         about = f"An evaluation of {settings.system}; each child is a task with one seed. Scores are in percent."
-        self.runs["parent"] = self.parent.open(name, self.runs.get("parent"), parameters, {**self.tags, NOTE: about})
-        self.save()
+        tags = {**self.tags, NOTE: about}
+        self.parent.open(name, self.runs.get("parent"), parameters, tags, created=partial(self.opened, "parent"))
         self.child = Tracker(settings.tracking.uri, settings.tracking.experiment, home)
+
+    def opened(self, name: str, run_id: str) -> None:
+        """Write down the run of the parent, or of a child."""
+        self.runs[name] = run_id
+        self.save()
 
     def save(self) -> None:
         write_whole(self.state, json.dumps({"runs": self.runs, "logged": self.logged}, indent=1))
@@ -46,8 +52,7 @@ class EvaluationTracker:
             self.child.delete(self.runs[name])
         parameters: dict[str, Any] = {key: record[key] for key in ("task", "seed", "model")}
         tags = {**self.tags, PARENT: self.runs["parent"], "task": record["task"]}
-        self.runs[name] = self.child.open(name, None, parameters, tags)
-        self.save()
+        self.child.open(name, None, parameters, tags, created=partial(self.opened, name))
         for step, entry in enumerate(record.get("history", ()), 1):
             values = {
                 metric_name(record["task"], "development", key): value for key, value in entry.items() if key != "epoch"

@@ -20,16 +20,18 @@ def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[
     mlflow.set_tracking_uri(tracker.uri)
     before = tracker.client.get_run(run_id).info
     parts = {"model": AutoModelForMaskedLM.from_pretrained(folder), "tokenizer": AutoTokenizer.from_pretrained(folder)}
-    with mlflow.start_run(run_id=run_id):
-        logged = mlflow.transformers.log_model(
-            parts,
-            name="model",
-            task="fill-mask",
-            pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in REQUIREMENTS],
-            registered_model_name=name,
-            tags=tags,
-        )
-    tracker.client.set_terminated(run_id, before.status, before.end_time)
+    try:
+        with mlflow.start_run(run_id=run_id):
+            logged = mlflow.transformers.log_model(
+                parts,
+                name="model",
+                task="fill-mask",
+                pip_requirements=[f"{package}=={version(package).split('+')[0]}" for package in REQUIREMENTS],
+                registered_model_name=name,
+                tags=tags,
+            )
+    finally:
+        tracker.client.set_terminated(run_id, before.status, before.end_time)
     about = f"The best trial of a search by {tags['metric']}: {tags['value']} on held-out pairs."
     tracker.client.update_model_version(name, logged.registered_model_version, about)
     tracker.client.set_registered_model_alias(name, ALIAS, logged.registered_model_version)

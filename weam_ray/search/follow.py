@@ -7,7 +7,7 @@ from ray.tune import Callback
 from tqdm import tqdm
 
 from weam_ray.cluster import free_reservations
-from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
+from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.settings import METRICS
 from weam_ray.search.tracked import SearchTracker
 from weam_ray.search.trial import FAILURE, STEPS, VALUE, Trials, release
@@ -21,6 +21,7 @@ class Follow(Callback):
     def __init__(self, trials: Trials, ledger: Ledger, tracker: SearchTracker) -> None:
         self.trials, self.ledger, self.tracker = trials, ledger, tracker
         self.running: set[int] = set()
+        self.stopping: set[int] = set()  # ended trials whose workers are still at a step
         self.polled = 0.0
         total = trials.config.search.num_trials
         self.bar = tqdm(total=total, initial=len(ledger.ended()), desc="trials", mininterval=5.0)
@@ -36,14 +37,20 @@ class Follow(Callback):
         own = self.own(trial)
         if own.report(result[STEPS], result[VALUE]):
             self.ledger.save()
-            self.tracker.report(own)
+            self.tracker.report(own, own.steps, result[VALUE])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         own = self.own(trial)
-        self.end(own, COMPLETED if own.steps == self.trials.rungs.whole else PRUNED)
+        completed = own.steps == self.trials.rungs.whole
+        if not completed:
+            self.stopping.add(own.number)
+            self.trials.abandon(own.number)
+        self.end(own, COMPLETED if completed else PRUNED)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         own = self.own(trial)
+        if own.state != RUNNING:  # it had ended, and what failed is to say so
+            return
         file = self.trials.place(own.number) / FAILURE
         if file.is_file():
             own.message = file.read_text(encoding="utf-8")
@@ -80,11 +87,13 @@ class Follow(Callback):
         self.bar.update()
 
     def release(self) -> None:
-        """Delete what ended trials need no more, again and again: a stopped worker may still have been writing."""
+        """Delete what ended trials need no more, when their workers write no more."""
+        self.stopping = {number for number in self.stopping if not self.trials.at_rest(number)}
         search = self.trials.config.search
         kept = {trial.number for trial in self.ledger.completed(METRICS[search.metric].mode)[: search.keep_models]}
         for trial in self.ledger.ended():
-            release(self.trials.place(trial.number), with_models=trial.number not in kept)
+            if trial.number not in self.stopping:
+                release(self.trials.place(trial.number), with_models=trial.number not in kept)
 
     def interrupt(self) -> None:
         """The session ends before its trials do."""

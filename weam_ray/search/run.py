@@ -1,5 +1,6 @@
 """The trials under Ray Tune."""
 
+import logging
 import os
 import shutil
 
@@ -29,6 +30,8 @@ def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) 
         follow.bar.close()
         return
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")  # Follow says what failed, in a sentence
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     own = trials.folder / OWN
     shutil.rmtree(own, ignore_errors=True)
 
@@ -54,4 +57,5 @@ def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) 
     finally:
         shutil.rmtree(own, ignore_errors=True)
         follow.bar.close()
+        follow.stopping.clear()
         follow.release()

@@ -93,6 +93,8 @@ class LedgerSearch(OptunaSearch):
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A trial that was stopped early is pruned for Optuna too: its last value is an intermediate one."""
         pruned = not error and (result is None or result.get(STEPS, 0) < self.whole)
+        if pruned and result is not None and trial_id in self._ot_trials:
+            self._ot_trials[trial_id].report(result[VALUE], result[STEPS])  # Tune keeps the last one to itself
         super().on_trial_complete(trial_id, None if pruned or error else result, error)
 
 

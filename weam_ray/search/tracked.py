@@ -1,9 +1,14 @@
 """A search in MLflow: a parent run, and a child for each trial. The driver alone writes."""
 
 import json
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlflow.exceptions import MlflowException
+
+from weam_ray.errors import UserError
 from weam_ray.pipeline import Data
 from weam_ray.pretrain import data_inputs, run_tags, tracked_parameters
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
@@ -35,13 +40,17 @@ class SearchTracker:
         for key in FREE:  # they may change, unlike a parameter of MLflow
             parameters.pop(f"search.{key}", None)
         tags = {"kind": "search", NOTE: self.about(), **run_tags(config, data, ledger.fingerprint, ledger.folder)}
-        ledger.mlflow_run_id = self.parent.open(ledger.folder.name, known, parameters, tags)
-        if ledger.mlflow_run_id != known:
-            self.parent.log_datasets(data_inputs(config, data))
+        self.parent.open(ledger.folder.name, known, parameters, tags, data_inputs(config, data), self.opened)
         self.parent.set_tags({"num_trials": str(config.search.num_trials), "space": config.search.space})
         self.children: dict[int, Tracker] = {}
         self.readers: dict[tuple[int, int], StepReader] = {}
-        ledger.save()
+        for trial in ledger.ended():
+            self.settle(trial)
+
+    def opened(self, run_id: str, trial: Trial | None = None) -> None:
+        """Write down the run of a trial, or of the search."""
+        (trial or self.ledger).mlflow_run_id = run_id
+        self.ledger.save()
 
     def tracker(self) -> Tracker:
         tracking = self.trials.config.tracking
@@ -59,7 +68,9 @@ class SearchTracker:
     def start(self, trial: Trial) -> None:
         """Open the child of a trial, that of an earlier session if there is one."""
         child = self.children[trial.number] = self.tracker()
-        config = self.trials.configured(trial.values)
+        config = self.trials.config
+        with suppress(UserError):  # of values that do not go together, which the trial fails by
+            config = self.trials.configured(trial.values)
         tags = {
             "kind": "trial",
             "trial": str(trial.number),
@@ -67,13 +78,30 @@ class SearchTracker:
             PARENT: self.parent.run_id,
             **run_tags(config, self.data, self.ledger.fingerprint, self.trials.place(trial.number)),
         }
-        known = trial.mlflow_run_id
-        trial.mlflow_run_id = child.open(f"trial-{trial.number:04d}", known, tracked_parameters(config), tags)
-        if trial.mlflow_run_id != known:
-            child.log_datasets(data_inputs(config, self.data))
-        else:
-            child.set_tags({"state": trial.state})
-        self.ledger.save()
+        parameters = tracked_parameters(config) | trial.values
+        child.open(
+            f"trial-{trial.number:04d}",
+            trial.mlflow_run_id,
+            parameters,
+            tags,
+            data_inputs(config, self.data),
+            partial(self.opened, trial=trial),
+        )
+        child.set_tags({"state": trial.state})
+        held = {metric.step for metric in child.client.get_metric_history(child.run_id, VALUE)}
+        for steps, value in trial.reports:
+            if steps not in held:
+                self.report(trial, steps, value)
+
+    def settle(self, trial: Trial) -> None:
+        """See that the child of a trial that has ended says so: a session may have been killed in between."""
+        if trial.mlflow_run_id is None:
+            return
+        with suppress(MlflowException):  # it was deleted
+            run = self.parent.client.get_run(trial.mlflow_run_id)
+            if run.info.status != STATUS[trial.state] or run.data.tags.get("state") != trial.state:
+                self.start(trial)
+                self.end(trial)
 
     def follow(self, trial: Trial) -> None:
         """Pass on the steps that its trainings have done since the last look."""
@@ -85,12 +113,12 @@ class SearchTracker:
             if steps:
                 child.log_steps(steps, prefix_of(seed))
 
-    def report(self, trial: Trial) -> None:
-        """Log the last report, and the figures that it is made of."""
+    def report(self, trial: Trial, steps: int, value: float) -> None:
+        """Log a report, and the figures that it is made of."""
         child = self.children[trial.number]
-        child.log_results({VALUE: trial.value or 0.0}, trial.steps)
-        seed = (trial.steps - 1) // self.trials.rungs.max_steps
-        own = trial.steps - seed * self.trials.rungs.max_steps
+        child.log_results({VALUE: value}, steps)
+        seed = (steps - 1) // self.trials.rungs.max_steps
+        own = steps - seed * self.trials.rungs.max_steps
         for line in read_steps(self.trials.training(trial.number, seed) / HELD_OUT):
             if line["step"] == own:
                 child.log_results({prefix_of(seed) + key: value for key, value in line["figures"].items()}, own)

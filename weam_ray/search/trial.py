@@ -4,6 +4,7 @@ The process that this runs in waits for workers; it imports neither torch nor De
 """
 
 import json
+import math
 import shutil
 import threading
 import time
@@ -75,6 +76,17 @@ class Trials:
             if not launch(job):
                 return
 
+    def abandon(self, number: int) -> None:
+        """Ask the trainings of a trial that have begun, and have not come to their end, to stop."""
+        for seed in range(self.rungs.num_seeds):
+            folder = self.training(number, seed)
+            if folder.is_dir() and not finished(folder, self.rungs.max_steps):
+                abandon(folder)
+
+    def at_rest(self, number: int) -> bool:
+        """Whether no training of a trial that has begun is still running, by what they note."""
+        return not any(phases.running(self.training(number, seed)) for seed in range(self.rungs.num_seeds))
+
     def phases(self, number: int) -> dict[str, float]:
         """Seconds of all trainings of a trial by phase."""
         found = dict.fromkeys(phases.NAMES, 0.0)
@@ -121,38 +133,42 @@ class TrialActor(Trainable):
     def setup(self, config: dict[str, Any], trials: Trials) -> None:
         """`config` has the trial's `number` and `values`, and the `steps` that were reported in earlier sessions."""
         self.trials = trials
-        self.begin(config)
+        self.become(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Go on as another trial: a new process would take seconds to start."""
-        self.cleanup()
-        if self.thread.is_alive():
-            raise RuntimeError(f"the workers of the trial before did not end within {END_SECONDS:g} s")
-        self.begin(new_config)
+        """Go on as another trial, when the one before has ended: a new process would take seconds to start."""
+        self.end(math.inf)
+        self.become(new_config)
         return True
 
-    def begin(self, config: dict[str, Any]) -> None:
-        """Train a trial in a thread."""
+    def become(self, config: dict[str, Any]) -> None:
+        """Be a trial that has not begun: until it asks for a `step`, Tune may give it to another process."""
         self.number, self.reported = config["number"], config["steps"]
         self.error: Exception | None = None
         self.stopped = threading.Event()
-        self.trials.place(self.number).mkdir(parents=True, exist_ok=True)
-        (self.trials.place(self.number) / FAILURE).unlink(missing_ok=True)  # of a session that was broken off
         self.thread = threading.Thread(target=self.work, args=(config["values"],), name="trial", daemon=True)
-        self.thread.start()
+
+    def begin(self) -> None:
+        """Train, unless it has begun."""
+        if self.thread.ident is None:
+            self.thread.start()
 
     def work(self, values: dict[str, Any]) -> None:
         """Train; a failure leaves its message in the trial's folder."""
+        place = self.trials.place(self.number)
         try:
+            place.mkdir(parents=True, exist_ok=True)
+            (place / FAILURE).unlink(missing_ok=True)  # of a session that was broken off
             self.trials.train(self.number, values, self.stopped)
         except Exception as error:
             self.error = error
             message = " ".join(str(error).split()) or type(error).__name__
-            write_whole(self.trials.place(self.number) / FAILURE, message)
+            write_whole(place / FAILURE, message)
 
     def step(self) -> dict[str, Any]:
         """The next report."""
         whole = self.trials.rungs.whole
+        self.begin()
         while True:
             alive = self.thread.is_alive()
             for steps, value in self.trials.reports(self.number):
@@ -165,13 +181,14 @@ class TrialActor(Trainable):
 
     def cleanup(self) -> None:
         """End what still runs; workers are free when this returns."""
+        self.end(END_SECONDS)
+
+    def end(self, seconds: float) -> None:
+        """Have the training end, and wait for it."""
         self.stopped.set()
-        deadline = time.monotonic() + END_SECONDS
+        deadline = time.monotonic() + seconds
         while self.thread.is_alive() and time.monotonic() < deadline:
-            for seed in range(self.trials.rungs.num_seeds):  # again, since a training that just begins forgets it
-                folder = self.trials.training(self.number, seed)
-                if folder.is_dir() and not finished(folder, self.trials.rungs.max_steps):
-                    abandon(folder)
+            self.trials.abandon(self.number)  # again, since a training that just begins forgets it
             self.thread.join(POLL_SECONDS)
 
 

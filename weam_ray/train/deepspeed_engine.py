@@ -52,8 +52,9 @@ class DeepSpeedEngine:
         import deepspeed
 
         deepspeed.logger.setLevel("WARNING")
-        # shared memory for its inference, of which a training has no use; to compile it takes half a minute
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        if not config.training.use_gpu:
+            # shared memory for its inference, of which a training has no use; to compile it takes half a minute
+            deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         self.parts: tuple[str, ...] = objective.parts
         self.zero_stage = config.training.zero_stage
         self.accumulation_steps = config.training.accumulation_steps
