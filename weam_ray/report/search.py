@@ -112,6 +112,7 @@ def write_plots(ledger: Ledger, space: Space, metric: str, folder: Path) -> list
     files: list[Path] = []
     parts: list[str] = []
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # Optuna's word for all of its pictures
+    warnings.filterwarnings("ignore", message="Attempting to set identical")  # an axis of a single completed trial
     for name, arguments in plots(study).items():
         draw: Callable[..., Any] = getattr(pictures, name)
         axes = draw(study, **arguments(label))

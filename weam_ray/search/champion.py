@@ -1,5 +1,6 @@
 """The best trial's model in MLflow's registry, under the alias `champion`."""
 
+import logging
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[
     import mlflow
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+    logging.getLogger("mlflow.transformers").setLevel(logging.ERROR)  # it looks for a licence on the hub
     mlflow.set_tracking_uri(tracker.uri)
     before = tracker.client.get_run(run_id).info
     parts = {"model": AutoModelForMaskedLM.from_pretrained(folder), "tokenizer": AutoTokenizer.from_pretrained(folder)}
