@@ -204,6 +204,24 @@ class TestSearch:
         assert [metric.step for metric in history] == [3, 6, 12]
 
     @pytest.mark.slow
+    def test_a_child_that_was_deleted_is_made_again(self, searched: dict[str, Any]) -> None:
+        ledger = Ledger.read(searched["folder"])
+        assert ledger is not None
+        gone = ledger.trials[0].mlflow_run_id or ""
+        client = MlflowClient(f"sqlite:///{searched['place'] / 'home' / 'mlflow.db'}")
+        client.delete_run(gone)
+        ledger.finished = False
+        ledger.save()
+        job = SearchJob.of(search_config(searched["place"]), searched["place"])
+        job.run()
+        made = client.get_run(job.ledger.trials[0].mlflow_run_id or "")
+        assert made.info.run_id != gone
+        assert (made.info.status, made.data.tags["state"], made.data.tags["best"]) == ("FINISHED", "completed", "true")
+        assert [metric.step for metric in client.get_metric_history(made.info.run_id, "held_out")] == [3, 6, 12]
+        assert client.get_run(job.ledger.mlflow_run_id or "").info.status == "FINISHED"
+        assert client.get_model_version_by_alias("weam-ray-bundled", "champion").run_id == made.info.run_id
+
+    @pytest.mark.slow
     def test_the_champion_loads_in_a_fresh_process(self, searched: dict[str, Any]) -> None:
         script = (
             "import mlflow\n"

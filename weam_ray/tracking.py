@@ -21,6 +21,7 @@ METRICS_PER_REQUEST = 1_000
 PARAMETERS_PER_REQUEST = 100
 PARAMETER_LENGTH = 6_000
 DIGEST_LENGTH = 36
+GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # MLflow's words for a run that is not there, or deleted
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"  # the description of an experiment or a run
 ABOUT_EXPERIMENT = (
@@ -90,8 +91,10 @@ class Tracker:
             try:
                 self.client.update_run(run_id, status="RUNNING")
                 run = self.client.get_run(run_id)
-            except MlflowException:
-                print(f"The MLflow run {run_id} is not in {self.uri}; a new one is started.")
+            except MlflowException as error:
+                if error.error_code not in GONE:
+                    raise UserError(f"tracking.uri: MLflow cannot reopen the run {run_id}: {error}") from None
+                print(f"The MLflow run {run_id} is not in the store any more; a new one is started.")
                 run_id = None
         if run_id is None:
             run = self.client.create_run(self.experiment_id, run_name=name, tags=resolve_tags(tags))

@@ -142,13 +142,18 @@ class SearchJob:
         trials = Trials(self.config, self.space, self.home, self.folder, self.rungs)
         tracker = SearchTracker(trials, ledger, data)
         with tracker.parent.ending():
+            tracker.settle()
             follow = Follow(trials, ledger, tracker)
             try:
                 run_trials(trials, ledger, follow, concurrent)
             finally:
                 ledger.seconds = round(earlier + time.monotonic() - started, 1)
                 follow.interrupt()
-            return self.conclude(tracker, trials)
+            tracker.settle()
+            result = self.conclude(tracker, trials)
+        ledger.finished = True
+        ledger.save()
+        return result
 
     def conclude(self, tracker: Any, trials: Any) -> dict[str, Any]:
         """Result, table, plots, best configuration, and the registered model.
@@ -199,8 +204,6 @@ class SearchJob:
         }
         write_whole(self.folder / RESULT, json.dumps(result, indent=1))
         tracker.conclude(best, figures_of(ledger, best), [*files, self.folder / RESULT])
-        ledger.finished = True
-        ledger.save()
         return result
 
     def best_config(self, best: Trial) -> Config:

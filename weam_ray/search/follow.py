@@ -10,7 +10,7 @@ from weam_ray.cluster import free_reservations
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.settings import METRICS
 from weam_ray.search.tracked import SearchTracker
-from weam_ray.search.trial import FAILURE, STEPS, VALUE, Trials, release
+from weam_ray.search.trial import END_SECONDS, FAILURE, STEPS, VALUE, Trials, release
 
 POLL_SECONDS = 2.0
 
@@ -21,7 +21,8 @@ class Follow(Callback):
     def __init__(self, trials: Trials, ledger: Ledger, tracker: SearchTracker) -> None:
         self.trials, self.ledger, self.tracker = trials, ledger, tracker
         self.running: set[int] = set()
-        self.stopping: set[int] = set()  # ended trials whose workers are still at a step
+        # ended trials whose workers are still at a step, and when they are waited for no more
+        self.stopping: dict[int, float] = {}
         self.polled = 0.0
         total = trials.config.search.num_trials
         self.bar = tqdm(total=total, initial=len(ledger.ended()), desc="trials", mininterval=5.0)
@@ -43,7 +44,7 @@ class Follow(Callback):
         own = self.own(trial)
         completed = own.steps == self.trials.rungs.whole
         if not completed:
-            self.stopping.add(own.number)
+            self.stopping[own.number] = time.monotonic() + END_SECONDS
             self.trials.abandon(own.number)
         self.end(own, COMPLETED if completed else PRUNED)
 
@@ -88,7 +89,9 @@ class Follow(Callback):
 
     def release(self) -> None:
         """Delete what ended trials need no more, when their workers write no more."""
-        self.stopping = {number for number in self.stopping if not self.trials.at_rest(number)}
+        now = time.monotonic()
+        for number in [n for n, end in self.stopping.items() if end < now or self.trials.at_rest(n)]:
+            del self.stopping[number]
         search = self.trials.config.search
         kept = {trial.number for trial in self.ledger.completed(METRICS[search.metric].mode)[: search.keep_models]}
         for trial in self.ledger.ended():

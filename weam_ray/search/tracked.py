@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from weam_ray.errors import UserError
 from weam_ray.pipeline import Data
 from weam_ray.pretrain import data_inputs, run_tags, tracked_parameters
-from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
+from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.settings import FREE, METRICS
 from weam_ray.search.space import Choice, Domain
 from weam_ray.search.trial import VALUE, Trials
@@ -44,8 +44,6 @@ class SearchTracker:
         self.parent.set_tags({"num_trials": str(config.search.num_trials), "space": config.search.space})
         self.children: dict[int, Tracker] = {}
         self.readers: dict[tuple[int, int], StepReader] = {}
-        for trial in ledger.ended():
-            self.settle(trial)
 
     def opened(self, run_id: str, trial: Trial | None = None) -> None:
         """Write down the run of a trial, or of the search."""
@@ -67,10 +65,11 @@ class SearchTracker:
 
     def start(self, trial: Trial) -> None:
         """Open the child of a trial, that of an earlier session if there is one."""
-        child = self.children[trial.number] = self.tracker()
-        config = self.trials.config
+        child, config = self.tracker(), self.trials.config
+        parameters = tracked_parameters(config) | trial.values
         with suppress(UserError):  # of values that do not go together, which the trial fails by
             config = self.trials.configured(trial.values)
+            parameters = tracked_parameters(config)
         tags = {
             "kind": "trial",
             "trial": str(trial.number),
@@ -78,7 +77,6 @@ class SearchTracker:
             PARENT: self.parent.run_id,
             **run_tags(config, self.data, self.ledger.fingerprint, self.trials.place(trial.number)),
         }
-        parameters = tracked_parameters(config) | trial.values
         child.open(
             f"trial-{trial.number:04d}",
             trial.mlflow_run_id,
@@ -87,19 +85,28 @@ class SearchTracker:
             data_inputs(config, self.data),
             partial(self.opened, trial=trial),
         )
-        child.set_tags({"state": trial.state})
+        self.children[trial.number] = child
+        child.set_tags({"state": trial.state, PARENT: self.parent.run_id})
         held = {metric.step for metric in child.client.get_metric_history(child.run_id, VALUE)}
         for steps, value in trial.reports:
             if steps not in held:
                 self.report(trial, steps, value)
 
-    def settle(self, trial: Trial) -> None:
-        """See that the child of a trial that has ended says so: a session may have been killed in between."""
-        if trial.mlflow_run_id is None:
-            return
-        with suppress(MlflowException):  # it was deleted
-            run = self.parent.client.get_run(trial.mlflow_run_id)
-            if run.info.status != STATUS[trial.state] or run.data.tags.get("state") != trial.state:
+    def settle(self) -> None:
+        """See that the child of each trial that has ended is there and says so: a session may have been killed, or the
+        store away, when it was to be told.
+        """
+        for trial in self.ledger.ended():
+            found = None
+            with suppress(MlflowException):
+                found = self.parent.client.get_run(trial.mlflow_run_id or "")
+            right = (STATUS[trial.state], "active", trial.state, self.parent.run_id)
+            if found is None or right != (
+                found.info.status,
+                found.info.lifecycle_stage,
+                found.data.tags.get("state"),
+                found.data.tags.get(PARENT),
+            ):
                 self.start(trial)
                 self.end(trial)
 
@@ -116,12 +123,12 @@ class SearchTracker:
     def report(self, trial: Trial, steps: int, value: float) -> None:
         """Log a report, and the figures that it is made of."""
         child = self.children[trial.number]
-        child.log_results({VALUE: value}, steps)
         seed = (steps - 1) // self.trials.rungs.max_steps
         own = steps - seed * self.trials.rungs.max_steps
         for line in read_steps(self.trials.training(trial.number, seed) / HELD_OUT):
             if line["step"] == own:
-                child.log_results({prefix_of(seed) + key: value for key, value in line["figures"].items()}, own)
+                child.log_results({prefix_of(seed) + key: figure for key, figure in line["figures"].items()}, own)
+        child.log_results({VALUE: value}, steps)  # last, since by it a report is known to be there
 
     def end(self, trial: Trial) -> None:
         """Close the child of a trial by the trial's state."""
@@ -134,9 +141,10 @@ class SearchTracker:
 
     def interrupt(self) -> None:
         """Close the children of trials that a later session goes on with."""
-        for child in self.children.values():
-            child.set_tags({"state": "interrupted"})
-            child.end("KILLED")
+        for number, child in self.children.items():
+            if self.ledger.of(number).state == RUNNING:
+                child.set_tags({"state": "interrupted"})
+                child.end("KILLED")
 
     def conclude(self, best: Trial, figures: dict[str, float], files: list[Path]) -> None:
         """Figures, tags and files on the parent; the best trial is tagged."""

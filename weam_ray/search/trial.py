@@ -84,8 +84,9 @@ class Trials:
                 abandon(folder)
 
     def at_rest(self, number: int) -> bool:
-        """Whether no training of a trial that has begun is still running, by what they note."""
-        return not any(phases.running(self.training(number, seed)) for seed in range(self.rungs.num_seeds))
+        """Whether each training of a trial that has begun has ended, by what it noted or has left."""
+        folders = [self.training(number, seed) for seed in range(self.rungs.num_seeds)]
+        return all(not phases.running(folder) or finished(folder, self.rungs.max_steps) for folder in folders)
 
     def phases(self, number: int) -> dict[str, float]:
         """Seconds of all trainings of a trial by phase."""
