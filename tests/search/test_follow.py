@@ -70,6 +70,23 @@ def test_a_trial_that_has_ended_stays_so_when_telling_mlflow_fails(followed: tup
     assert model.is_dir()
 
 
+def test_the_seconds_of_a_trial_outlive_a_kill(
+    followed: tuple[Follow, Silent, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow, tracker, trial = followed
+    monkeypatch.setattr("weam_ray.search.follow.free_reservations", lambda: None)
+    follow.ledger.begun[1] -= 10
+    follow.on_step_end(1, [])
+    assert tracker.called[-1] == "follow"
+    known = Ledger.read(follow.ledger.folder)
+    assert known is not None
+    assert known.of(1).seconds == pytest.approx(10, abs=5)
+    follow.ledger.begun[1] -= 20
+    follow.on_trial_result(1, [], trial, {STEPS: 20, VALUE: 0.1})
+    follow.on_trial_complete(1, [], trial)
+    assert follow.ledger.of(1).seconds == pytest.approx(30, abs=5)
+
+
 def test_a_trial_whose_process_died(followed: tuple[Follow, Silent, Any]) -> None:
     follow, tracker, trial = followed
     trial.get_error = lambda: "Traceback\n  ...\nThe actor died.\n"

@@ -65,6 +65,8 @@ class Follow(Callback):
         self.polled = time.monotonic()
         for number in self.running:
             self.tracker.follow(self.ledger.of(number))
+            self.ledger.clock(number)
+        self.ledger.save()  # a session may be killed
         self.release()
         free_reservations()  # of a trial whose process died
 

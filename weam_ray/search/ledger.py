@@ -99,9 +99,10 @@ class Ledger:
         return trial
 
     def clock(self, number: int) -> None:
-        """Add to a trial's seconds those since it was begun in this session, if it was."""
+        """Add to a trial's seconds those since the last time, or since it was begun in this session, if it was."""
         trial, now = self.of(number), time.monotonic()
-        trial.seconds = round(trial.seconds + now - self.begun.pop(number, now), 1)
+        trial.seconds = round(trial.seconds + now - self.begun.get(number, now), 3)
+        self.begun[number] = now
 
     def of(self, number: int) -> Trial:
         return self.trials[number - 1]
