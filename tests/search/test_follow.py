@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -34,7 +34,7 @@ class Silent:
 def followed(tmp_path: Path) -> tuple[Follow, Silent, Any]:
     """A search whose first trial runs, as the driver and as Tune have it."""
     ledger, tracker = Ledger(tmp_path, "f"), Silent()
-    follow = Follow(trials(tmp_path), ledger, tracker)  # type: ignore[arg-type]
+    follow = Follow(trials(tmp_path), ledger, cast(Any, tracker))
     trial = SimpleNamespace(config={"number": ledger.begin({"objective.lambda": 0.5}, set()).number})
     follow.on_trial_start(0, [], trial)
     return follow, tracker, trial
