@@ -13,6 +13,7 @@ from weam_ray.corpus.readers.parquet import ParquetSource
 from weam_ray.corpus.readers.pipes import PipesSource
 from weam_ray.corpus.readers.tsv import TsvSource
 from weam_ray.errors import UserError
+from weam_ray.paths import absolute
 
 LANGUAGES = ["--source-lang", "en", "--target-lang", "de"]
 PIPES = ["--input", "text", "--format", "pipes", *LANGUAGES]
@@ -32,7 +33,7 @@ class TestSource:
         config = config_of(*PIPES)
         (source,) = config.corpus.sources
         assert isinstance(source, PipesSource)
-        assert (source.path, source.source_lang, source.target_lang) == ("text", "en", "de")
+        assert (source.path, source.source_lang, source.target_lang) == (absolute("text"), "en", "de")
         corpus = config.corpus
         assert (corpus.segmentation, corpus.keep_identical, corpus.max_words) == ("whitespace", True, 2_000)
         assert (corpus.held_out, corpus.rows_per_shard) == (0, 8_000)
@@ -53,7 +54,7 @@ class TestSource:
         )  # fmt: skip
         assert (config.align.lowercase, config.corpus.segmentation) == (True, "words")
         assert (config.align.iterations, config.align.num_shards, config.corpus.held_out) == (8, 4, 7)
-        assert (config.encode.symmetrization, config.output.dir) == ("union", "a: b")
+        assert (config.encode.symmetrization, config.output.dir) == ("union", absolute("a: b"))
 
     def test_columns(self) -> None:
         source = config_of(*TSV, "--source-column", "2", "--target-column", "0").corpus.sources[0]
@@ -76,16 +77,16 @@ class TestSource:
     def test_moses_by_two_files(self) -> None:
         source = config_of("--input", "a", "b", "--format", "moses", *LANGUAGES).corpus.sources[0]
         assert isinstance(source, MosesSource)
-        assert (source.source, source.target) == ("a", "b")
+        assert (source.source, source.target) == (absolute("a"), absolute("b"))
 
     def test_given_links(self) -> None:
         config = config_of(*PIPES, "--aligner", "pharaoh", "--links", "given")
-        assert (config.align.aligner, config.corpus.sources[0].links) == ("pharaoh", "given")
+        assert (config.align.aligner, config.corpus.sources[0].links) == ("pharaoh", absolute("given"))
 
     def test_a_configuration(self) -> None:
         config = config_of("--config", "bundled", "--aligner", "eflomal", "--output", "here", "corpus.held_out=5")
         assert len(config.corpus.sources) == 5
-        assert (config.align.aligner, config.output.dir, config.corpus.held_out) == ("eflomal", "here", 5)
+        assert (config.align.aligner, config.output.dir, config.corpus.held_out) == ("eflomal", absolute("here"), 5)
         assert config.encode.symmetrization == "intersect"
 
 

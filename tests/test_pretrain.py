@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from mlflow import MlflowClient
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM, BertModel
 
 from tests.main_job import config_of, losses, run
 from weam_ray.config import load_config
@@ -173,6 +174,50 @@ def test_a_sentencepiece_encoder_from_a_folder(
     loaded = AutoModelForMaskedLM.from_pretrained(folder / "model")
     assert loaded.config.model_type == "xlm-roberta"
     assert AutoTokenizer.from_pretrained(folder / "model").tokenize("the house") == sentencepiece.tokenize("the house")
+
+
+def test_an_encoder_by_a_relative_path_with_a_new_head(
+    ray_session: None,
+    place: Path,
+    tmp_path: Path,
+    wordpiece: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the README has it, from a folder other than that of the program; what is new is said once, and kept."""
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 32}
+    BertModel(BertConfig(vocab_size=len(wordpiece), **sizes)).save_pretrained(tmp_path / "runs" / "base" / "model")
+    wordpiece.save_pretrained(tmp_path / "runs" / "base" / "model")
+    monkeypatch.chdir(tmp_path)
+    folder = run(place, "encoder.name=runs/base/model", "training.max_steps=2", "output.dir=runs/next")
+    assert folder == tmp_path / "runs" / "next"
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    (head, *unknown) = result["notes"]
+    assert "no trained head for predicting masked tokens" in head
+    printed = capsys.readouterr().out
+    assert printed.count(head) == 1
+    # the words of the other language are made up, so its letters alone are known to this tokenizer, or not
+    assert set(result["unknown_tokens"]) == {"en", "xx"}
+    assert [line for line in printed.splitlines() if line.startswith("warning: ")] == [
+        f"warning: {own}" for own in unknown
+    ]
+    assert printed.count("unknown tokens: en ") == 1
+
+
+def test_a_checkpoint_that_is_not_whole_ends_the_run_before_its_stages(
+    ray_session: None, tmp_path: Path, moses_files: tuple[Path, Path], wordpiece: object
+) -> None:
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 32}
+    encoder = tmp_path / "encoder"
+    BertForMaskedLM(BertConfig(vocab_size=len(wordpiece), **sizes)).save_pretrained(encoder)
+    wordpiece.save_pretrained(encoder)
+    weights = load_file(encoder / "model.safetensors")
+    kept = {name: own for name, own in weights.items() if "layer.1." not in name}
+    save_file(kept, encoder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"the checkpoint lacks weights that BertForMaskedLM asks for: 16 of 44"):
+        run(tmp_path, f"encoder.name={encoder}")
+    assert not list((tmp_path / "home" / "stages").glob("corpus-*"))
+    assert not list((tmp_path / "home" / "runs").rglob("result.json"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The alignment job: corpus, model, links, error rate against gold; each stage is reused when nothing changed."""
 
 import json
-import os
 import shutil
 import time
 from collections import Counter
@@ -75,10 +74,7 @@ class Alignment:
         """
         if config.output.dir is None:
             raise UserError("--output: name the folder for the results.")
-        folder = Path(config.output.dir).expanduser()
-        if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not folder.is_absolute():
-            raise UserError(f"--output {folder}: in a Ray job name an absolute path; the job's own folder is deleted.")
-        folder = folder.absolute()
+        folder = Path(config.output.dir)
         if folder.exists() and not folder.is_dir():
             raise UserError(f"--output {folder}: this is a file; name a folder.")
         if (folder / STATE).is_file():

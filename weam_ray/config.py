@@ -19,6 +19,7 @@ from weam_ray.corpus.readers import Source
 from weam_ray.errors import UserError
 from weam_ray.objectives.settings import ObjectiveSection
 from weam_ray.parsing import apply_override, parse_mapping, validated
+from weam_ray.paths import LocalPath, OutputPath, StoragePath, absolute, folder_or_name
 from weam_ray.search.settings import SearchSection
 from weam_ray.sections import Section
 from weam_ray.train.settings import OptimizerSection, TrainingSection
@@ -48,7 +49,7 @@ class AlignSection(Section):
     """
 
     aligner: Literal["fast_align", "eflomal", "pharaoh"] = "fast_align"
-    model: str | None = Field(default=None, description="folder of a fitted model to align with; null: fit one")
+    model: LocalPath | None = Field(default=None, description="folder of a fitted model to align with; null: fit one")
     lowercase: bool = True
     iterations: int = Field(default=5, ge=1)
     tension: float = Field(default=4.0, gt=0.1, le=14, description="diagonal tension to start from")
@@ -94,6 +95,12 @@ class EncoderSection(Section):
         default=None, description="sdpa: torch's own fused attention; null: that, where the encoder offers it"
     )
     scratch: ScratchSection = ScratchSection()
+
+    @field_validator("name")
+    @classmethod
+    def same_everywhere(cls, name: str) -> str:
+        """The name of a folder as an absolute path; `scratch` is no folder, whatever stands beside the program."""
+        return name if name == "scratch" else folder_or_name(name)
 
 
 class EncodeSection(Section):
@@ -148,18 +155,18 @@ class ClusterSection(Section):
 class OutputSection(Section):
     """Where the run's results go."""
 
-    dir: str | None = Field(default=None, description="null: runs/<name>-<fingerprint> under the home")
+    dir: OutputPath | None = Field(default=None, description="null: runs/<name>-<fingerprint> under the home")
 
 
 class Config(Section):
     """The whole configuration of a run."""
 
     name: str = Field(default="custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    home: str | None = None
-    data_root: str | None = Field(
+    home: OutputPath | None = None
+    data_root: LocalPath | None = Field(
         default=None, description="what `{data_root}` stands for in the paths of sources; null: WEAM_RAY_DATA_ROOT"
     )
-    stages: str | None = Field(
+    stages: StoragePath | None = Field(
         default=None, description="where stages are kept: a path or URI; null: stages/ under the home"
     )
     corpus: CorpusSection
@@ -195,7 +202,7 @@ class Config(Section):
                         f"corpus.sources.{number}.{key}: {value!r} needs to know where the data are; set data_root, or "
                         "the environment variable WEAM_RAY_DATA_ROOT"
                     )
-                source[key] = value.replace(DATA_ROOT, str(Path(root).expanduser().absolute()))
+                source[key] = value.replace(DATA_ROOT, absolute(root))
         return tree
 
     @model_validator(mode="after")
@@ -243,8 +250,6 @@ class Config(Section):
             del tree[key]
         del tree["corpus"]["sources"]
         del tree["training"]["max_failures"]
-        if self.training.continue_from is not None:
-            tree["training"]["continue_from"] = str(Path(self.training.continue_from).expanduser().absolute())
         for key in self.objective.idle:
             del tree["objective"][key]
         for key in ("model", "num_shards", "memory_limit"):

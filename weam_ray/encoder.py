@@ -1,6 +1,7 @@
 """The encoder: loaded or built, its identity, and where each model family keeps its parts."""
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from weam_ray.config import EncoderSection
 from weam_ray.errors import EncoderUnavailable, UserError
+from weam_ray.paths import absolute
 from weam_ray.storage import SourceHashes
+from weam_ray.weights import Loaded, load_pretrained
 
 if TYPE_CHECKING:
     import torch
 
 SCRATCH = "scratch"
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)  # of a model: NAME or OWNER/NAME
+POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
 TOKENIZER_FILES = (
     "tokenizer",
     "vocab",
@@ -28,41 +33,53 @@ TOKENIZER_FILES = (
 
 @dataclass(frozen=True)
 class Family:
-    """How a model family calls its encoder, its masked-language-model head as a function of states, the part of the
-    encoder whose `layer` are its layers, and the number that its position embeddings give to the first token.
+    """How a model family calls its encoder, its masked-language-model head as a function of states, and the part of the
+    encoder whose `layer` are its layers.
     """
 
     encoder: Callable[[Any], Any]
     head: Callable[[Any, "torch.Tensor"], "torch.Tensor"]
     stack: Callable[[Any], Any] = lambda encoder: encoder.encoder
-    first_position: Callable[[Any], int] = lambda config: 0
 
 
 def _distilbert_head(model: Any, states: "torch.Tensor") -> "torch.Tensor":
     return model.vocab_projector(model.vocab_layer_norm(model.activation(model.vocab_transform(states))))
 
 
-def _after_padding(config: Any) -> int:
-    return config.pad_token_id + 1
-
-
 FAMILIES = {
     "bert": Family(lambda model: model.bert, lambda model, states: model.cls(states)),
-    "roberta": Family(
-        lambda model: model.roberta, lambda model, states: model.lm_head(states), first_position=_after_padding
-    ),
-    "xlm-roberta": Family(
-        lambda model: model.roberta, lambda model, states: model.lm_head(states), first_position=_after_padding
-    ),
+    "roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states)),
+    "xlm-roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states)),
     "distilbert": Family(lambda model: model.distilbert, _distilbert_head, lambda encoder: encoder.transformer),
 }
 
 
-def num_positions(config: Any) -> int | None:
-    """How many tokens an encoder has positions for, by its Hugging Face configuration; None where it does not say."""
-    family = FAMILIES.get(config.model_type)
-    positions = getattr(config, "max_position_embeddings", None)
-    return positions - family.first_position(config) if family and positions else positions
+def position_table(model: Any) -> Any:
+    """The embedding of positions of a model, or None where it has none: where they are rotary, or relative."""
+    from torch.nn import Embedding
+
+    tables = (
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, Embedding) and name.rpartition(".")[2] in POSITION_TABLES
+    )
+    return next(tables, None)
+
+
+def first_position(model: Any) -> int:
+    """The number that a model's embedding of positions has for the first token: families like RoBERTa leave out those
+    up to the number of padding.
+    """
+    padding = getattr(position_table(model), "padding_idx", None)
+    return 0 if padding is None else padding + 1
+
+
+def num_positions(model: Any) -> int | None:
+    """How many tokens a model has positions for, read off the model itself; None where it does not say."""
+    table = position_table(model)
+    if table is None:
+        return getattr(model.config, "max_position_embeddings", None)
+    return table.num_embeddings - first_position(model)
 
 
 def states_of(model: Any, layers: Sequence[int], **inputs: Any) -> "list[torch.Tensor]":
@@ -89,27 +106,37 @@ def packs(model: Any) -> bool:
     return model.config.model_type in FAMILIES and model.config._attn_implementation in ("sdpa", "eager")
 
 
-def encoder_fingerprint(settings: EncoderSection, hashes: SourceHashes, only_tokenizer: bool = False) -> str:
+def encoder_fingerprint(
+    settings: EncoderSection, hashes: SourceHashes, only_tokenizer: bool = False, where: str | None = None
+) -> str:
     """What the encoder is, whatever its path: the hash of its files, or its revision on the hub.
 
     Raises:
-        UserError: no such folder, and no such name on the hub or in its cache.
+        UserError: no such folder, and no such name on the hub or in its cache; the message begins with `where`, by
+            default `encoder.name=NAME`.
     """
     if settings.name == SCRATCH:
         return SCRATCH
-    folder = Path(settings.name).expanduser()
+    folder, where = Path(settings.name), where or f"encoder.name={settings.name}"
     if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            exported = folder / "model"
+            hint = f" Is {exported} meant?" if (exported / "config.json").is_file() else ""
+            raise UserError(f"{where}: the folder has no config.json, so there is no model in it.{hint}")
         files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
         if only_tokenizer:
             files = [path for path in files if path.name.startswith(TOKENIZER_FILES)]
         lines = [f"{path.name} {hashes.sha256(path)}" for path in files if path.suffix != ".md"]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-    if folder.is_absolute() or settings.name.startswith((".", "~")):
-        raise UserError(f"encoder.name: there is no folder {settings.name!r}.")
-    return f"{settings.name}@{hub_revision(settings)}"
+    looked_for = absolute(settings.name)
+    if Path(looked_for).exists():
+        raise UserError(f"{where}: {looked_for} is a file; name the folder of a model.")
+    if HUB_NAME.fullmatch(settings.name) is None:
+        raise UserError(f"{where}: there is no folder {looked_for}.")
+    return f"{settings.name}@{hub_revision(settings, where)}"
 
 
-def hub_revision(settings: EncoderSection) -> str:
+def hub_revision(settings: EncoderSection, where: str) -> str:
     """The commit of a name on the hub, or in its local cache."""
     from transformers.utils.hub import cached_file, extract_commit_hash
 
@@ -117,8 +144,8 @@ def hub_revision(settings: EncoderSection) -> str:
         file = cached_file(settings.name, "config.json", revision=settings.revision or "main")
     except (OSError, ValueError) as error:
         raise EncoderUnavailable(
-            f"encoder.name={settings.name}: neither a local folder nor a model that can be had from the hub or its "
-            f"cache: {' '.join(str(error).split())[:300]}"
+            f"{where}: there is no folder {absolute(settings.name)}, and no model of that name can be "
+            f"had from the hub or its cache: {' '.join(str(error).split())[:300]}"
         ) from None
     return extract_commit_hash(file, None) or "unknown"
 
@@ -170,7 +197,8 @@ def build_encoder(settings: EncoderSection, tokenizer: Any, seed: int) -> Any:
     A missing MLM head of a loaded encoder is initialised from the seed as well.
 
     Raises:
-        UserError: the encoder cannot be loaded, or has fewer embeddings than the tokenizer has tokens.
+        UserError: the encoder cannot be loaded, its checkpoint is not whole, or it has fewer embeddings than the
+            tokenizer has tokens.
     """
     import torch
     from transformers import AutoModelForMaskedLM
@@ -180,12 +208,7 @@ def build_encoder(settings: EncoderSection, tokenizer: Any, seed: int) -> Any:
     if settings.name == SCRATCH:
         model = AutoModelForMaskedLM.from_config(config)
     else:
-        try:
-            model = AutoModelForMaskedLM.from_pretrained(
-                settings.name, config=config, revision=settings.revision or "main", dtype=torch.float32
-            )
-        except (OSError, ValueError) as error:
-            raise UserError(f"encoder.name={settings.name}: {' '.join(str(error).split())[:300]}") from None
+        model = load_masked_model(settings, config).model
     embeddings = model.get_input_embeddings().num_embeddings
     if embeddings < len(tokenizer):
         raise UserError(
@@ -193,3 +216,15 @@ def build_encoder(settings: EncoderSection, tokenizer: Any, seed: int) -> Any:
             "the two do not belong together."
         )
     return model.to(torch.float32)
+
+
+def load_masked_model(settings: EncoderSection, config: Any, **options: Any) -> Loaded:
+    """The masked language model of a checkpoint in float32; `options` are of `from_pretrained`.
+
+    Raises:
+        UserError: it cannot be loaded, or its checkpoint is not whole.
+    """
+    import torch
+
+    options |= {"config": config, "revision": settings.revision or "main", "dtype": torch.float32}
+    return load_pretrained("AutoModelForMaskedLM", settings.name, f"encoder.name={settings.name}", **options)

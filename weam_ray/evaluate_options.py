@@ -11,6 +11,7 @@ from weam_ray.evaluate.running import ALIGNMENT
 from weam_ray.evaluate.settings import EvaluationSettings, Setting
 from weam_ray.evaluate.tasks import TASKS
 from weam_ray.parsing import apply_override, validated
+from weam_ray.paths import absolute
 
 
 def evaluate_parser(description: str) -> argparse.ArgumentParser:
@@ -51,7 +52,7 @@ def evaluation_settings(options: argparse.Namespace) -> EvaluationSettings:
     Raises:
         UserError: an option that is missing, an unknown key, a wrong value.
     """
-    models = [place_of(model) for model in options.model or [] if "=" not in model]
+    models = [model for model in options.model or [] if "=" not in model]
     overrides = [*(model for model in options.model or [] if "=" in model), *options.overrides]
     for name, given in (("--model", models), ("--tasks", options.tasks), ("--output", options.output)):
         if not given:
@@ -82,14 +83,8 @@ def evaluation_settings(options: argparse.Namespace) -> EvaluationSettings:
 
 def system_name(model: str) -> str:
     """The name of a model; of a run's `model/`, that of the run."""
-    path = Path(model).absolute()
+    path = Path(absolute(model))
     return path.parent.name if path.name == "model" else path.name
-
-
-def place_of(model: str) -> str:
-    """A local folder by its absolute path, for workers that run in another folder; a name as it is."""
-    path = Path(model).expanduser()
-    return str(path.absolute()) if path.exists() else model
 
 
 def compare_folders(options: argparse.Namespace) -> None:
@@ -103,10 +98,10 @@ def compare_folders(options: argparse.Namespace) -> None:
 
     if len(options.compare) < 2:
         raise UserError("--compare: name two folders or more.")
-    found = compare([Path(folder) for folder in options.compare])
+    found = compare([Path(absolute(folder)) for folder in options.compare])
     print_comparison(found)
     if options.output:
-        folder = Path(options.output).expanduser().absolute()
+        folder = Path(absolute(options.output))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "comparison.json").write_text(json.dumps(found.tree(), indent=1), encoding="utf-8")
         write_markdown(found, folder / "comparison.md")

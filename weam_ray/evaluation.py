@@ -44,7 +44,7 @@ class EvaluationJob:
         """
         self.settings = settings
         self.home = Home.of(settings, checkout)
-        self.folder = Path(settings.output).expanduser().absolute()
+        self.folder = Path(settings.output)
         self.plan = EvaluationPlan(settings, self.home.source_hashes())
         self.parts: dict[tuple[int, str, tuple[str, ...]], Encoded] = {}
 

@@ -52,6 +52,10 @@ class StagePlan:
         align = align_spec(config, corpus.fingerprint, aligner.fingerprint)
         return cls({"corpus": corpus, "aligner": aligner, "align": align})
 
+    def is_built(self, store: StageStore) -> bool:
+        """Whether every stage is there already."""
+        return all(store.find(spec) is not None for spec in self.specs.values())
+
 
 @dataclass(frozen=True)
 class Data:

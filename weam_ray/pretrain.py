@@ -14,6 +14,7 @@ from weam_ray.arithmetic import batch_lines
 from weam_ray.cluster import check_capacity, check_shared, prepare_training, ray_cluster
 from weam_ray.config import Config
 from weam_ray.encode.tokenizer import load_tokenizer
+from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.encoder import SCRATCH
 from weam_ray.errors import Stopped, UserError
 from weam_ray.evaluate.names import named
@@ -25,6 +26,7 @@ from weam_ray.tracking import NOTE, Tracker, flat_parameters, store_of, where_to
 from weam_ray.train.continuation import Continuation
 from weam_ray.train.launch import TrainingJob, launch, resources
 from weam_ray.train.log import LOSSES, read_steps
+from weam_ray.train.model import Examination
 from weam_ray.train.monitor import merged, monitored
 
 
@@ -66,15 +68,20 @@ class Pretraining:
             check_capacity(self.config.training.num_workers, resources(self.config))
             check_shared(self.home.path)
             prepare_training()
+            encoder = Examination(self.config)
             with self.phase("stages"):
+                if not self.plan.is_built(self.home.store):
+                    encoder.notes()  # a mistake shows before hours of stages, and else beside the start of the workers
                 data = run_stages(self.config, self.home.store, self.plan)
-            result = self.train_and_measure(data)
+            result = self.train_and_measure(data, encoder)
         print_result(result)
         self.say_where(result)
         return result
 
-    def train_and_measure(self, data: Data) -> dict[str, Any]:
+    def train_and_measure(self, data: Data, encoder: Examination) -> dict[str, Any]:
         config, folder = self.config, self.folder
+        unknown = UnknownCounts.of(data.encoded, data.load_tokenizer)
+        print("\n".join(unknown.lines()))
         print("\n".join(batch_lines(config, sum(file.rows for file in data.encoded.files("train")))))
         folder.state.sessions += 1
         folder.write(CONFIG, config.to_yaml())
@@ -97,6 +104,7 @@ class Pretraining:
                 )
             with self.phase("measurement"):
                 scores = measure(config, data, folder.path / "model")
+            scores |= {"notes": [*encoder.notes(), *unknown.warnings()], "unknown_tokens": unknown.shares()}
             result = self.conclude(scores, tracker.address())
             self.log_result(tracker, result)
         folder.state.status = FINISHED
@@ -126,6 +134,8 @@ class Pretraining:
             "fingerprint": folder.fingerprint,
             "steps": len(steps),
             **{part: {when: scores[when][part] for when in ("before", "after")} for part in scores["after"]},
+            "unknown_tokens": scores["unknown_tokens"],
+            "notes": scores["notes"],
             "tokens_per_second": sum(entry["tokens"] for entry in steps) / seconds,
             "padding_share": sum(entry["padding_share"] for entry in steps) / len(steps),
             "data_wait_share": sum(entry["waited"] for entry in steps) / seconds,

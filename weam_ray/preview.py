@@ -12,6 +12,7 @@ from weam_ray.pipeline import StagePlan
 from weam_ray.pretrain import Pretraining
 from weam_ray.runs import Home
 from weam_ray.storage import Stage, describe
+from weam_ray.train.model import examine
 
 
 class StandInTokenizer:
@@ -48,6 +49,9 @@ def print_preview(config: Config, checkout: Path, fresh: bool) -> None:
         print(f"stage encode: run or reuse, which depends on the encoder\nnote: {unavailable}")
     print(f"run folder {folder}")
     print("\n".join(batch_lines(config, num_pairs(found["corpus"]))))
+    if not unavailable:
+        for note in examine(config):
+            print(f"note: {note}")
     shape, size = encoder_shape(config, bool(unavailable))
     if shape is None:
         print("memory of one device: unknown without the encoder")

@@ -1,7 +1,6 @@
 """The home, and run folders: where a run is, whether it is new, unfinished or finished."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from weam_ray.errors import UserError
 from weam_ray.files import write_whole
 from weam_ray.folder import Folder
 from weam_ray.lease import exclusive
+from weam_ray.paths import absolute, in_ray_job
 from weam_ray.pipeline import StagePlan
 from weam_ray.storage import SourceHashes, StageStore
 
@@ -47,10 +47,10 @@ class Home:
     def of(cls, config: Placed, checkout: Path) -> "Home":
         """The setting, else WEAM_RAY_HOME, else the checkout; in a Ray job, whose checkout is a copy, `~/weam_ray`."""
         given = config.home or environment_home()
-        if given is None and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
+        if given is None and in_ray_job():
             given = "~/weam_ray"
             print("In a Ray job: the home is ~/weam_ray of the head node; set `home` or WEAM_RAY_HOME for another.")
-        path = Path(given or checkout).expanduser().absolute()
+        path = Path(absolute(str(given or checkout)))
         return cls(path, Folder.at(config.stages or path / "stages"))
 
     @property
@@ -160,7 +160,7 @@ class RunFolder:
 def output_folder(config: Config, home: Home, name: str, fresh: bool) -> Path:
     """Where a job's results go: `output.dir`, else a folder of the home's; `fresh`: the next that is not in use."""
     given = config.output.dir
-    path = Path(given).expanduser().absolute() if given else home.path / "runs" / name
+    path = Path(given) if given else home.path / "runs" / name
     return unused(path) if fresh else path
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from weam_ray.cluster import check_capacity, check_shared, prepare_training, ray_cluster, workers_that_fit
 from weam_ray.config import Config, fingerprint, make_config
 from weam_ray.encode.tokenizer import load_tokenizer
+from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.encoder import SCRATCH
 from weam_ray.errors import UserError
 from weam_ray.files import write_whole
@@ -26,6 +27,7 @@ from weam_ray.search.settings import FREE, METRICS
 from weam_ray.search.space import Space, load_space, space_file
 from weam_ray.tracking import store_of, where_to_compare
 from weam_ray.train.launch import resources
+from weam_ray.train.model import Examination
 
 BEST_CONFIG, RESULT = "best.yaml", "result.json"
 
@@ -110,7 +112,9 @@ class SearchJob:
             check_shared(self.home.path)
             check_shared(self.folder, "output.dir")
             prepare_training()
+            Examination(self.config).notes()
             data = run_stages(self.config, self.home.store, self.plan)
+            print("\n".join(UnknownCounts.of(data.encoded, data.load_tokenizer).lines()))
             result = self.search(data, concurrent, started)
         self.say(result)
         return result

@@ -228,7 +228,7 @@ def test_missing_files(tmp_path: Path) -> None:
 def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
-    source = MosesSource(format="moses", source="a.en", target="~/a.de", **LANGUAGES).absolute()
+    source = MosesSource(format="moses", source="a.en", target="~/a.de", **LANGUAGES)
     assert (source.source, source.target) == (str(tmp_path / "a.en"), str(tmp_path / "me" / "a.de"))
 
 

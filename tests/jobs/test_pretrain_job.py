@@ -37,7 +37,9 @@ def source(**fields: str) -> str:
         ("objective.lamda=1", "objective.lamda: unknown key. Did you mean 'objective.lambda'?"),
         ("training.max_steps=many", "training.max_steps: input should be a valid integer, but 'many' was given."),
         ("objective=mystery", "objective.name: 'mystery' is none of"),
-        ("encoder.name=/nowhere", "encoder.name: there is no folder '/nowhere'"),
+        ("encoder.name=/nowhere", "encoder.name=/nowhere: there is no folder /nowhere."),
+        ("encoder.name=runs/no-such/model", f"there is no folder {Path('runs/no-such/model').absolute()}."),
+        ("encoder.name=~/no-such", f"there is no folder {Path.home()}/no-such."),
         (source(format="tsv", path="/nowhere.tsv"), "there is no file '/nowhere.tsv'"),
     ],
 )

@@ -218,8 +218,8 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_logits_of_rows_are_those_of_the_whole_model(family: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The head over chosen rows equals the model's own logits; an unknown family says that it computes them all."""
+def test_logits_of_rows_are_those_of_the_whole_model(family: str) -> None:
+    """The head over chosen rows equals the model's own logits, of a family that is not in the table too."""
     torch.manual_seed(0)
     model = FAMILIES[family]().eval()
     batch = random_batch(3)
@@ -230,7 +230,6 @@ def test_logits_of_rows_are_those_of_the_whole_model(family: str, caplog: pytest
         inputs["token_type_ids"] = batch.token_type_ids
     expected = model(**inputs).logits.flatten(0, 1)[batch.masked]
     torch.testing.assert_close(masked_model.logits(batch, batch.masked), expected)
-    assert ("computes all positions" in caplog.text) == (family == "electra")
 
 
 @torch.no_grad()

@@ -37,7 +37,7 @@ def test_a_row_a_layer_and_a_column_a_language() -> None:
 
 @pytest.fixture
 def report(tmp_path: Path) -> Report:
-    about = {"system": "a <b>", "models": ["m"], "setting": "zero-shot", "intermediate": [], "tasks": {}}
+    about = {"system": "a <b>", "models": ["m"], "setting": "zero-shot", "intermediate": [], "tasks": {}, "notes": []}
     second = {**RECORD, "number": 2, "layer": 0}
     return Report(about, {}, {}, tmp_path, [RECORD, second])
 

@@ -116,7 +116,7 @@ class Pharaoh:
         return {f"links {number}": hashes.sha256(file) for number, file in links_files(config).items()}
 
     def fit(self, config: Config, corpus: Stage, pairs: Sequence[str], attempt: Attempt) -> dict[str, Fitted]:
-        paths = {number: path.absolute() for number, path in links_files(config).items()}
+        paths = links_files(config)
 
         def align(files: list[StageFile]) -> tuple[list[StageFile], dict[str, Any]]:
             written = []
@@ -161,7 +161,7 @@ def links_files(config: Config) -> dict[int, Path]:
                 f"align.aligner=pharaoh: corpus.sources.{number}.links is missing; name a file with a line of links "
                 "such as `0-0 1-2` for every pair of the source."
             )
-        file = Path(source.links).expanduser()
+        file = Path(source.links)
         if not file.is_file():
             raise UserError(f"corpus.sources.{number}.links: there is no file {str(file)!r}.")
         files[number] = file

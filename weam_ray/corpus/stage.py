@@ -42,8 +42,7 @@ def corpus_stage(config: Config, store: StageStore, spec: StageSpec) -> Stage:
     Raises:
         UserError: a damaged source, or nothing left to train on.
     """
-    sources = [source.absolute() for source in config.corpus.sources]
-    return store.build(spec, lambda attempt: build(config, sources, attempt))
+    return store.build(spec, lambda attempt: build(config, config.corpus.sources, attempt))
 
 
 def build(config: Config, sources: list[Source], attempt: Attempt) -> StageOutput:

@@ -18,6 +18,7 @@ from weam_ray.config import Config, EncodeSection
 from weam_ray.corpus.tables import ENCODED
 from weam_ray.encode.projection import project
 from weam_ray.encode.tokenizer import load_tokenizer, train_wordpiece
+from weam_ray.encode.unknown import KEY, UnknownCounts
 from weam_ray.storage import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
 
 TOKENIZER_VERSION = 1
@@ -34,13 +35,14 @@ def tokenizer_spec(config: Config, corpus: str) -> StageSpec:
 
 
 @dataclass(frozen=True)
-class TrainingTexts:
-    """Both sides of the training pairs, as often as they are asked for."""
+class Texts:
+    """Both sides of the pairs of a part of the corpus, as often as they are asked for."""
 
     corpus: Stage
+    part: str
 
     def __iter__(self) -> Iterator[str]:
-        for file in self.corpus.files("train"):
+        for file in self.corpus.files(self.part):
             table = self.corpus.read_parquet(file)
             yield from table["source"].to_pylist()
             yield from table["target"].to_pylist()
@@ -51,7 +53,12 @@ def tokenizer_stage(config: Config, store: StageStore, spec: StageSpec, corpus: 
 
     def builder(attempt: Attempt) -> StageOutput:
         def train(_: dict[str, Any]) -> dict[str, Any]:
-            tokenizer = train_wordpiece(TrainingTexts(corpus), config.tokenizer, config.encoder.scratch.max_positions)
+            tokenizer = train_wordpiece(
+                Texts(corpus, "train"),
+                config.tokenizer,
+                config.encoder.scratch.max_positions,
+                others=Texts(corpus, "held_out"),
+            )
             with tempfile.TemporaryDirectory() as folder:
                 tokenizer.save_pretrained(folder)
                 saved = sorted(Path(folder).iterdir())
@@ -93,10 +100,12 @@ def encode_stage(config: Config, store: StageStore, spec: StageSpec, align: Stag
         def encode(item: dict[str, Any]) -> dict[str, Any]:
             file = StageFile(**item)
             table = align.read_parquet(file)
-            encoded = encode_table(table, stage_tokenizer(config, tokenizer), config.encode)
+            unknown = UnknownCounts()
+            encoded = encode_table(table, stage_tokenizer(config, tokenizer), config.encode, unknown)
             tokens = int(pc.sum(encoded["num_tokens"]).as_py() or 0)
             links = sum(len(values) // 2 for values in encoded["token_links"].to_pylist())
-            info = {"language_pair": file.info["language_pair"], "num_tokens": tokens, "num_links": links}
+            counts = {"num_tokens": tokens, "num_links": links, KEY: unknown.counts}
+            info = {"language_pair": file.info["language_pair"], **counts}
             written = attempt.write_arrow(file.part, file.label, encoded, **info)
             return {"file": asdict(written), "rows": table.num_rows}
 
@@ -111,8 +120,14 @@ def encode_stage(config: Config, store: StageStore, spec: StageSpec, align: Stag
     return store.build(spec, builder)
 
 
-def encode_table(table: pa.Table, tokenizer: Any, settings: EncodeSection) -> pa.Table:
-    """A table of aligned pairs as encoded rows; a pair of which a side gives no tokens is left out."""
+def encode_table(
+    table: pa.Table, tokenizer: Any, settings: EncodeSection, unknown: UnknownCounts | None = None
+) -> pa.Table:
+    """Encode a table of aligned pairs of one language pair; a pair of which a side gives no tokens is left out.
+
+    Args:
+        unknown: takes the counts of the unknown tokens of both sides.
+    """
     forward, reverse = (Links.from_arrow(table[name]) for name in ("forward_links", "reverse_links"))
     links = symmetrize(forward, reverse, settings.symmetrization)
     posteriors = table["union_posteriors"].combine_chunks()
@@ -121,6 +136,10 @@ def encode_table(table: pa.Table, tokenizer: Any, settings: EncodeSection) -> pa
     links = one_to_one(links, forward, reverse, flat)
     source_ids, source_tokens, source_offsets = tokenize(tokenizer, table["source"].to_pylist())
     target_ids, target_tokens, target_offsets = tokenize(tokenizer, table["target"].to_pylist())
+    if unknown is not None and table.num_rows:
+        for side, ids, spans in (("source", source_ids, source_tokens), ("target", target_ids, target_tokens)):
+            if len(ids):
+                unknown.add(table[f"{side}_lang"][0].as_py(), ids, spans, tokenizer)
     source_words, target_words, token_links, link_offsets = project(
         source_tokens, source_offsets, *flat_spans(table["source_words"]),
         target_tokens, target_offsets, *flat_spans(table["target_words"]),

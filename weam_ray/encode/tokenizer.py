@@ -1,5 +1,6 @@
 """The encoder's tokenizer: trained on the corpus or loaded, and the frame it puts around a pair."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,25 @@ from numpy.typing import NDArray
 from weam_ray.config import TokenizerSection
 from weam_ray.errors import UserError
 
+LONGEST_WORD = 100  # characters of a word in which WordPiece looks for tokens
+UP_TO_LONGEST = f".{{1,{LONGEST_WORD}}}"
+_NEARLY_LONG = re.compile(rf"\S{{{LONGEST_WORD // 2},}}")  # what may be a long word when it is normalised
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def train_wordpiece(texts: Iterable[str], settings: TokenizerSection, max_length: int) -> Any:
-    """A WordPiece tokenizer in BERT's form, trained on raw text, which is read twice."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+def train_wordpiece(
+    texts: Iterable[str], settings: TokenizerSection, max_length: int, others: Iterable[str] = ()
+) -> Any:
+    """Train a WordPiece tokenizer in BERT's form on raw text, which is read twice.
+
+    WordPiece makes one unknown token of a word of more than 100 characters, and to BERT's rules a whole sentence is
+    a word where a script has no spaces. So where some text has such words, all words are cut after every 100
+    characters, and characters that training does not show stand alone.
+
+    Args:
+        others: further texts that the tokenizer will meet; they are only looked at for long words.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     def empty(model: Any) -> Any:
@@ -26,19 +40,31 @@ def train_wordpiece(texts: Iterable[str], settings: TokenizerSection, max_length
         tokenizer.decoder = decoders.WordPiece()
         return tokenizer
 
+    def cut_words(tokenizer: Any, *patterns: str) -> None:
+        """Let what matches the patterns stand alone, within the words of BERT's rules."""
+        cuts = [pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns]
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.BertPreTokenizer(), *cuts])
+
     trained = empty(models.WordPiece(unk_token="[UNK]"))
     # the trainer numbers the characters inside words as a hash table has them, and breaks ties by number:
     # so they get their numbers here, as if they were special tokens
     characters: set[str] = set()
+    long_words = any(has_long_word(text, trained) for text in others)
     for text in texts:
         characters.update(text)
+        long_words = long_words or has_long_word(text, trained)
     framed = {c: trained.normalizer.normalize_str(f"a{c}a") for c in sorted(characters)}
     insides = {word[1:-1] for word in framed.values() if len(trained.pre_tokenizer.pre_tokenize_str(word)) == 1}
     inside = sorted({character for word in insides for character in word})
     reserved = [*SPECIAL_TOKENS, *(f"##{character}" for character in inside)]
     trainer = trainers.WordPieceTrainer(vocab_size=settings.vocab_size, special_tokens=reserved, show_progress=False)
+    if long_words:
+        cut_words(trained, UP_TO_LONGEST)
     trained.train_from_iterator(texts, trainer)
     tokenizer = empty(models.WordPiece(trained.get_vocab(), unk_token="[UNK]"))
+    if long_words:
+        known = "".join(f"\\x{{{ord(token):x}}}" for token in sorted(trained.get_vocab()) if len(token) == 1)
+        cut_words(tokenizer, f"[^{known}]", UP_TO_LONGEST)
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     ids = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -52,6 +78,14 @@ def train_wordpiece(texts: Iterable[str], settings: TokenizerSection, max_length
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
     )
+
+
+def has_long_word(text: str, tokenizer: Any) -> bool:
+    """Whether a text has a word, by the rules of a tokenizer, that is too long for WordPiece."""
+    if not _NEARLY_LONG.search(text):
+        return False
+    words = tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text))
+    return any(len(word) > LONGEST_WORD for word, _ in words)
 
 
 def load_tokenizer(name: str | Path, revision: str | None = None, masks: bool = True) -> Any:

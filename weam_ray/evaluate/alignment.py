@@ -192,7 +192,7 @@ def measure(
     chosen = layer if layer is not None else default_layer(model.config)
     check_layer(model, chosen)
     chosen %= model.config.num_hidden_layers + 1  # -1 is the last
-    max_length = min(MAX_LENGTH, num_positions(model.config) or MAX_LENGTH)
+    max_length = min(MAX_LENGTH, num_positions(model) or MAX_LENGTH)
     layers: dict[str, dict[str, list[dict[str, float]]]] = {}
     parts: dict[str, dict[str, Parts]] = {}
     cosines = {}

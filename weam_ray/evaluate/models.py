@@ -1,10 +1,12 @@
 """Encoders and tokenizers as the evaluation loads them, and what an encoder can be asked for."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.encoder import num_positions
 from weam_ray.errors import UserError
+from weam_ray.weights import Loaded, load_pretrained, some
 
 
 def load_config(model: str) -> Any:
@@ -42,15 +44,39 @@ def encoder_of(model: str) -> Any:
     """The encoder in float32, without a head.
 
     Raises:
-        UserError: it cannot be loaded.
+        UserError: it cannot be loaded, or its checkpoint is not whole.
     """
     import torch
-    from transformers import AutoModel
 
-    try:
-        return AutoModel.from_pretrained(model, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"--model {model}: no encoder can be loaded: {shortened(error)}") from None
+    return load_encoder(model, dtype=torch.float32).model
+
+
+def load_encoder(model: str, **options: Any) -> Loaded:
+    """The encoder of a checkpoint without a head, and what of it is new; `options` are of `from_pretrained`.
+
+    Raises:
+        UserError: it cannot be loaded, or the checkpoint is not whole.
+    """
+    return load_pretrained("AutoModel", model, f"--model {model}", **options)
+
+
+def examine(models: Iterable[str]) -> list[str]:
+    """Look at the checkpoints of some encoders before anything is made of them; what is worth a note, in sentences.
+
+    Nothing but the names and shapes of their weights is read.
+
+    Raises:
+        UserError: one cannot be loaded, or is not whole.
+    """
+    notes = []
+    for model in models:
+        pooler = load_encoder(model, device_map="meta").new
+        if pooler:
+            notes.append(
+                f"--model {model}: the checkpoint has no pooler ({some(pooler)}); where a head stands on one, it "
+                "begins as random numbers from the fine-tuning seed."
+            )
+    return notes
 
 
 def with_new_head(head: str, model: str, **options: Any) -> Any:
@@ -85,7 +111,14 @@ def check_head(head: str, model: str, what: str) -> None:
 
 def room_of(models: list[str]) -> int | None:
     """The tokens that all of some encoders have positions for; None where none says."""
-    found = [room for model in models if (room := num_positions(load_config(model))) is not None]
+    import torch
+    from transformers import AutoModel
+
+    found = []
+    for model in models:
+        with torch.device("meta"):
+            room = num_positions(AutoModel.from_config(load_config(model)))
+        found += [] if room is None else [room]
     return min(found, default=None)
 
 

@@ -15,7 +15,7 @@ from weam_ray.evaluate.data import TaskData, table_fingerprint
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import check_stride
 from weam_ray.evaluate.languages import ENGLISH, language
-from weam_ray.evaluate.models import check_head, check_layers, room_of, tokenizer_of
+from weam_ray.evaluate.models import check_head, check_layers, examine, room_of, tokenizer_of
 from weam_ray.evaluate.running import ALIGNMENT, VERSION, AlignmentRun, Run, parts_of
 from weam_ray.evaluate.settings import EvaluationSettings, Recipe
 from weam_ray.evaluate.tasks import intermediate_of, task_of
@@ -57,12 +57,13 @@ class EvaluationPlan:
                 be those of one system.
         """
         self.settings, self.hashes = settings, hashes
-        root = None if settings.data_root is None else Path(settings.data_root).expanduser().absolute()
+        root = None if settings.data_root is None else Path(settings.data_root)
         if root is not None and not root.is_dir():
             raise UserError(f"--data-root: there is no folder {str(root)!r}.")
         self.root = root
         self.models = {
-            model: encoder_fingerprint(EncoderSection(name=model), hashes) for model in dict.fromkeys(settings.models)
+            model: encoder_fingerprint(EncoderSection(name=model), hashes, where=f"--model {model}")
+            for model in dict.fromkeys(settings.models)
         }
         tokenizers = {encoder_fingerprint(EncoderSection(name=model), hashes, True) for model in self.models}
         if len(tokenizers) > 1:
@@ -70,6 +71,9 @@ class EvaluationPlan:
         (self.tokenizer,) = tokenizers
         for model in self.models:
             tokenizer_of(model)
+        self.notes = examine(self.models)
+        for note in self.notes:
+            print(f"note: {note}")
         self.pretraining_seeds = {model: pretraining_seed(model) for model in self.models}
         self.chain = [self.planned(intermediate_of(name), tested=False) for name in settings.intermediate]
         names = [name for name in dict.fromkeys(settings.tasks) if name != ALIGNMENT]
@@ -224,7 +228,7 @@ class EvaluationPlan:
             UserError: pairs that cannot be had of the run that was named, or that would stand `alone`.
         """
         given = self.settings.held_out
-        run = Path(given).expanduser().absolute() if given else Path(model).expanduser().absolute().parent
+        run = Path(given) if given else Path(model).absolute().parent
         if given is None and not (run / CONFIG).is_file():
             return None, []
         try:
@@ -267,7 +271,7 @@ class EvaluationPlan:
 
 def pretraining_seed(model: str) -> int | None:
     """The model seed of the run of ours that a model was exported from, if it was."""
-    file = Path(model).expanduser().absolute().parent / CONFIG
+    file = Path(model).absolute().parent / CONFIG
     if not file.is_file():
         return None
     try:

@@ -97,6 +97,7 @@ def about_evaluation(plan: EvaluationPlan, measured: Records) -> dict[str, Any]:
         "intermediate": [planned.task.name for planned in plan.chain],
         "data_root": settings.data_root,
         "threads": settings.threads,
+        "notes": plan.notes,
         "tasks": tasks,
         "layers": [{key: own[key] for key in ("number", "model", "layer", "layers")} for own in measured],
     }

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from weam_ray.config import ClusterSection, TrackingSection
 from weam_ray.parsing import validated
+from weam_ray.paths import LocalPath, ModelName, OutputPath, StoragePath
 from weam_ray.sections import Section
 
 
@@ -51,18 +52,18 @@ class EvaluationSettings(Section):
     """What an evaluation does. `models`: one, or as many checkpoints as seeds of one system's pre-training."""
 
     system: str = Field(min_length=1, description="what tables call it")
-    models: list[str] = Field(min_length=1)
+    models: list[ModelName] = Field(min_length=1)
     tasks: list[str] = Field(min_length=1)
     languages: list[str] = Field(default=[], description="XTREME's codes; empty: all that have test data")
     setting: Setting = "zero-shot"
     intermediate: list[str] = Field(default=[], description="tasks, or labelled files, that train first, in order")
     num_seeds: int = Field(default=3, ge=1)
     first_seed: int = Field(default=1, ge=0)
-    data_root: str | None = Field(default=None, description="a folder for each task; null: data sets by name")
-    held_out: str | None = Field(default=None, description="run with pairs to align; null: the model's")
-    output: str = Field(min_length=1)
-    home: str | None = None
-    stages: str | None = None
+    data_root: LocalPath | None = Field(default=None, description="a folder for each task; null: data sets by name")
+    held_out: LocalPath | None = Field(default=None, description="run with pairs to align; null: the model's")
+    output: OutputPath = Field(min_length=1)
+    home: OutputPath | None = None
+    stages: StoragePath | None = None
     recipe: dict[str, Any] = Field(default={}, description="settings of every task's recipe")
     recipes: dict[str, dict[str, Any]] = Field(default={}, description="settings of one task's recipe")
     threads: int = Field(default=1, ge=1, description="CPU cores of a fine-tuning run")

@@ -6,7 +6,6 @@ divided by the batch's `totals`, so that those of all micro-batches and workers 
 """
 
 import inspect
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from weam_ray.encode.batch import Batch
-from weam_ray.encoder import FAMILIES
-
-log = logging.getLogger(__name__)
+from weam_ray.encoder import FAMILIES, first_position
 
 ALL = slice(None)
 
@@ -80,15 +77,10 @@ class MaskedModel(nn.Module):
         super().__init__()
         self.model = model
         self.family = FAMILIES.get(model.config.model_type)
+        self.first_position = first_position(model)
         module = model if self.family is None else self.family.encoder(model)
         takes = "token_type_ids" in inspect.signature(module.forward).parameters
         self.takes_types = takes and getattr(model.config, "type_vocab_size", 2) > 1
-        if self.family is None:
-            log.warning(
-                "The model family %r is unknown: the head computes all positions. Known: %s.",
-                model.config.model_type,
-                ", ".join(FAMILIES),
-            )
 
     def inputs(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL, length: int | None = None) -> dict[str, Any]:
         """What the encoder takes of the first `length` positions of some rows of a batch."""
@@ -99,7 +91,7 @@ class MaskedModel(nn.Module):
         if batch.packed:
             assert self.family is not None, "sequences side by side need a known family"
             inputs["attention_mask"] = self.block_diagonal(numbers)
-            inputs["position_ids"] = positions(numbers) + self.family.first_position(self.model.config)
+            inputs["position_ids"] = positions(numbers) + self.first_position
         return inputs
 
     def block_diagonal(self, numbers: torch.Tensor) -> torch.Tensor:

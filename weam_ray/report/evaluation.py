@@ -84,7 +84,7 @@ class Report:
             lines.append(ONE_CHECKPOINT)
         hidden = [task for task in self.about["tasks"] if task not in self.result]
         lines += [f"{task}: the test labels are hidden; there are predictions only." for task in hidden]
-        return lines
+        return [*lines, *self.about["notes"]]
 
     def print(self) -> None:
         console = Console()

@@ -34,7 +34,7 @@ class Continuation:
         settings = config.training
         if settings.continue_from is None or checkpoint.latest(folder / STORAGE)[0] is not None:
             return None
-        run = Path(settings.continue_from).expanduser().absolute()
+        run = Path(settings.continue_from)
         found, notes = checkpoint.latest(run / STORAGE)
         missing = [name for name in (LOSSES, TIMINGS) if not (run / name).is_file()]
         if found is None or missing:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from weam_ray.cluster import RayTasks
 from weam_ray.config import Config
-from weam_ray.encoder import build_encoder, num_positions
+from weam_ray.encoder import FAMILIES, SCRATCH, build_encoder, load_masked_model, model_config, num_positions
 from weam_ray.errors import UserError
 from weam_ray.objectives.table import build_objective
+from weam_ray.weights import some
 
 
 def objective_of(config: Config, tokenizer: Any) -> Any:
@@ -15,14 +17,79 @@ def objective_of(config: Config, tokenizer: Any) -> Any:
         UserError: the encoder cannot be loaded, or has no room for the longest sequences.
     """
     model = build_encoder(config.encoder, tokenizer, config.seeds.model)
-    room = num_positions(model.config)
-    if room is not None and config.training.max_length > room:
-        raise UserError(
-            f"training.max_length={config.training.max_length}: the encoder has positions for {room} tokens."
-        )
+    check_fit(config, num_positions(model), model.config.num_hidden_layers)
     if config.training.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     objective = build_objective(model, config.objective)
     if config.training.compile:
         model.base_model.compile(dynamic=True)
     return objective
+
+
+class Examination:
+    """`examine`, as a task of the cluster, so that the driver need not load the libraries; its notes are printed once.
+
+    It reserves nothing, and the process that it ran in is there for the tasks that come after it.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.tasks = RayTasks(num_cpus=0)
+        self.reference = self.tasks.submit(examine, config)
+        self.found: list[str] | None = None
+
+    def notes(self) -> list[str]:
+        """Wait for the end, and give the notes.
+
+        Raises:
+            UserError: as `examine` does.
+        """
+        if self.found is None:
+            self.found = self.tasks.get(self.reference)
+            for note in self.found:
+                print(f"note: {note}")
+        return self.found
+
+
+def check_fit(config: Config, num_positions: int | None, num_layers: int) -> None:
+    """See that an encoder has what the configuration asks of it.
+
+    Raises:
+        UserError: fewer positions than `training.max_length`, or not the layer `evaluation.layer`.
+    """
+    length, layer = config.training.max_length, config.evaluation.layer
+    if num_positions is not None and length > num_positions:
+        raise UserError(
+            f"training.max_length={length}: the encoder has positions for {num_positions} tokens; lower it to that."
+        )
+    if not -num_layers - 1 <= layer <= num_layers:
+        raise UserError(f"evaluation.layer={layer}: the encoder has layers 0 (embeddings) to {num_layers}.")
+
+
+def examine(config: Config) -> list[str]:
+    """Look at the encoder of a configuration before anything is made of it; what is worth a note, in sentences.
+
+    Nothing but the names and shapes of its weights is read.
+
+    Raises:
+        UserError: the checkpoint cannot be loaded or is not whole, or the encoder cannot do what is asked of it.
+    """
+    if config.encoder.name == SCRATCH:
+        scratch = config.encoder.scratch
+        check_fit(config, scratch.max_positions, scratch.num_layers)
+        return []
+    loaded = load_masked_model(config.encoder, model_config(config.encoder, None), device_map="meta")
+    model = loaded.model
+    check_fit(config, num_positions(model), model.config.num_hidden_layers)
+    notes = []
+    if loaded.new:
+        notes.append(
+            f"encoder.name={config.encoder.name}: the checkpoint has no trained head for predicting masked tokens, or "
+            f"not all of it; {len(loaded.new)} weights ({some(loaded.new)}) begin as random numbers from seeds.model."
+        )
+    if model.config.model_type not in FAMILIES:
+        notes.append(
+            f"encoder.name={config.encoder.name}: the model family {model.config.model_type!r} is not in the table of "
+            f"families ({', '.join(FAMILIES)}): its head computes all positions, which is slower, and no two sentences "
+            "share a row."
+        )
+    return notes

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from weam_ray.paths import LocalPath
 from weam_ray.sections import Section
 
 
@@ -39,7 +40,7 @@ class TrainingSection(Section):
     )
     compile: bool = Field(default=False, description="torch.compile of the encoder")
     use_gpu: bool = False
-    continue_from: str | None = Field(
+    continue_from: LocalPath | None = Field(
         default=None, description="folder of a run whose last checkpoint a new run goes on from, with other workers"
     )
     weights_only: bool = Field(default=False, description="continue_from: leave its optimizer state behind")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from weam_ray.errors import UserError
+from weam_ray.paths import LocalPath
 from weam_ray.sections import Section
 
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
@@ -62,12 +63,6 @@ class Readable(Section):
         """`en-de`, or `en` for unpaired text."""
         return "-".join(filter(None, self.languages))
 
-    def absolute(self) -> Self:
-        """The same source with absolute paths, for workers that run in another folder."""
-        given = {key: getattr(self, key) for key in (*self.path_keys, *self.link_keys)}
-        paths = {key: str(Path(path).expanduser().absolute()) for key, path in given.items() if path is not None}
-        return self.model_copy(update=paths)
-
     def settings(self) -> dict[str, Any]:
         """All but the paths: files count by their content."""
         return self.model_dump(mode="json", exclude={*self.path_keys, *self.link_keys})
@@ -80,7 +75,7 @@ class SourceBase(Readable):
 
     source_lang: str = Field(pattern=LANGUAGE_PATTERN)
     target_lang: str = Field(pattern=LANGUAGE_PATTERN)
-    links: str | None = Field(default=None, description="file of links, for the aligner `pharaoh`")
+    links: LocalPath | None = Field(default=None, description="file of links, for the aligner `pharaoh`")
 
     @model_validator(mode="after")
     def languages_differ(self) -> Self:
@@ -99,7 +94,7 @@ def existing_file(path: str, key: str) -> Path:
     Raises:
         UserError: no such file.
     """
-    file = Path(path).expanduser()
+    file = Path(path)
     if not file.is_file():
         raise UserError(f"{key}: there is no file {str(file)!r}.")
     return file

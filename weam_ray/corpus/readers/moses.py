@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from weam_ray.corpus.readers.base import RAW_PAIRS, SourceBase, existing_file, numbers, read_lines
 from weam_ray.errors import UserError
+from weam_ray.paths import LocalPath
 
 
 class MosesSource(SourceBase):
@@ -18,8 +19,8 @@ class MosesSource(SourceBase):
     path_keys: ClassVar[tuple[str, ...]] = ("source", "target")
 
     format: Literal["moses"]
-    source: str
-    target: str
+    source: LocalPath
+    target: LocalPath
 
     def label(self) -> str:
         return f"{self.source} and {self.target}"

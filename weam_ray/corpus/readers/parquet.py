@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from weam_ray.corpus.readers.base import RAW_PAIRS, SourceBase, decode, existing_file, numbers
 from weam_ray.errors import UserError
+from weam_ray.paths import LocalPath
 
 BATCH_ROWS = 10_000
 
@@ -20,7 +21,7 @@ class ParquetSource(SourceBase):
     path_keys: ClassVar[tuple[str, ...]] = ("path",)
 
     format: Literal["parquet"]
-    path: str
+    path: LocalPath
     source_column: str = "source"
     target_column: str = "target"
     id_column: str | None = None

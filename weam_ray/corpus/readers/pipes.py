@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from weam_ray.arrays import string_buffers
 from weam_ray.corpus.readers.base import RAW_PAIRS, SEPARATOR, SourceBase, cut, existing_file, numbers, read_lines
+from weam_ray.paths import LocalPath
 
 BAR, SPACE, TAB = b"| \t"
 
@@ -23,7 +24,7 @@ class PipesSource(SourceBase):
     path_keys: ClassVar[tuple[str, ...]] = ("path",)
 
     format: Literal["pipes"]
-    path: str
+    path: LocalPath
 
     def label(self) -> str:
         return self.path

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from weam_ray.corpus.readers.base import LANGUAGE_PATTERN, RAW_PAIRS, Readable, existing_file, numbers, read_lines
+from weam_ray.paths import LocalPath
 
 
 class TextSource(Readable):
@@ -16,7 +17,7 @@ class TextSource(Readable):
     path_keys: ClassVar[tuple[str, ...]] = ("path",)
 
     format: Literal["text"]
-    path: str
+    path: LocalPath
     language: str = Field(pattern=LANGUAGE_PATTERN)
 
     @property

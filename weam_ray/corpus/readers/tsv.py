@@ -11,6 +11,7 @@ from pydantic import Field
 
 from weam_ray.corpus.readers.base import RAW_PAIRS, SourceBase, existing_file, numbers, read_lines
 from weam_ray.errors import UserError
+from weam_ray.paths import LocalPath
 
 
 class TsvSource(SourceBase):
@@ -19,7 +20,7 @@ class TsvSource(SourceBase):
     path_keys: ClassVar[tuple[str, ...]] = ("path",)
 
     format: Literal["tsv"]
-    path: str
+    path: LocalPath
     source_column: int = Field(default=0, ge=0)
     target_column: int = Field(default=1, ge=0)
     header: bool = False

@@ -1,0 +1,43 @@
+"""Paths in settings: made absolute when they are read, so that driver, workers and later runs mean the same place."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+
+def absolute(path: str) -> str:
+    """The absolute form of a path; `~` is the user's folder, and a relative one starts at the current folder."""
+    return str(Path(os.path.expanduser(path)).absolute())
+
+
+def in_ray_job() -> bool:
+    """Whether this process is the driver of a Ray job, whose current folder is a copy that is deleted later."""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def _kept(path: str) -> str:
+    """`absolute`, of a place where something is to stay.
+
+    Raises:
+        ValueError: a relative path in a Ray job.
+    """
+    if in_ray_job() and not os.path.isabs(os.path.expanduser(path)):
+        raise ValueError(f"{path!r}: in a Ray job name an absolute path; the job's own folder is deleted")
+    return absolute(path)
+
+
+def _path_or_uri(address: str) -> str:
+    return address if "://" in address else _kept(address)
+
+
+def folder_or_name(name: str) -> str:
+    """A folder by its absolute path; any other name as it is."""
+    return absolute(name) if Path(os.path.expanduser(name)).is_dir() else name
+
+
+LocalPath = Annotated[str, AfterValidator(absolute)]  # of what is read
+OutputPath = Annotated[str, AfterValidator(_kept)]  # of what is written
+StoragePath = Annotated[str, AfterValidator(_path_or_uri)]  # of what is written, a folder or a URI such as s3://bucket
+ModelName = Annotated[str, AfterValidator(folder_or_name)]  # a folder with a model, or a name on the hub
