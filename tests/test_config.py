@@ -101,7 +101,7 @@ CHANGES = st.fixed_dictionaries(
             },
             optional={"micro_batch_size": st.none() | st.sampled_from([1, 2]), "precision": st.just("bf16")},
         ),
-        "evaluation": st.fixed_dictionaries({"pivot": st.none() | CODES, "layer": st.integers(-24, 24)}),
+        "evaluation": st.fixed_dictionaries({"layer": st.integers(-24, 24)}),
         "tracking": st.fixed_dictionaries({"experiment": TEXTS, "uri": st.none() | TEXTS}),
         "seeds": st.fixed_dictionaries({"data": st.integers(0, 2**63 - 1)}),
     },
@@ -117,6 +117,14 @@ def test_yaml_round_trip_is_equal(tmp_path_factory: pytest.TempPathFactory, chan
     again = load_config(str(file))
     assert again == config
     assert again.result_settings() == config.result_settings()
+
+
+def test_the_pivot_is_a_language_of_the_corpus() -> None:
+    assert (
+        refusal("evaluation.pivot=xx")
+        == "evaluation.pivot 'xx' is in no source; the languages are de, en, es, fr, ru, tl."
+    )
+    assert load_config("bundled", ["evaluation.pivot=de"]).evaluation.pivot == "de"
 
 
 @pytest.mark.parametrize(

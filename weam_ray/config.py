@@ -206,14 +206,16 @@ class Config(Section):
         return tree
 
     @model_validator(mode="after")
-    def anchors_are_there(self) -> "Config":
-        language = self.objective.anchor_language
+    def languages_are_there(self) -> "Config":
         languages = {code for source in self.corpus.sources for code in source.languages if code}
-        if "word_aligned" in self.objective.members and language not in languages:
-            raise ValueError(
-                f"objective.anchor_language {language!r} is in no source; the languages are "
-                f"{', '.join(sorted(languages))}"
-            )
+        named = {"evaluation.pivot": self.evaluation.pivot}
+        if "word_aligned" in self.objective.members:
+            named["objective.anchor_language"] = self.objective.anchor_language
+        for key, language in named.items():
+            if language is not None and language not in languages:
+                raise ValueError(
+                    f"{key} {language!r} is in no source; the languages are {', '.join(sorted(languages))}"
+                )
         return self
 
     @model_validator(mode="after")
