@@ -1,6 +1,7 @@
 """Readers: the pairs of every format, and the messages for damaged files."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.pairs import Pair, read
@@ -101,6 +102,7 @@ TEXTS = st.lists(st.sampled_from(["a", "é", "天", "\n", "\n", "\r", "\r\n", "\
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS, size=st.integers(1, 9))
 def test_blocks_cut_no_line(tmp_path: Path, suffix: str, text: str, size: int) -> None:
+    assume(len(re.findall(r"\r(?!\n|$)", text)) <= 10 * text.count("\n"))  # else the lines of a Mac
     file = tmp_path / f"text{suffix}"
     file.write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
     with patch.object(base, "BLOCK_BYTES", size):
