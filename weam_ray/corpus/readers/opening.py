@@ -104,7 +104,7 @@ def check_text(path: Path, head: bytes, inside: str | None = None) -> None:
     zeros = [head[side::2].count(0) / max(1, len(head) // 2) for side in (0, 1)]
     if len(head) >= 16 and max(zeros) > 0.8 and min(zeros) < 0.2:
         kind = "UTF-16LE" if zeros[1] > zeros[0] else "UTF-16BE"
-        raise UserError(f"{where} text in UTF-16; {CONVERT}iconv -f {kind} -t UTF-8 {shlex.quote(str(path))} > NEW.")
+        raise UserError(f"{where} text in UTF-16; {first}{CONVERT}iconv -f {kind} -t UTF-8 {name} > NEW.")
 
 
 def zip_archive(path: Path, remedy: str) -> tuple[str, str]:

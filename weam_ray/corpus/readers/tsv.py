@@ -26,7 +26,7 @@ REVISION = 2  # of what is made of a file
 
 
 class TsvSource(SourceBase):
-    """Columns are counted from 0. All lines must have as many columns as most of those that have the two.
+    """Columns are counted from 0. All lines must have as many columns as the heading, or as most lines.
 
     A line with more has the problem `separator`, since a tab may stand in its text, one with fewer `columns`.
     `header` says whether the first line is a heading; without it, it is one where it names the two columns.
@@ -54,21 +54,21 @@ class TsvSource(SourceBase):
         return self.source_column, self.target_column
 
     def num_headings(self) -> int:
-        (file,) = self.files()
-        first = next(read_lines(file), None)
-        return 0 if first is None else int(self.begins_with_heading(first["text"][0].as_py()))
+        return int(self.heading() is not None)
 
-    def begins_with_heading(self, line: str) -> bool:
-        """Whether the first line of the file is a heading, as it is said or seen.
+    def heading(self) -> list[str] | None:
+        """The cells of the first line of the file where it is a heading, as it is said or seen.
 
         Raises:
             UserError: it names the languages of the two columns the other way round.
         """
-        if self.header is not None:
-            return self.header
-        cells = line.split("\t")
-        if max(self.columns) >= len(cells):
-            return False
+        (file,) = self.files()
+        first = next(read_lines(file), None)
+        if first is None or self.header is False:
+            return None
+        cells = first["text"][0].as_py().split("\t")
+        if self.header or max(self.columns) >= len(cells):
+            return cells if self.header else None
         own = cells[self.source_column], cells[self.target_column]
         if is_swapped(own, self.languages):
             raise UserError(
@@ -76,7 +76,7 @@ class TsvSource(SourceBase):
                 f"{self.target_column} {own[1]!r}, but they are to hold {' and '.join(self.languages)}; exchange "
                 "source_column and target_column, or say by header: true or false whether this is a heading at all."
             )
-        return is_heading(own, self.languages)
+        return cells if is_heading(own, self.languages) else None
 
     def pairs(self) -> Iterator[pa.RecordBatch]:
         """The pairs, numbered from 1 by line, the heading counted too.
@@ -102,32 +102,41 @@ class TsvSource(SourceBase):
     def blocks(self) -> Iterator[tuple[int, pa.RecordBatch]]:
         """The lines without the heading, some at a time, with the number from 1 of the first of them."""
         (file,) = self.files()
-        number = 1
+        number, skipped = 1, self.num_headings()
         for lines in read_lines(file):
-            headings = int(number == 1 and self.begins_with_heading(lines["text"][0].as_py()))
-            yield number + headings, lines.slice(headings)
-            number += len(lines)
+            yield number + skipped, lines.slice(skipped)
+            number, skipped = number + len(lines), 0
 
     def width(self) -> int:
-        """The columns that most lines have of those that have both columns; the fewest on ties.
+        """The columns that a line must have: those of the heading, else those that most lines have of the lines that
+        have both columns, the fewest on ties.
 
         Raises:
-            UserError: there are lines, and none has them.
+            UserError: there are lines, and none has both columns, or as many as the heading.
         """
-        counts = np.zeros(0, np.int64)
+        counts = np.zeros(max(self.columns) + 2, np.int64)
         for _, lines in self.blocks():
-            own = widths_of(lines["text"])
-            size = max(len(counts), int(own.max(initial=0)) + 1)
-            counts = np.pad(counts, (0, size - len(counts))) + np.bincount(own, minlength=size)
+            found = np.bincount(widths_of(lines["text"]), minlength=len(counts))
+            counts = np.pad(counts, (0, len(found) - len(counts))) + found
         needed = max(self.columns) + 1
-        if len(counts) > needed:
-            return needed + int(np.argmax(counts[needed:]))
-        if counts[1:].any():
+        most = needed + int(np.argmax(counts[needed:]))
+        if not counts[needed:].any() and counts[1:].any():
             raise UserError(
-                f"{self.path}: no line has more than {len(counts) - 1} tab-separated columns, but columns "
+                f"{self.path}: no line has more than {np.flatnonzero(counts)[-1]} tab-separated columns, but columns "
                 f"{self.source_column} and {self.target_column} (counted from 0) are asked for."
             )
-        return needed
+        heading = self.heading() or []
+        named = len(heading)
+        if named < needed or not counts[needed:].any():
+            return most
+        if named < len(counts) and counts[named]:
+            return named
+        if self.header:
+            return most
+        raise UserError(
+            f"{self.path}: line 1 is a heading of {named} tab-separated columns, but most lines have {most}; name all "
+            "columns there, or say by header: true that those without a name come last."
+        )
 
 
 def widths_of(lines: pa.StringArray) -> NDArray[np.int64]:
