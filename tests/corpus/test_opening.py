@@ -10,9 +10,11 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from weam_ray.corpus.readers import base
 from weam_ray.corpus.readers.base import read_lines
 from weam_ray.corpus.readers.opening import read_text
 from weam_ray.errors import UserError
@@ -165,3 +167,16 @@ class TestLineEnds:
             file = written(tmp_path, text.encode())
             assert lines_of(file) == lines
             assert read_text(file) == text.encode()
+
+    def test_a_file_of_one_line_without_end(self, tmp_path: Path) -> None:
+        """It is not taken into memory whole."""
+        file = written(tmp_path, b"a\nb\n" + b"c" * 500)
+        with patch.object(base, "BLOCK_BYTES", 64), patch.object(base, "LONGEST_LINE", 300):
+            with pytest.raises(
+                UserError, match=r"text, after line 2: a line of more than 300 bytes; is this a file of lines\?"
+            ):
+                lines_of(file)
+            written(tmp_path, b"c\r" * 500)
+            with pytest.raises(UserError, match="carriage returns alone"):
+                lines_of(file)
+            assert lines_of(written(tmp_path, b"c\n" * 500)) == ["c"] * 500

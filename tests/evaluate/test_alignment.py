@@ -51,6 +51,14 @@ def test_gold_sets_of_other_numbers_of_lines(tmp_path: Path) -> None:
             gold_sets(tmp_path)
 
 
+def test_a_gold_set_with_more_words_than_links_number(tmp_path: Path) -> None:
+    write_gold(tmp_path)
+    text = f"der hund ||| the dog\ndie katze ||| {'the ' * 40_000}\n"
+    (tmp_path / "gold" / "deen.src-tgt").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"deen\.src-tgt, line 2: 40000 words on a side; links number 32766 at most"):
+        gold_sets(tmp_path)
+
+
 def test_packed_gold_sets_are_what_they_are(tmp_path: Path) -> None:
     """By their content; what is no text is named."""
     write_gold(tmp_path)

@@ -22,7 +22,7 @@ from weam_ray.corpus.words import segment
 from weam_ray.encode.stage import flat_spans
 from weam_ray.encoder import num_positions
 from weam_ray.errors import UserError
-from weam_ray.evaluate.alignment_error import Gold, check_words, read_gold, score
+from weam_ray.evaluate.alignment_error import MAX_NUMBER, Gold, check_words, read_gold, score
 from weam_ray.evaluate.geometry import layer_geometry
 from weam_ray.evaluate.layers import (
     WordTexts,
@@ -135,7 +135,13 @@ def gold_sets(root: Path | None) -> list[GoldSet]:
         if not len(gold) - gold.num_blank_at_end <= len(sides) <= len(gold):
             raise UserError(f"{links} has {len(gold)} lines, and {file.name} {len(sides)}.")
         gold = gold.first(len(sides))
-        check_words(gold, *([len(text.split()) for text in side] for side in texts))
+        lengths = [[len(text.split()) for text in side] for side in texts]
+        for number, own in enumerate(zip(*lengths, strict=True), 1):
+            if max(own) > MAX_NUMBER:
+                raise UserError(
+                    f"{file}, line {number}: {max(own)} words on a side; links number {MAX_NUMBER} at most."
+                )
+        check_words(gold, *lengths)
         found.append(GoldSet(GOLD_LANGUAGES.get(file.stem, file.stem), texts, gold))
     return found
 

@@ -17,6 +17,7 @@ from weam_ray.sections import Section
 
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 BLOCK_BYTES = 1 << 21  # of text in memory at once; some 10,000 lines
+LONGEST_LINE = 1 << 30  # in bytes; whatever is in it, it is no sentence
 
 SURROGATE = "surrogate"
 SEPARATOR = "separator"
@@ -135,6 +136,11 @@ def read_lines(path: Path) -> Iterator[pa.RecordBatch]:
         while True:
             piece = file.read1(BLOCK_BYTES)
             buffer += piece
+            if len(buffer) > LONGEST_LINE:
+                check_line_ends(path, number, buffer.count(b"\r"))
+                raise UserError(
+                    f"{path}, line {number + 1}: longer than {LONGEST_LINE} bytes; is this a file of lines?"
+                )
             if not piece and buffer and not buffer.endswith(b"\n"):
                 buffer += b"\n"
                 num_unended = 1
