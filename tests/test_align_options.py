@@ -65,7 +65,28 @@ class TestSource:
         assert isinstance(source, ParquetSource)
         assert (source.source_column, source.target_column) == ("2", "right")
 
-    @pytest.mark.parametrize("ending", ["", ".gz"])
+    @pytest.mark.parametrize(("option", "header"), [([], None), (["--header"], True), (["--no-header"], False)])
+    def test_a_heading(self, option: list[str], header: bool | None) -> None:
+        source = config_of(*TSV, *option).corpus.sources[0]
+        assert isinstance(source, TsvSource)
+        assert source.header is header
+
+    @pytest.mark.parametrize("option", ["--header", "--no-header"])
+    def test_a_heading_of_what_has_none(self, tmp_path: Path, option: str) -> None:
+        moses = ["--input", "a", "b", "--format", "moses", *LANGUAGES]
+        for arguments in (PIPES, moses, ["--input", "t", "--format", "parquet", *LANGUAGES]):
+            with pytest.raises(
+                UserError, match=r"^--header: (pipes|moses|parquet) has no heading; tsv may have one\.$"
+            ):
+                config_of(*arguments, option)
+        with pytest.raises(UserError, match=r"^--config names the sources; leave out --header\.$"):
+            config_of("--config", "bundled", option)
+
+    def test_columns_of_what_has_none(self) -> None:
+        with pytest.raises(UserError, match="--target-column: moses has no columns"):
+            config_of("--input", "a", "b", "--format", "moses", *LANGUAGES, "--target-column", "1")
+
+    @pytest.mark.parametrize("ending", ["", ".gz", ".xz", ".bz2"])
     def test_moses_by_prefix(self, tmp_path: Path, ending: str) -> None:
         files = [tmp_path / f"text.{code}{ending}" for code in ("en", "de")]
         for file in files:

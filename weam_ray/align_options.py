@@ -15,6 +15,9 @@ from weam_ray.errors import UserError
 # a corpus whose words are given is taken as it is, but for pairs that no aligner can use
 GIVEN_WORDS = {"segmentation": "whitespace", "keep_identical": True, "max_words": 2_000}
 ROWS_PER_SHARD = 8_000
+SOURCE_OPTIONS = (
+    "input", "format", "source_lang", "target_lang", "source_column", "target_column", "header", "links",
+)  # fmt: skip
 
 
 def align_parser(description: str) -> argparse.ArgumentParser:
@@ -27,8 +30,13 @@ def align_parser(description: str) -> argparse.ArgumentParser:
     source.add_argument("--format", choices=("pipes", "moses", "tsv", "parquet"), help="pipes: `source ||| target`")
     source.add_argument("--source-lang", metavar="CODE")
     source.add_argument("--target-lang", metavar="CODE")
-    source.add_argument("--source-column", metavar="COLUMN", help="tsv: a number from 0; parquet: a name")
+    source.add_argument(
+        "--source-column", metavar="COLUMN", help="tsv: a number from 0; parquet: a name, or NAME.FIELD"
+    )
     source.add_argument("--target-column", metavar="COLUMN")
+    source.add_argument(
+        "--header", action=argparse.BooleanOptionalAction, help="tsv: line 1 is a heading; default: if it names columns"
+    )
     source.add_argument("--config", metavar="FILE|NAME", help="a configuration; each of its pairs has a model")
     model = parser.add_argument_group("model")
     model.add_argument("--aligner", choices=("fast_align", "eflomal", "pharaoh"), help="default: fast_align")
@@ -81,7 +89,7 @@ def align_config(options: argparse.Namespace) -> Config:
         UserError: options that are missing or that contradict each other, or a wrong value.
     """
     if options.config is not None:
-        given = [name for name in ("input", "format", "source_lang", "target_lang", "links") if getattr(options, name)]
+        given = [name for name in SOURCE_OPTIONS if getattr(options, name) is not None]
         if given:
             raise UserError(f"--config names the sources; leave out --{given[0].replace('_', '-')}.")
         return load_config(options.config, [*flag_overrides(options), *options.overrides])
@@ -127,10 +135,6 @@ def source(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.links is not None:
         found["links"] = options.links
-    if options.format == "moses":
-        return found | dict(zip(("source", "target"), moses_files(options), strict=True))
-    if len(options.input) > 1:
-        raise UserError(f"--input: {options.format} takes one file, and {len(options.input)} are named.")
     for name in ("source_column", "target_column"):
         value = getattr(options, name)
         if value is not None:
@@ -139,6 +143,14 @@ def source(options: argparse.Namespace) -> dict[str, Any]:
             if options.format == "tsv" and not value.isdecimal():
                 raise UserError(f"--{name.replace('_', '-')} {value}: columns of tsv are counted from 0.")
             found[name] = int(value) if options.format == "tsv" else value
+    if options.header is not None:
+        if options.format != "tsv":
+            raise UserError(f"--header: {options.format} has no heading; tsv may have one.")
+        found["header"] = options.header
+    if options.format == "moses":
+        return found | dict(zip(("source", "target"), moses_files(options), strict=True))
+    if len(options.input) > 1:
+        raise UserError(f"--input: {options.format} takes one file, and {len(options.input)} are named.")
     return found | {"path": options.input[0]}
 
 
@@ -150,7 +162,7 @@ def moses_files(options: argparse.Namespace) -> list[str]:
         return options.input
     (prefix,) = options.input
     codes = options.source_lang, options.target_lang
-    for ending in ("", ".gz"):
+    for ending in ("", ".gz", ".xz", ".bz2"):
         files = [f"{prefix}.{code}{ending}" for code in codes]
         if all(Path(file).expanduser().is_file() for file in files):
             return files

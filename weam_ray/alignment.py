@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from weam_ray.align.alignments import Links
 from weam_ray.align.export import FORWARD, REVERSE, links_spec, links_stage, rows_between
@@ -22,8 +23,9 @@ from weam_ray.align.symmetrize import symmetrize
 from weam_ray.cluster import check_shared, ray_cluster
 from weam_ray.config import Config
 from weam_ray.corpus.stage import corpus_stage
+from weam_ray.corpus.words import segment
 from weam_ray.errors import UserError
-from weam_ray.evaluate.alignment_error import Gold, check_words, gold_rows, read_gold, score_all
+from weam_ray.evaluate.alignment_error import Gold, gold_rows, place_gold, read_gold, score_all
 from weam_ray.files import write_whole
 from weam_ray.pipeline import StagePlan
 from weam_ray.runs import STATE, Home
@@ -32,6 +34,7 @@ from weam_ray.warm_up import warm_workers
 
 CONFIG, RESULT = "config.yaml", "result.json"
 ALIGNED, MODEL = "aligned", "model"
+UNKNOWN_WORDS = 2**15  # of a rejected pair: more than any gold link has
 TEXT_COLUMNS = ["row", "source", "target", "source_words", "target_words", "forward_links", "reverse_links"]
 
 
@@ -52,6 +55,11 @@ class GoldPart:
 
     gold: Gold
     rows: range
+
+    @property
+    def lines(self) -> str:
+        """As `--gold-lines` names them."""
+        return f"{self.rows.start}:{self.rows.stop}"
 
 
 @dataclass
@@ -138,7 +146,29 @@ class Alignment:
                 raise UserError(f"--picture {line}: this line is not among the aligned pairs; it is rejected.")
 
     def place_gold(self, gold: Gold, corpus: Stage) -> GoldPart:
-        return GoldPart(gold, gold_rows(len(gold), corpus.info["rows"][0], self.wishes.gold_lines))
+        """Find the rows that the gold is about.
+
+        Raises:
+            UserError: there are none, or the gold does not fit their words.
+        """
+        num_rows = corpus.info["rows"][0]
+        found = gold_rows(gold, num_rows, num_blank_rows(corpus, num_rows), self.wishes.gold_lines)
+
+        def num_words(rows: range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+            table = rows_between(corpus, 0, rows.start, rows.stop, ["row", "source", "target"])
+            lengths = np.full(len(rows), UNKNOWN_WORDS), np.full(len(rows), UNKNOWN_WORDS)
+            for own, side in zip(lengths, ("source", "target"), strict=True):
+                words = segment(table[side].combine_chunks(), self.config.corpus.segmentation)
+                own[table["row"].to_numpy() - rows.start] = words.lengths
+            return lengths
+
+        part = GoldPart(*place_gold(gold, found, num_words))
+        if len(part.gold) < len(gold):
+            number = len(gold) - len(part.gold)
+            print(f"gold: {number} blank lines at the end are no pairs; the others are of lines {part.lines} from 0")
+        elif part.rows.stop < num_rows and self.wishes.gold_lines is None:
+            print(f"gold: blank lines at the end of the text are no pairs; the gold is of lines {part.lines} from 0")
+        return part
 
     def write(self, corpus: Stage, aligner: Stage, align: Stage, links: Stage) -> None:
         """Put the files of the stages where the user asked for them."""
@@ -206,10 +236,6 @@ class Alignment:
         """Alignment error rate and its parts, of the rows that have gold."""
         table = rows_between(align, 0, part.rows.start, part.rows.stop, TEXT_COLUMNS)
         places, num_rows = table["row"].to_numpy() - part.rows.start, len(part.rows)
-        lengths = [np.full(num_rows, 2**15) for _ in range(2)]  # the words of a rejected pair are not known
-        for own, side in zip(lengths, ("source_words", "target_words"), strict=True):
-            own[places] = np.diff(table[side].combine_chunks().offsets.to_numpy()) // 2
-        check_words(part.gold, *lengths)
         forward, reverse = (
             Links.from_arrow(table[f"{name}_links"]).spread(places, num_rows) for name in ("forward", "reverse")
         )
@@ -257,6 +283,18 @@ class Alignment:
 def rows_of(align: Stage, pair: str) -> int:
     files: list[StageFile] = [file for part in ("train", "held_out") for file in align.files(part)]
     return sum(file.rows for file in files if file.info["language_pair"] == pair)
+
+
+def num_blank_rows(corpus: Stage, num_rows: int) -> int:
+    """How many rows at the end of the first source have two blank sides."""
+    blank = {
+        row["row"]
+        for file in corpus.files("rejected")
+        if source_number(file) == 0
+        for row in corpus.read_parquet(file, ["row", "source", "target"]).to_pylist()
+        if not row["source"].strip() and not row["target"].strip()
+    }
+    return next(number for number in range(num_rows + 1) if num_rows - 1 - number not in blank)
 
 
 def rejected_lines(corpus: Stage, source: int) -> bytes:

@@ -45,7 +45,12 @@ class TestChecks:
         for num_rows in (1, 3):
             message = f"given has 2 lines of links, and its source has {num_rows} pairs; there must be a line for every"
             with pytest.raises(UserError, match=message):
-                check_lines(Path("given"), links_of([[(0, 0)], []]), num_rows)
+                check_lines(Path("given"), links_of([[(0, 0)], [(1, 1)]]), num_rows)
+
+    def test_blank_lines_at_the_end(self) -> None:
+        check_lines(Path("given"), links_of([[(0, 0)], [], [], []]), 2)
+        with pytest.raises(UserError, match="given has 4 lines"):
+            check_lines(Path("given"), links_of([[(0, 0)], [], [], [(0, 0)]]), 2)
 
     @pytest.mark.parametrize(("sources", "targets"), [([9, 9, 2], [9, 9, 9]), ([9, 9, 9], [9, 9, 1])])
     def test_links_beyond_the_words(self, sources: list[int], targets: list[int]) -> None:

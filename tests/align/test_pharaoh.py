@@ -1,7 +1,10 @@
 """Links in Pharaoh form: what is written is read again, and what is no link is refused with its line."""
 
+import bz2
 import gzip
+import lzma
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +108,9 @@ class TestNoLink:
     @pytest.mark.parametrize("token", ["0-32768", "32768-0", "0-99999999999999999999999", "4294967296-0"])
     def test_position_beyond_the_largest(self, token: str) -> None:
         assert as_lists(parse_pharaoh(["32767-32767"])) == [[(32_767, 32_767)]]
-        with pytest.raises(ValueError, match=f"line 3: '{token}' is no link"):
+        with pytest.raises(
+            ValueError, match=f"line 3: '{token}' is no link of the form i-j: its numbers go up to 32767"
+        ):
             parse_pharaoh(["0-0", "1-1", token])
 
     def test_bytes_that_are_no_text(self) -> None:
@@ -119,6 +124,19 @@ class TestFiles:
         data = b"0-0 1-1 ||| -3.5\n\n2-0\n"
         (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
         assert as_lists(read_pharaoh(tmp_path / name)) == [[(0, 0), (1, 1)], [], [(2, 0)]]
+
+    @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+    def test_packed_under_any_name(self, tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+        (tmp_path / "links").write_bytes(pack(b"\xef\xbb\xbf0-0\n1-1\n"))
+        assert as_lists(read_pharaoh(tmp_path / "links")) == [[(0, 0)], [(1, 1)]]
+
+    @pytest.mark.parametrize(
+        ("data", "what"), [(b"PK\x03\x04", "zip archive"), (b"0-0\r1-1\r", "carriage returns alone")]
+    )
+    def test_what_is_no_lines_of_links(self, tmp_path: Path, data: bytes, what: str) -> None:
+        (tmp_path / "links").write_bytes(data)
+        with pytest.raises(UserError, match=f"links: .* {what}"):
+            read_pharaoh(tmp_path / "links")
 
     @pytest.mark.parametrize("name", ["links", "links.gz"])
     def test_file_and_line_of_an_error(self, tmp_path: Path, name: str) -> None:

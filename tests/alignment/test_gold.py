@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.align.texts import as_lists, reference_links
-from tests.alignment.job import VERSES, aligned, directions, pipes, run
+from tests.align.texts import as_lists, read_lines, reference_links
+from tests.alignment.job import TEXT, VERSES, aligned, directions, pipes, run
 from weam_ray.align.symmetrize import METHODS
 from weam_ray.errors import UserError
 from weam_ray.evaluate.alignment_error import read_gold, score_all
@@ -69,6 +69,47 @@ class TestGold:
         assert result["scores_by_symmetrization"] == {name: vars(own) for name, own in scores.items()}
         assert 5 < result["aer"] < 30
         assert [file.name for file in (tmp_path / "out").glob("*.png")] == [f"alignment-{start + 1}.png"]
+
+    @pytest.mark.parametrize(("gold_blank", "text_blank"), [(1, 0), (0, 1), (2, 1)])
+    def test_blank_lines_at_the_end(
+        self,
+        good: tuple[Path, dict[str, Any]],
+        home: Path,
+        tmp_path: Path,
+        gold: Callable[[int, int, int], Path],
+        gold_blank: int,
+        text_blank: int,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """They shift nothing: the error rate is that of the files without them."""
+        plain = gold(253, 300, 0)
+        expected = run(home, tmp_path / "plain", *VERSES, "--gold", plain)
+        file = tmp_path / "gold"
+        file.write_text(plain.read_text(encoding="utf-8") + "\n" * gold_blank, encoding="utf-8")
+        text = pipes(tmp_path / "text", *read_lines(TEXT), *[""] * text_blank)
+        capsys.readouterr()
+        result = run(home, tmp_path / "out", *text, "--gold", file)
+        keys = ("aer", "precision", "recall", "scores_by_symmetrization")
+        assert [result[key] for key in keys] == [expected[key] for key in keys]
+        assert result["gold_lines"][0] == 253
+        assert ("of lines 253:" in capsys.readouterr().out) == (gold_blank != text_blank)
+
+    def test_a_last_pair_without_links(
+        self, good: tuple[Path, dict[str, Any]], home: Path, tmp_path: Path, gold: Callable[[int, int, int], Path]
+    ) -> None:
+        """The words of the input say that the blank line is one."""
+        lines = gold(253, 300, 0).read_text(encoding="utf-8").splitlines()[:-1]
+        file = tmp_path / "gold"
+        file.write_text("".join(f"{line}\n" for line in [*lines, ""]), encoding="utf-8")
+        assert run(home, tmp_path / "out", *VERSES, "--gold", file)["gold_lines"] == [253, 300]
+
+    def test_a_blank_line_that_may_be_a_pair(self, tmp_path: Path, ray_session: None) -> None:
+        text = pipes(tmp_path / "text", *["haus ||| house", "weg ||| way", "fluss ||| river"] * 2)
+        (tmp_path / "gold").write_text("0-0\n0-0\n\n", encoding="utf-8")
+        arguments = (tmp_path / "home", tmp_path / "out", *text, "--gold", tmp_path / "gold")
+        with pytest.raises(UserError, match="say --gold-lines 3:6 or --gold-lines 4:6 "):
+            run(*arguments)
+        assert run(*arguments, "--gold-lines", "4:6")["gold_lines"] == [4, 6]
 
     def test_links_of_rejected_lines_are_missed(self, tmp_path: Path, ray_session: None) -> None:
         """Three lines of one word a side, of which one is rejected: two of three sure links are found."""

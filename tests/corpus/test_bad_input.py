@@ -11,6 +11,7 @@ import pytest
 from tests.corpus.pairs import without_ray
 from weam_ray.config import Config
 from weam_ray.corpus import stage
+from weam_ray.errors import UserError
 from weam_ray.folder import Folder
 from weam_ray.storage import Attempt, Stage, StageOutput
 
@@ -19,7 +20,10 @@ Sides = tuple[bytes, bytes]
 GOOD = [(b"the %d of many" % n, "das %d. von \u200fvielen".encode() % n) for n in range(60)]
 BAD = {
     "blank": [(b"", b""), (b"", b"x"), (b"x", b""), (b"x", b"  "), (b"\xe2\x80\x8f", b"x"), (b"x", b"\xc2\xa0")],
-    "too_long": [(b"w " * 9_999 + b"w", b"x"), (b"x", b"w " * 10_000)],
+    "too_long": [
+        *((b"w " * 9_999 + b"w", b"x"), (b"x", b"w " * 10_000)),
+        *((b"w" * 40_000, b"v" * 40_000), (b"x", b"y " + b"w" * 70_000), ("\u00e9".encode() * 16_384, b"x")),
+    ],
     "nul": [(b"a\0b", b"x"), (b"x", b"\0")],
     "surrogate": [(b"\xed\xa0\x80", b"x"), (b"x", b"a \xed\xbf\xbf b"), (b"\xed\xa0\xbd\xed\xb8\x80", b"x")],
     "separator": [(b"a ||| b", b"x"), (b"x", b"a |||")],
@@ -97,6 +101,47 @@ def test_lines_of_pipes_without_or_with_many_separators(tmp_path: Path) -> None:
     _, found = build(tmp_path, source, held_out=0)
     assert [(row["row"], row["reason"]) for row in found["rejected"]] == [(5, "blank"), (6, "separator"), (8, "blank")]
     assert found["train"][-1]["target"] == "zwei"
+
+
+def test_separators_without_spaces(tmp_path: Path) -> None:
+    """They have a reason of their own, which says what is wrong where nothing is left."""
+    source = write(tmp_path, "pipes", [])
+    Path(source["path"]).write_bytes(b"a||| b\nc |||d\n\n")
+    with pytest.raises(
+        UserError, match=r"rejected: 2 glued_separator, 1 blank\. glued_separator: .* on either side\.$"
+    ):
+        build(tmp_path, source, held_out=0)
+    with Path(source["path"]).open("ab") as file:
+        file.write(b"e ||| f\n")
+    output, found = build(tmp_path, source, held_out=0)
+    assert output.counts.rejected == {"blank": 1, "glued_separator": 2}
+    assert [row["row"] for row in found["train"]] == [3]
+
+
+@pytest.mark.parametrize("heading", [b"", b"en\tde\n"])
+def test_lines_of_tsv(tmp_path: Path, heading: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tabs inside fields and blank lines are rows that are rejected, a heading is no row; held out or not."""
+    source = write(tmp_path, "tsv", [])
+    lines = [b"%s\t%s" % pair for pair in GOOD]
+    expected = []
+    for number, (line, reason) in enumerate([(b"a\tb\tc", "separator"), (b"", "blank"), (b"a", "columns")] * 4):
+        at = number * 37 % len(lines)
+        lines.insert(at, line)
+        expected = [(row + (row >= at), other) for row, other in expected] + [(at, reason)]
+    Path(source["path"]).write_bytes(heading + b"\n".join(lines))
+    output, found = build(tmp_path, source)
+    assert [(row["row"], row["reason"]) for row in found["rejected"]] == sorted(expected)
+    assert output.counts.rows_in == len(lines)
+    assert {
+        (row["source"].encode(), row["target"].encode()) for part in ("train", "held_out") for row in found[part]
+    } == {*GOOD}
+    assert output.info["noted"].get("headings", 0) == bool(heading)
+    assert (f"{source['path']}: line 1 is a heading and no pair" in capsys.readouterr().out) == bool(heading)
+
+
+def test_a_long_side_of_short_words(tmp_path: Path) -> None:
+    output, _ = build(tmp_path, write(tmp_path, "tsv", [(b"word " * 9_000, b"wort")]), held_out=0, max_words=9_000)
+    assert (output.counts.rows_out, output.counts.rejected) == (1, {})
 
 
 def test_identical_pairs_are_kept_on_request(tmp_path: Path) -> None:

@@ -97,6 +97,20 @@ def test_direction_marks_are_counted_by_pair() -> None:
 
 
 VISIBLE = {"L", "M", "N", "P", "S"}
+
+
+@pytest.mark.parametrize("segmentation", ["words", "whitespace"])
+def test_long_words(segmentation: Segmentation) -> None:
+    """A word that may have more tokens than links have numbers for; unpaired text has no links."""
+    for letter, most in (("a", 32_766), ("\u00e9", 16_383)):
+        assert reason_of(letter * most, "b", segmentation=segmentation) is None
+        assert reason_of("b", "c " + letter * (most + 1), segmentation=segmentation) == TOO_LONG
+    assert reason_of(" " * 40_000 + "a", "b", segmentation=segmentation) is None
+    assert reason_of(" " * 40_000, "b", segmentation=segmentation) == BLANK
+    unpaired = reject_reasons(batch([("a" * 40_000, "")]), 3, segmentation, paired=False)
+    assert unpaired.to_pylist() == [None]
+
+
 WHITE = " \t\n\r\x0b\x1c\x85\u00a0\u2028\u3000"
 TEXT = (
     st.text(st.characters(exclude_categories=["Cn", "Cs"]), max_size=12)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.corpus.pairs import Pair, read
 from weam_ray.corpus.readers import PipesSource
-from weam_ray.corpus.readers.base import SEPARATOR
+from weam_ray.corpus.readers.base import GLUED_SEPARATOR, SEPARATOR
 from weam_ray.corpus.readers.pipes import split_sides
 from weam_ray.errors import UserError
 
@@ -35,8 +35,11 @@ def pipes(folder: Path, data: bytes, suffix: str = "") -> PipesSource:
         ("\t", "", "", None),
         ("||| b", "", "b", None),
         ("a |||", "a", "", None),
-        ("a||| b", "a||| b", "", None),
-        ("a |||| b", "a |||| b", "", None),
+        ("a||| b", "a||| b", "", GLUED_SEPARATOR),
+        ("a|||b", "a|||b", "", GLUED_SEPARATOR),
+        ("a |||b", "a |||b", "", GLUED_SEPARATOR),
+        ("a |||| b", "a |||| b", "", GLUED_SEPARATOR),
+        ("a|||b\tc", "a|||b", "c", None),
         ("a || | b", "a || | b", "", None),
         ("a\u00a0|||\u00a0b ||| c", "a\u00a0|||\u00a0b", "c", None),  # one word: U+00A0 parts none
         ("a ||| b ||| c", "a", "b ||| c", SEPARATOR),
@@ -73,7 +76,7 @@ def by_words(line: str) -> tuple[str, str, str | None]:
     """The sides by the words of a line, as the format is described."""
     separators = [match.span() for match in re.finditer(r"\t|(?<![^ \t])\|\|\|(?![^ \t])", line)]
     if not separators:
-        return line.rstrip(" "), "", None
+        return line.rstrip(" "), "", GLUED_SEPARATOR if "|||" in line else None
     start, end = separators[0]
     return line[:start].rstrip(" "), line[end:].lstrip(" "), SEPARATOR if len(separators) > 1 else None
 

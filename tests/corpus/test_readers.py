@@ -1,6 +1,7 @@
 """Readers: the pairs of every format, and the messages for damaged files."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.pairs import Pair, read
@@ -101,6 +102,7 @@ TEXTS = st.lists(st.sampled_from(["a", "é", "天", "\n", "\n", "\r", "\r\n", "\
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=TEXTS, size=st.integers(1, 9))
 def test_blocks_cut_no_line(tmp_path: Path, suffix: str, text: str, size: int) -> None:
+    assume(len(re.findall(r"\r(?!\n|$)", text)) <= 10 * text.count("\n"))  # else the lines of a Mac
     file = tmp_path / f"text{suffix}"
     file.write_bytes(gzip.compress(text.encode()) if suffix else text.encode())
     with patch.object(base, "BLOCK_BYTES", size):
@@ -121,9 +123,6 @@ def test_mistakes_name_the_line_in_any_block(tmp_path: Path) -> None:
     with patch.object(base, "BLOCK_BYTES", 8):
         message = refusal(moses(tmp_path, b"one\n" * 50 + b"\xe9\n", b"zwei\n" * 51))
         assert "text.en, line 51: byte 1 of the line, 0xe9" in message
-        assert "text.tsv, line 42: 1 tab-separated columns" in refusal(
-            tsv(tmp_path, b"a\tb\n" * 41 + b"c\n", header=True)
-        )
         message = refusal(moses(tmp_path, b"one\n" * 50, b"zwei\n" * 40))
         assert "has 50 lines" in message
         assert "has 40:" in message
@@ -232,32 +231,6 @@ def test_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (source.source, source.target) == (str(tmp_path / "a.en"), str(tmp_path / "me" / "a.de"))
 
 
-def test_tsv(tmp_path: Path) -> None:
-    assert read(tsv(tmp_path, b'a "b\tc\n\td\n')) == [
-        Pair("1", 'a "b', "c"),
-        Pair("2", "", "d"),
-    ]
-
-
-def test_tsv_columns_and_header(tmp_path: Path) -> None:
-    data = b"\xef\xbb\xbfid\tde\ten\r\n7\tja\tyes\r\n8\tnein\tno\tmore\r\n"
-    source = tsv(tmp_path, data, source_column=2, target_column=1, header=True)
-    assert read(source) == [Pair("2", "yes", "ja"), Pair("3", "no", "nein")]
-    assert len(read(tsv(tmp_path, data, source_column=2, target_column=1))) == 3
-
-
-def test_tsv_with_too_few_columns(tmp_path: Path) -> None:
-    source = tsv(tmp_path, b"a\tb\tc\nd\te\n", target_column=2)
-    message = refusal(source)
-    assert f"{source.path}, line 2: 2 tab-separated columns" in message
-    assert "columns 0 and 2 (counted from 0)" in message
-
-
-def test_tsv_that_is_not_utf8(tmp_path: Path) -> None:
-    source = tsv(tmp_path, b"a\tb\nc\t\xe4\n")
-    assert f"{source.path}, line 2: byte 3 of the line, 0xe4" in refusal(source)
-
-
 def test_parquet(tmp_path: Path) -> None:
     table = pa.table({"source": ["a", "b\nb"], "target": pa.array(["c", "d\td"], pa.large_string()), "other": [1, 2]})
     assert read(parquet(tmp_path, table)) == [Pair("1", "a", "c"), Pair("2", "b\nb", "d\td")]
@@ -294,6 +267,57 @@ def test_parquet_without_the_column(tmp_path: Path) -> None:
 def test_parquet_column_without_text(tmp_path: Path) -> None:
     source = parquet(tmp_path, pa.table({"source": ["a"], "target": [1.5]}))
     assert refusal(source) == f"{source.path}: column 'target' holds double, not text."
+
+
+def hub_table(kind: str = "string") -> pa.Table:
+    """Pairs as data sets of the hub have them: a struct column, named by the languages."""
+    texts = [{"en": "a", "de": "b"}, None, {"en": "c", "de": None}, {"en": "d", "de": "e"}]
+    return pa.table({"id": [1, 2, 3, 4], "translation": pa.array(texts, pa.struct({"en": kind, "de": kind}))})
+
+
+@pytest.mark.parametrize("columns", [{}, {"source_column": "translation.en", "target_column": "translation.de"}])
+@pytest.mark.parametrize("kind", ["string", "large_string", "string_view"])
+def test_parquet_with_a_struct_of_languages(tmp_path: Path, kind: str, columns: dict[str, str]) -> None:
+    expected = [Pair("1", "a", "b"), Pair("2", "", ""), Pair("3", "c", ""), Pair("4", "d", "e")]
+    assert read(parquet(tmp_path, hub_table(kind), **columns, id_column="id")) == expected
+
+
+def test_parquet_with_one_field_of_a_struct(tmp_path: Path) -> None:
+    table = hub_table().append_column("other.de", pa.array(["x", "y", "z", "w"]))
+    source = parquet(tmp_path, table, source_column="translation.en", target_column="other.de")
+    assert [(pair.source, pair.target) for pair in read(source)] == [("a", "x"), ("", "y"), ("c", "z"), ("d", "w")]
+
+
+def test_parquet_with_another_struct(tmp_path: Path) -> None:
+    source = parquet(tmp_path, hub_table(), target_lang="fr")
+    there = "id, translation.en, translation.de"
+    assert refusal(source) == f"{source.path}: no column 'source'; there are {there}."
+    named = parquet(tmp_path, hub_table(), source_column="translation.en", target_column="translation.fr")
+    assert refusal(named) == f"{named.path}: no column 'translation.fr'; there are {there}."
+    two = hub_table().append_column("again", hub_table()["translation"])
+    assert "no column 'source'" in refusal(parquet(tmp_path, two))
+    numbers = parquet(tmp_path, pa.table({"translation": [{"en": 1, "de": 2}]}))
+    assert refusal(numbers) == f"{numbers.path}: column 'translation.en' holds int64, not text."
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string_view(),
+        pa.large_string(),
+        pa.binary(),
+        pa.large_binary(),
+        pa.binary_view(),
+        pa.dictionary(pa.int32(), pa.string()),
+    ],
+    ids=str,
+)
+def test_parquet_types_of_text(tmp_path: Path, kind: pa.DataType) -> None:
+    texts = pa.array(["a", None, "\u00e9", "a"])
+    column = texts.dictionary_encode() if pa.types.is_dictionary(kind) else texts.cast(kind)
+    source = parquet(tmp_path, pa.table({"source": column, "target": ["b", "c", "d", "e"]}))
+    assert pq.read_schema(source.path).field("source").type == kind
+    assert [pair.source for pair in read(source)] == ["a", "", "\u00e9", "a"]
 
 
 @pytest.mark.parametrize("data", [b"", b"source,target\na,b\n", b"PAR1 but not for long PAR1"])

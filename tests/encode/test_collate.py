@@ -29,6 +29,7 @@ from weam_ray.corpus.tables import ENCODED
 from weam_ray.encode.batch import Vocabulary
 from weam_ray.encode.collate import PairCollator, truncated_lengths
 from weam_ray.encode.rows import EncodedShard, RowKey
+from weam_ray.errors import UserError
 from weam_ray.objectives.settings import ObjectiveSection
 
 
@@ -222,6 +223,24 @@ class TestTruncation:
 
 
 class TestEncodedShard:
+    @pytest.mark.parametrize("side", ["source", "target"])
+    def test_links_of_an_earlier_version(self, side: str) -> None:
+        """A link beyond the numbers of int16 was written as another: a sentence, not an index out of bounds."""
+        size = 2**15 + 1
+        rows = {
+            "pair_id": ["0:1", "0:2"],
+            "source_lang": ["en"] * 2,
+            "target_lang": ["xx"] * 2,
+            **{f"{own}_ids": [[5], [5] * (size if own == side else 1)] for own in ("source", "target")},
+            **{f"{own}_word_ids": [[0], [0] * (size if own == side else 1)] for own in ("source", "target")},
+            "token_links": [[0, 0], [-32_768, 0]],
+            "num_tokens": [2, size + 1],
+        }
+        table = pa.table(rows, schema=ENCODED)
+        with pytest.raises(UserError, match=rf"^The encoded pair 0:2 of en-xx has {size} tokens on one side, and its"):
+            EncodedShard(table)
+        EncodedShard(table.set_column(7, "token_links", pa.array([[0, 0], []], ENCODED.field("token_links").type)))
+
     @settings(deadline=None)
     @given(st.lists(encoded_rows(), min_size=1, max_size=5), st.data())
     def test_rows(self, rows: list[Row], data: st.DataObject) -> None:

@@ -1,6 +1,7 @@
 """Words to subwords: which word a subword belongs to, and links between subwords."""
 
 import itertools
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from hypothesis import strategies as st
 from tests.conftest import TEXTS
 from tests.encode.tables import Link, Span, aligned_table, expected_projection, flat, unflat
 from weam_ray.config import EncodeSection
-from weam_ray.corpus.tables import ENCODED
+from weam_ray.corpus.tables import ENCODED, MAX_LINKED_TOKENS
 from weam_ray.corpus.words import word_spans
 from weam_ray.encode.projection import project
-from weam_ray.encode.stage import encode_table
+from weam_ray.encode.stage import NO_TOKENS, TOO_MANY_TOKENS, encode_table
 
 BOTH = pytest.mark.parametrize("kind", ["wordpiece", "sentencepiece"])
 
@@ -34,6 +35,19 @@ HARD_TEXTS = [
 PAIRS = [(HARD_TEXTS[k], HARD_TEXTS[-1 - k]) for k in range(len(HARD_TEXTS))]
 
 Side = tuple[list[Span], list[Span]]  # tokens, words
+
+
+@pytest.fixture(scope="module")
+def characters() -> Any:
+    """A tokenizer of which every letter is a token."""
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1, "b": 2}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("."), "isolated")]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
 
 
 def one_to_one_links(rows: int, columns: int) -> st.SearchStrategy[list[Link]]:
@@ -193,6 +207,24 @@ class TestEncodeTable:
         encoded = encode_table(aligned_table(pairs, [[(0, 0)]] * 4), wordpiece, EncodeSection())
         assert columns(encoded, "pair_id") == ["0:0", "0:3"]
         assert [len(links) for links in columns(encoded, "token_links")] == [2, 2]
+
+    @pytest.mark.parametrize("mapping", ["parallel", "first"])
+    def test_more_tokens_than_links_have_numbers_for(self, characters: Any, mapping: str) -> None:
+        """A side of 32,768 tokens has its last link; with more of them a pair is rejected, unpaired text is not."""
+        longest = "a" * (MAX_LINKED_TOKENS - 1)
+        pairs = [(f"{longest} b", "a b"), (f"{longest}a b", "a b"), ("b a", f"{longest} b"), ("b", "a" * 40_000)]
+        table = aligned_table([*pairs, ("a b", "a b")], [[(1, 1)], [(1, 1)], [(0, 1)], [(0, 0)], [(0, 0)]])
+        rejected: Counter[str] = Counter()
+        encoded = encode_table(table, characters, EncodeSection.model_validate({"subword_mapping": mapping}), rejected)
+        assert columns(encoded, "pair_id") == ["0:0", "0:2", "0:4"]
+        assert columns(encoded, "token_links") == [[MAX_LINKED_TOKENS - 1, 1], [0, MAX_LINKED_TOKENS - 1], [0, 0]]
+        assert rejected == {TOO_MANY_TOKENS: 2, NO_TOKENS: 0}
+        alone = encode_table(table.slice(3, 1), characters, EncodeSection(), rejected)
+        assert (alone.num_rows, rejected[TOO_MANY_TOKENS]) == (0, 3)
+        unpaired = aligned_table([("a" * 40_000, "")], [[]])
+        unpaired = unpaired.set_column(2, "target_lang", pa.array([""]))
+        (row,) = encode_table(unpaired, characters, EncodeSection(), rejected).to_pylist()
+        assert row["source_word_ids"] == [0] * 40_000
 
     def test_a_piece_of_two_characters(self) -> None:
         """`天气` is one piece and two words: it belongs to 天; where only 气 is linked, it carries that link."""

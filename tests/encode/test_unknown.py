@@ -74,7 +74,7 @@ def test_texts_without_long_words_have_the_tokenizer_that_they_had() -> None:
 class TestCounts:
     def counts(self, tokenizer: Any, pairs: list[tuple[str, str]]) -> UnknownCounts:
         found = UnknownCounts()
-        encode_table(aligned_table(pairs, [[]] * len(pairs)), tokenizer, EncodeSection(), found)
+        encode_table(aligned_table(pairs, [[]] * len(pairs)), tokenizer, EncodeSection(), unknown=found)
         return found
 
     def test_by_language(self, wordpiece: Any) -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from weam_ray.align.alignments import Links
@@ -19,6 +19,7 @@ from weam_ray.evaluate.alignment_error import (
     check_words,
     gold_rows,
     links_of_rows,
+    place_gold,
     read_gold,
     score,
     score_all,
@@ -40,6 +41,11 @@ def links_of(pairs: Sets) -> Links:
 
 def gold_of(sure: Sets, possible: Sets) -> Gold:
     return Gold(links_of(sure), links_of([s | p for s, p in zip(sure, possible, strict=True)]))
+
+
+def gold_with(num_lines: int, num_open: int = 0) -> Gold:
+    """Gold of some lines, of which the last have no links."""
+    return gold_of([{(0, 0)}] * (num_lines - num_open) + [set()] * num_open, [set()] * num_lines)
 
 
 def gold_file(tmp_path: Path, text: str | bytes) -> Path:
@@ -140,17 +146,19 @@ class TestRows:
         ],
     )
     def test_rows(self, num_gold: int, num_rows: int, lines: str | None, expected: range) -> None:
-        assert gold_rows(num_gold, num_rows, lines) == expected
+        assert gold_rows(gold_with(num_gold), num_rows, 0, lines) == [expected]
 
     @given(st.integers(1, 12), st.integers(-15, 15) | st.none(), st.integers(-15, 15) | st.none())
     def test_as_a_slice_of_the_lines(self, num_rows: int, start: int | None, end: int | None) -> None:
         text = f"{'' if start is None else start}:{'' if end is None else end}"
         expected = list(range(num_rows))[start:end]
-        assert list(gold_rows(len(expected), num_rows, text)) == expected
+        assume(expected)
+        (found,) = gold_rows(gold_with(len(expected)), num_rows, 0, text)
+        assert list(found) == expected
 
     def test_more_gold_than_input(self) -> None:
         with pytest.raises(UserError) as error:
-            gold_rows(11, 10, None)
+            gold_rows(gold_with(11), 10, 0, None)
         assert str(error.value) == (
             "--gold has 11 lines and the input 10: "
             "gold has one line per input line, or fewer, which then are the last lines."
@@ -159,7 +167,7 @@ class TestRows:
     @pytest.mark.parametrize(("lines", "count"), [("0:4", 4), ("-2:", 2), ("5:2", 0), ("20:", 0), (":", 10)])
     def test_another_number_of_lines(self, lines: str, count: int) -> None:
         with pytest.raises(UserError) as error:
-            gold_rows(3, 10, lines)
+            gold_rows(gold_with(3), 10, 0, lines)
         assert str(error.value) == (
             f"--gold-lines {lines} names {count} of the 10 input lines, but --gold has 3 lines: "
             "the range must have as many lines as the gold."
@@ -168,10 +176,55 @@ class TestRows:
     @pytest.mark.parametrize("lines", ["", "3", "a:b", "0:9:3", "0-3", "1:-", " 0:3", "+1:4", "1.0:4", "٠:٣"])
     def test_no_range(self, lines: str) -> None:
         with pytest.raises(UserError) as error:
-            gold_rows(3, 10, lines)
+            gold_rows(gold_with(3), 10, 0, lines)
         assert str(error.value) == (
             f"--gold-lines {lines!r} is no range START:END of input lines; right would be 0:100, 31102: or -447:."
         )
+
+    @pytest.mark.parametrize(
+        ("num_gold", "num_open", "num_rows", "num_blank", "expected"),
+        [
+            (10, 1, 10, 0, [(0, 10)]),  # as many lines: the last pair has no links
+            (10, 1, 10, 1, [(0, 10)]),
+            (10, 3, 10, 1, [(0, 10)]),
+            (11, 1, 10, 0, [(0, 10)]),  # more lines than the input
+            (13, 3, 10, 0, [(0, 10)]),
+            (10, 0, 11, 1, [(0, 10)]),  # a blank line after the text
+            (5, 0, 11, 1, [(5, 10)]),
+            (5, 0, 13, 3, [(5, 10)]),
+            (5, 1, 13, 3, [(6, 11)]),
+            (6, 1, 11, 1, [(5, 11)]),  # after both
+            (6, 1, 10, 0, [(4, 10), (5, 10)]),  # open
+            (7, 2, 11, 1, [(4, 11), (5, 11)]),
+            (10, 1, 11, 1, [(0, 10), (1, 11)]),
+        ],
+    )
+    def test_blank_lines_at_the_end(
+        self, num_gold: int, num_open: int, num_rows: int, num_blank: int, expected: list[tuple[int, int]]
+    ) -> None:
+        found = gold_rows(gold_with(num_gold, num_open), num_rows, num_blank, None)
+        assert [(rows.start, rows.stop) for rows in found] == expected
+
+    @pytest.mark.parametrize("lines", ["2:7", "2:6", "2:5"])
+    def test_a_range_says_what_blank_lines_are(self, lines: str) -> None:
+        (rows,) = gold_rows(gold_with(5, 2), 10, 0, lines)
+        assert f"{rows.start}:{rows.stop}" == lines
+        for other in ("2:8", "2:4"):
+            with pytest.raises(UserError, match="as many lines as the gold"):
+                gold_rows(gold_with(5, 2), 10, 0, other)
+
+    def test_too_many_lines_but_for_blank_ones(self) -> None:
+        with pytest.raises(UserError, match="--gold has 12 lines and the input 10"):
+            gold_rows(gold_with(12, 1), 10, 0, None)
+
+    @given(st.integers(1, 6), st.integers(0, 3), st.integers(0, 5), st.integers(0, 3))
+    def test_some_range_is_the_one_meant(self, num_linked: int, num_open: int, before: int, num_blank: int) -> None:
+        """With any blank lines after both files, the rows up to the last that is not blank are among those found."""
+        gold = gold_with(num_linked + num_open, num_open)
+        num_rows = before + num_linked + num_blank
+        found = gold_rows(gold, num_rows, num_blank, None)
+        assert all(num_linked <= len(rows) <= len(gold) and rows.stop <= num_rows for rows in found)
+        assert len(gold) == num_rows or before in [rows.start for rows in found]
 
     @given(corpus_links, st.integers(0, PAIRS), st.integers(0, PAIRS))
     def test_links_of_rows(self, pairs: Sets, start: int, end: int) -> None:
@@ -180,6 +233,34 @@ class TestRows:
         assert [part.of(k) for k in range(len(rows))] == [sorted(pair) for pair in pairs[start:end]]
         assert len(part.links) == part.offsets[-1]
         assert len(part.offsets) == len(rows) + 1
+
+
+class TestPlace:
+    """Gold of three lines, the last of them blank, of an input of five rows: of rows 2 to 4, or of 3 and 4."""
+
+    GOLD = gold_of([{(1, 0)}, {(2, 2)}, set()], [set()] * 3)
+    FOUND = (range(2, 5), range(3, 5))
+
+    def place(self, *num_words: int) -> tuple[Gold, range]:
+        counts = np.array(num_words)
+        return place_gold(self.GOLD, list(self.FOUND), lambda rows: (counts[rows], counts[rows]))
+
+    def test_the_words_say_what_a_blank_line_is(self) -> None:
+        gold, rows = self.place(9, 9, 9, 2, 3)
+        assert (len(gold), rows) == (2, range(3, 5))
+        assert [gold.of(pair) for pair in range(2)] == [self.GOLD.of(pair) for pair in range(2)]
+        gold, rows = self.place(9, 9, 2, 3, 1)
+        assert (len(gold), rows) == (3, range(2, 5))
+
+    def test_either_may_be_meant(self) -> None:
+        with pytest.raises(
+            UserError, match=r"either way; say --gold-lines 2:5 or --gold-lines 3:5 .lines of the input"
+        ):
+            self.place(9, 9, 9, 9, 9)
+
+    def test_neither_fits(self) -> None:
+        with pytest.raises(UserError, match=r"line 1: link 1-0, .* is beyond its pair of 1 source and 1 target words"):
+            self.place(1, 1, 1, 1, 1)
 
 
 class TestScore:

@@ -169,9 +169,15 @@ def links_files(config: Config) -> dict[int, Path]:
 
 
 def check_lines(path: Path, links: Links, num_rows: int) -> None:
-    if len(links.offsets) - 1 != num_rows:
+    """See that there is a line for every pair; blank ones after the last are nothing.
+
+    Raises:
+        UserError: another number of lines.
+    """
+    num_lines = len(links.offsets) - 1
+    if num_lines < num_rows or links.offsets[num_rows] < len(links.links):
         raise UserError(
-            f"{path} has {len(links.offsets) - 1} lines of links, and its source has {num_rows} pairs; "
+            f"{path} has {num_lines} lines of links, and its source has {num_rows} pairs; "
             "there must be a line for every pair, blank where a pair has no links."
         )
 

@@ -1,8 +1,7 @@
 """Links in Pharaoh form: `i-j` pairs, counted from 0, a line a sentence pair."""
 
-import gzip
+import codecs
 import re
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,24 +10,24 @@ from numba import njit
 from numpy.typing import NDArray
 
 from weam_ray.align.alignments import Links
+from weam_ray.corpus.readers.opening import read_text
 from weam_ray.errors import UserError
 
 LARGEST_INDEX = 2**15 - 1
+_NUMBERS = re.compile(r"[0-9]+-[0-9]+")
 
 
 def read_pharaoh(path: Path) -> Links:
-    """The links of a file, plain or `.gz`; what follows ` ||| ` on a line, such as a score, is left out.
+    """The links of a file, plain or packed; what follows ` ||| ` on a line, such as a score, is left out.
 
     Raises:
-        UserError: a token that is no link, with file and line.
+        UserError: a token that is no link, with file and line; or a file of something else than lines of text.
     """
-    data = path.read_bytes()
+    data = read_text(path).removeprefix(codecs.BOM_UTF8)
     try:
-        return parse_bytes(gzip.decompress(data) if path.suffix == ".gz" else data)
+        return parse_bytes(data)
     except ValueError as error:
         raise UserError(f"{path}, {error}.") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: not a whole gzip file ({error}).") from None
 
 
 def parse_pharaoh(lines: Iterable[str]) -> Links:
@@ -47,7 +46,8 @@ def parse_bytes(data: bytes) -> Links:
     if wrong >= 0:
         number = data.count(b"\n", 0, wrong) + 1
         token = re.split(rb"[ \t\r\n]", data[wrong:], maxsplit=1)[0].decode(errors="replace")
-        raise ValueError(f"line {number}: {token!r} is no link of the form i-j")
+        reason = f": its numbers go up to {LARGEST_INDEX}" if _NUMBERS.fullmatch(token) else ""
+        raise ValueError(f"line {number}: {token!r} is no link of the form i-j{reason}")
     return Links(flat, offsets)
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from weam_ray.corpus.readers.base import SEPARATOR
+from weam_ray.corpus.readers.base import COLUMNS, GLUED_SEPARATOR, SEPARATOR
 from weam_ray.corpus.words import Segmentation, has_word, segment, word_spans
 
 NUL = "nul"
@@ -16,6 +16,14 @@ BLANK = "blank"
 IDENTICAL = "identical"
 TOO_LONG = "too_long"
 HELD_OUT_ELSEWHERE = "held_out_elsewhere"
+
+# A byte may be a token, and links number the tokens of a side by int16. Other sides with too many are left to `encode`.
+MAX_WORD_BYTES = 2**15 - 2
+# What a reason means that leaves nothing of a corpus, and what to do
+REMEDIES = {
+    GLUED_SEPARATOR: "the separator `|||` needs a space or a tab on either side",
+    COLUMNS: "the lines have fewer columns than most",
+}
 
 _VISIBLE = r"[\p{L}\p{M}\p{N}\p{P}\p{S}]"
 _SEPARATOR = r"(^|[ \t])\|\|\|([ \t]|$)"
@@ -31,12 +39,13 @@ def reject_reasons(
 ) -> pa.StringArray:
     """The reason to reject each pair of a reader's batch, null for those to keep; the first that holds, of
 
-    - the reader's own `problem`: `surrogate`, or `separator` where a line has several;
+    - the reader's own `problem`: `surrogate`; `separator` where a line has several, or more columns than others,
+      `columns` where it has fewer, `glued_separator` where `|||` is only a part of words;
     - `nul`: a NUL character in a side; `separator`: the word `|||` in a side cut by white space, since what is
       written from it could not be read back;
     - `blank`: a side without a word, or with nothing to be seen (Unicode categories C and Z alone);
     - `identical`: both sides the same text, so nothing is translated (unless `keep_identical`);
-    - `too_long`: a side of more than `max_words` words.
+    - `too_long`: a side of more than `max_words` words, or in a pair, with a word of more than MAX_WORD_BYTES.
 
     Of unpaired text (not `paired`) only the source is looked at.
     """
@@ -51,6 +60,8 @@ def reject_reasons(
     if paired and not keep_identical:
         checks.append((IDENTICAL, [pc.equal(*(pc.utf8_trim_whitespace(side) for side in sides))]))
     checks.append((TOO_LONG, [pa.array(length > max_words) for length in lengths]))
+    if paired:
+        checks.append((TOO_LONG, [pa.array(has_long_word(side, segmentation)) for side in sides]))
     no_reason = pa.scalar(None, pa.string())
     return pc.coalesce(
         pairs["problem"], *(pc.if_else(reduce(pc.or_, found), reason, no_reason) for reason, found in checks)
@@ -65,6 +76,15 @@ def count_words(texts: pa.StringArray, max_words: int, segmentation: Segmentatio
     return np.array(
         [len(word_spans(text)) if len(text) > max_words else has_word(text) for text in texts.to_pylist()], np.int64
     )
+
+
+def has_long_word(texts: pa.StringArray, segmentation: Segmentation) -> NDArray[np.bool_]:
+    """Whether each text has a word of more than MAX_WORD_BYTES bytes."""
+    found = pc.binary_length(texts).to_numpy() > MAX_WORD_BYTES  # else it has none
+    for place in np.flatnonzero(found):
+        words = segment(texts.slice(place, 1), segmentation).words
+        found[place] = (pc.max(pc.binary_length(words)).as_py() or 0) > MAX_WORD_BYTES
+    return found
 
 
 def count_direction_marks(pairs: pa.RecordBatch) -> int:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from weam_ray.cluster import map_items
 from weam_ray.config import Config, CorpusSection
-from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, count_direction_marks, reject_reasons
+from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, REMEDIES, count_direction_marks, reject_reasons
 from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, text_hashes
 from weam_ray.corpus.readers import Source
 from weam_ray.corpus.tables import PAIRS, REJECTED, UNPAIRED
@@ -20,6 +20,7 @@ from weam_ray.errors import UserError
 from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
 
 VERSION = 2
+HEADINGS = "headings"
 PARTS = ("train", "held_out", "rejected")
 
 
@@ -58,6 +59,9 @@ def build(config: Config, sources: list[Source], attempt: Attempt) -> StageOutpu
 
     items = [{"source": number} for number in range(len(sources))]
     results = map_items(items, split, "corpus: filtering", config.cluster.data_cpus)
+    for source, result in zip(sources, results, strict=True):
+        if result["noted"].get(HEADINGS):
+            print(f"corpus: {source.label()}: line 1 is a heading and no pair (with `header: false` it is a pair)")
     files = [StageFile(**file) for result in results for file in result["files"]]
     rejected: Counter[str] = Counter()
     for result in results:
@@ -76,6 +80,7 @@ def build(config: Config, sources: list[Source], attempt: Attempt) -> StageOutpu
             f"{sum(results[number]['rows'] for number in members)} pairs were read from "
             f"{'; '.join(sources[number].label() for number in members)}; rejected: "
             f"{', '.join(f'{count} {reason}' for reason, count in reasons.items()) or 'none'}."
+            + "".join(f" {reason}: {REMEDIES[reason]}." for reason in reasons if reason in REMEDIES)
         )
     noted = sum((Counter(result["noted"]) for result in results), Counter[str]())
     rows_read = [result["rows"] for result in results]
@@ -136,7 +141,7 @@ def split_source(
     waiting = {part: (REJECTED if part == "rejected" else PAIRS).empty_table() for part in PARTS}
     files: dict[str, list[StageFile]] = {part: [] for part in PARTS}
     rejected: Counter[str] = Counter()
-    noted: Counter[str] = Counter()
+    noted: Counter[str] = Counter({HEADINGS: source.num_headings()})
     reasons_of = rejection(corpus, source)
     row = 0
 
@@ -184,5 +189,5 @@ def split_source(
         "files": [asdict(file) for part in PARTS for file in files[part]],
         "rows": row,
         "rejected": dict(rejected),
-        "noted": dict(noted),
+        "noted": dict(+noted),
     }

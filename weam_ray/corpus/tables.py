@@ -19,6 +19,7 @@ REJECTED = PAIRS.append(pa.field("reason", pa.string()))
 
 _SPANS = pa.list_(pa.int32())  # flat: start and end of word 0, start and end of word 1, ...
 _LINKS = pa.list_(pa.int16())  # flat: i0 j0 i1 j1 ...
+MAX_LINKED_TOKENS = 2**15  # of a side of a pair; a side has fewer words, at most 32,000 (corpus.max_words)
 
 ALIGNED = pa.schema(
     [

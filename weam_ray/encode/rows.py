@@ -6,6 +6,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from weam_ray.corpus.tables import MAX_LINKED_TOKENS
+from weam_ray.errors import UserError
+
 
 @dataclass(frozen=True)
 class RowKey:
@@ -50,7 +53,11 @@ class EncodedRow:
 
 
 class EncodedShard:
-    """Rows of an encoded table, all of one language pair, without copying its columns."""
+    """Rows of an encoded table, all of one language pair, without copying its columns.
+
+    Raises:
+        UserError: the links of a row cannot be right, in a stage that an earlier version wrote.
+    """
 
     def __init__(self, table: pa.Table) -> None:
         self.num_tokens: NDArray[np.int32] = table["num_tokens"].to_numpy()
@@ -60,6 +67,21 @@ class EncodedShard:
         for name in ("source_ids", "target_ids", "source_word_ids", "target_word_ids", "token_links"):
             array = table[name].combine_chunks()
             self.columns[name] = (array.values.to_numpy(zero_copy_only=True), array.offsets.to_numpy())
+        if self.num_tokens.max(initial=0) > MAX_LINKED_TOKENS:
+            self.check_links(table)
+
+    def check_links(self, table: pa.Table) -> None:
+        """See that no row with links has a side with more tokens than links have numbers for."""
+        source, target, links = (np.diff(self.columns[name][1]) for name in ("source_ids", "target_ids", "token_links"))
+        beyond = np.flatnonzero((np.maximum(source, target) > MAX_LINKED_TOKENS) & (links > 0))
+        if len(beyond):
+            number = int(beyond[0])
+            raise UserError(
+                f"The encoded pair {table['pair_id'][number].as_py()} of {'-'.join(self.languages)} has "
+                f"{max(source[number], target[number])} tokens on one side, and its links, which an earlier version "
+                f"wrote, are wrong beyond {MAX_LINKED_TOKENS}. Delete the folders encode-* among the stages of this "
+                "home, and start again: this version rejects such pairs."
+            )
 
     def __len__(self) -> int:
         return len(self.num_tokens)

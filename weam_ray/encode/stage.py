@@ -1,6 +1,7 @@
 """Stages `tokenizer` (for an encoder from scratch) and `encode`: aligned pairs -> token ids with linked subwords."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from weam_ray.align.alignments import Links
 from weam_ray.align.symmetrize import one_to_one, symmetrize
 from weam_ray.cluster import map_items
 from weam_ray.config import Config, EncodeSection
-from weam_ray.corpus.tables import ENCODED
+from weam_ray.corpus.tables import ENCODED, MAX_LINKED_TOKENS
 from weam_ray.encode.projection import project
 from weam_ray.encode.tokenizer import load_tokenizer, train_wordpiece
 from weam_ray.encode.unknown import KEY, UnknownCounts
@@ -24,6 +25,7 @@ from weam_ray.storage import Attempt, Counts, Stage, StageFile, StageOutput, Sta
 TOKENIZER_VERSION = 1
 ENCODE_VERSION = 1
 NO_TOKENS = "no_tokens"
+TOO_MANY_TOKENS = "too_many_tokens"
 
 
 def tokenizer_spec(config: Config, corpus: str) -> StageSpec:
@@ -100,14 +102,15 @@ def encode_stage(config: Config, store: StageStore, spec: StageSpec, align: Stag
         def encode(item: dict[str, Any]) -> dict[str, Any]:
             file = StageFile(**item)
             table = align.read_parquet(file)
+            rejected: Counter[str] = Counter()
             unknown = UnknownCounts()
-            encoded = encode_table(table, stage_tokenizer(config, tokenizer), config.encode, unknown)
+            encoded = encode_table(table, stage_tokenizer(config, tokenizer), config.encode, rejected, unknown)
             tokens = int(pc.sum(encoded["num_tokens"]).as_py() or 0)
             links = sum(len(values) // 2 for values in encoded["token_links"].to_pylist())
             counts = {"num_tokens": tokens, "num_links": links, KEY: unknown.counts}
             info = {"language_pair": file.info["language_pair"], **counts}
             written = attempt.write_arrow(file.part, file.label, encoded, **info)
-            return {"file": asdict(written), "rows": table.num_rows}
+            return {"file": asdict(written), "rows": table.num_rows, "rejected": dict(rejected)}
 
         items = [asdict(file) for part in ("train", "held_out") for file in align.files(part)]
         results = map_items(items, encode, "encode", config.cluster.data_cpus)
@@ -115,28 +118,46 @@ def encode_stage(config: Config, store: StageStore, spec: StageSpec, align: Stag
         rows_in, rows_out = sum(result["rows"] for result in results), sum(file.rows for file in files)
         tokens, links = (sum(file.info[key] for file in files) for key in ("num_tokens", "num_links"))
         info = {"num_tokens": tokens, "linked_token_share": round(2 * links / max(1, tokens), 4)}
-        return StageOutput(files, Counts(rows_in, rows_out, {NO_TOKENS: rows_in - rows_out}), info)
+        rejected = Counter({NO_TOKENS: 0})
+        for result in results:
+            rejected.update(result["rejected"])
+        return StageOutput(files, Counts(rows_in, rows_out, dict(rejected)), info)
 
     return store.build(spec, builder)
 
 
 def encode_table(
-    table: pa.Table, tokenizer: Any, settings: EncodeSection, unknown: UnknownCounts | None = None
+    table: pa.Table,
+    tokenizer: Any,
+    settings: EncodeSection,
+    rejected: Counter[str] | None = None,
+    unknown: UnknownCounts | None = None,
 ) -> pa.Table:
-    """Encode a table of aligned pairs of one language pair; a pair of which a side gives no tokens is left out.
+    """Encode a table of aligned pairs of one language pair.
+
+    A pair is left out if a side gives no tokens, or more than links have numbers for.
 
     Args:
+        rejected: takes the number of the latter.
         unknown: takes the counts of the unknown tokens of both sides.
     """
+    rejected = Counter() if rejected is None else rejected
+    source_ids, source_tokens, source_offsets = tokenize(tokenizer, table["source"].to_pylist())
+    target_ids, target_tokens, target_offsets = tokenize(tokenizer, table["target"].to_pylist())
+    lengths = np.diff(source_offsets), np.diff(target_offsets)
+    unpaired = pc.equal(table["target_lang"], "").to_numpy()
+    fits = (np.maximum(*lengths) <= MAX_LINKED_TOKENS) | unpaired
+    if not fits.all():
+        rejected[TOO_MANY_TOKENS] += int(np.count_nonzero(~fits))
+        table = table.filter(pa.array(fits))
+        return encode_table(table, tokenizer, settings, rejected, unknown) if len(table) else ENCODED.empty_table()
     forward, reverse = (Links.from_arrow(table[name]) for name in ("forward_links", "reverse_links"))
     links = symmetrize(forward, reverse, settings.symmetrization)
     posteriors = table["union_posteriors"].combine_chunks()
     known = posteriors.null_count == 0
     flat = posteriors.flatten().to_numpy().reshape(-1, 2) if known else None
     links = one_to_one(links, forward, reverse, flat)
-    source_ids, source_tokens, source_offsets = tokenize(tokenizer, table["source"].to_pylist())
-    target_ids, target_tokens, target_offsets = tokenize(tokenizer, table["target"].to_pylist())
-    if unknown is not None and table.num_rows:
+    if unknown is not None:
         for side, ids, spans in (("source", source_ids, source_tokens), ("target", target_ids, target_tokens)):
             if len(ids):
                 unknown.add(table[f"{side}_lang"][0].as_py(), ids, spans, tokenizer)
@@ -145,7 +166,6 @@ def encode_table(
         target_tokens, target_offsets, *flat_spans(table["target_words"]),
         links.links, links.offsets, settings.subword_mapping == "first",
     )  # fmt: skip
-    lengths = np.diff(source_offsets), np.diff(target_offsets)
     columns = [
         *(table[name] for name in ("pair_id", "source_lang", "target_lang")),
         lists(source_ids, source_offsets, pa.int32()),
@@ -156,8 +176,9 @@ def encode_table(
         pa.array((lengths[0] + lengths[1]).astype(np.int32)),
     ]
     encoded = pa.table(columns, schema=ENCODED)
-    unpaired = pc.equal(table["target_lang"], "").to_numpy()
-    return encoded.filter(pa.array((lengths[0] > 0) & ((lengths[1] > 0) | unpaired)))
+    kept = (lengths[0] > 0) & ((lengths[1] > 0) | unpaired)
+    rejected[NO_TOKENS] += int(np.count_nonzero(~kept))
+    return encoded.filter(pa.array(kept))
 
 
 def tokenize(tokenizer: Any, texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:

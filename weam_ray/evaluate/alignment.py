@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from weam_ray.align.alignments import Links
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.config import fingerprint
+from weam_ray.corpus.readers.base import read_lines
 from weam_ray.corpus.words import segment
 from weam_ray.encode.stage import flat_spans
 from weam_ray.encoder import num_positions
 from weam_ray.errors import UserError
-from weam_ray.evaluate.alignment_error import Gold, check_words, read_gold, score
-from weam_ray.evaluate.forms import text_lines
+from weam_ray.evaluate.alignment_error import MAX_NUMBER, Gold, check_words, read_gold, score
 from weam_ray.evaluate.geometry import layer_geometry
 from weam_ray.evaluate.layers import (
     WordTexts,
@@ -121,7 +121,10 @@ def gold_sets(root: Path | None) -> list[GoldSet]:
     found = []
     for file in sorted((root / "gold").glob("*.src-tgt")) if root else ():
         links = file.with_suffix(".gold")
-        sides = [line.split("|||") for line in text_lines(file)]
+        lines = [line for block in read_lines(file) for line in block["text"].to_pylist()]
+        while lines and not lines[-1].strip():
+            lines.pop()
+        sides = [line.split("|||") for line in lines]
         wrong = next((number for number, parts in enumerate(sides, 1) if len(parts) != 2), None)
         if wrong is not None:
             raise UserError(f"{file}, line {wrong}: `source ||| target` is expected.")
@@ -129,9 +132,16 @@ def gold_sets(root: Path | None) -> list[GoldSet]:
         if int(gold.possible.links.min()) > 0:
             gold = read_gold(links, one_based=True)
         texts = ([parts[0].strip() for parts in sides], [parts[1].strip() for parts in sides])
-        if len(gold) != len(sides):
+        if not len(gold) - gold.num_blank_at_end <= len(sides) <= len(gold):
             raise UserError(f"{links} has {len(gold)} lines, and {file.name} {len(sides)}.")
-        check_words(gold, *([len(text.split()) for text in side] for side in texts))
+        gold = gold.first(len(sides))
+        lengths = [[len(text.split()) for text in side] for side in texts]
+        for number, own in enumerate(zip(*lengths, strict=True), 1):
+            if max(own) > MAX_NUMBER:
+                raise UserError(
+                    f"{file}, line {number}: {max(own)} words on a side; links number {MAX_NUMBER} at most."
+                )
+        check_words(gold, *lengths)
         found.append(GoldSet(GOLD_LANGUAGES.get(file.stem, file.stem), texts, gold))
     return found
 

@@ -1,8 +1,8 @@
 """Alignment error rate: links against links that people made (Och & Ney 2003, Computational Linguistics 29(1))."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,16 @@ class Gold:
     def __len__(self) -> int:
         """The number of sentence pairs, those without gold links included."""
         return len(self.sure.offsets) - 1
+
+    @property
+    def num_blank_at_end(self) -> int:
+        """How many lines at the end have no links: pairs without links, or no pairs."""
+        return len(self) - int(np.flatnonzero(np.diff(self.possible.offsets))[-1]) - 1
+
+    def first(self, count: int) -> "Gold":
+        """The gold of the first pairs; those after them have no links."""
+        pairs = np.arange(count)
+        return replace(self, sure=self.sure.take(pairs), possible=self.possible.take(pairs))
 
     def of(self, pair: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """The sure and the possible links of one pair."""
@@ -91,8 +101,12 @@ def read_gold(path: Path, one_based: bool) -> Gold:
     return Gold(_decoded(sure_codes, num_pairs), _decoded(possible_codes, num_pairs), str(path), one_based)
 
 
-def gold_rows(num_gold: int, num_rows: int, lines: str | None) -> range:
-    """The rows of the input, from 0, that the gold lines are about: by default the last ones.
+def gold_rows(gold: Gold, num_rows: int, num_blank: int, lines: str | None) -> list[range]:
+    """The rows of the input, from 0, that the gold may be about: by default the last ones.
+
+    Blank lines at the end of the gold may be pairs without links, or no pairs at all, and the same holds for the
+    `num_blank` blank rows at the end of the input. Where the numbers of lines leave this open there are several ranges;
+    one that is shorter than the gold leaves blank lines out.
 
     `lines` is `START:END` as in a Python slice of the input lines: counted from 0, END not included, negative numbers
     from the end, both optional.
@@ -100,26 +114,63 @@ def gold_rows(num_gold: int, num_rows: int, lines: str | None) -> range:
     Raises:
         UserError: more gold lines than rows, `lines` is no range, or a range of another size than the gold.
     """
-    if lines is None:
-        if num_gold > num_rows:
+    fewest = len(gold) - gold.num_blank_at_end
+    if lines is not None:
+        rows = asked_rows(lines, num_rows)
+        if not fewest <= len(rows) <= len(gold):
             raise UserError(
-                f"--gold has {num_gold} lines and the input {num_rows}: "
-                "gold has one line per input line, or fewer, which then are the last lines."
+                f"--gold-lines {lines} names {len(rows)} of the {num_rows} input lines, but --gold has {len(gold)} "
+                "lines: the range must have as many lines as the gold."
             )
-        return range(num_rows - num_gold, num_rows)
+        return [rows]
+    if len(gold) == num_rows:
+        return [range(num_rows)]
+    num_text = num_rows - num_blank
+    starts = [0] if len(gold) == num_text else []
+    if gold.num_blank_at_end > num_blank:  # else some blank rows are no pairs: they would have gold links
+        starts.append(num_rows - len(gold))
+    starts.append(num_text - fewest)
+    found = [range(start, min(num_rows, start + len(gold))) for start in dict.fromkeys(starts) if start >= 0]
+    if not found:
+        raise UserError(
+            f"--gold has {len(gold)} lines and the input {num_rows}: "
+            "gold has one line per input line, or fewer, which then are the last lines."
+        )
+    return found
+
+
+def asked_rows(lines: str, num_rows: int) -> range:
     match = _RANGE.fullmatch(lines)
     if match is None:
         raise UserError(
             f"--gold-lines {lines!r} is no range START:END of input lines; right would be 0:100, 31102: or -447:."
         )
     start, end = (int(part) if part else None for part in match.groups())
-    rows = range(num_rows)[start:end]
-    if len(rows) != num_gold:
+    return range(num_rows)[start:end]
+
+
+def place_gold(
+    gold: Gold, found: list[range], num_words: Callable[[range], tuple[ArrayLike, ArrayLike]]
+) -> tuple[Gold, range]:
+    """The gold and its rows: of those in which it may be, the ones whose words it fits.
+
+    Args:
+        found: as of `gold_rows`. num_words: the numbers of source and of target words of rows.
+
+    Raises:
+        UserError: gold links are beyond their pair, wherever the gold is; or it fits in two places.
+    """
+    fitting = [rows for rows in found if not num_beyond(gold.first(len(rows)), *num_words(rows))]
+    if len(fitting) > 1:
+        choices = " or ".join(f"--gold-lines {rows.start}:{rows.stop}" for rows in fitting)
         raise UserError(
-            f"--gold-lines {lines} names {len(rows)} of the {num_rows} input lines, but --gold has {num_gold} lines: "
-            "the range must have as many lines as the gold."
+            f"{gold.name}: the {gold.num_blank_at_end} blank lines at the end may be pairs without links, or no pairs, "
+            f"and the links fit the words of the input either way; say {choices} (lines of the input from 0)."
         )
-    return rows
+    rows = (fitting or found)[0]
+    gold = gold.first(len(rows))
+    check_words(gold, *num_words(rows))
+    return gold, rows
 
 
 def links_of_rows(links: Links, rows: range) -> Links:
@@ -128,19 +179,21 @@ def links_of_rows(links: Links, rows: range) -> Links:
     return Links(links.links[offsets[0] : offsets[-1]], offsets - offsets[0])
 
 
+def num_beyond(gold: Gold, source_words: ArrayLike, target_words: ArrayLike) -> int:
+    """How many gold links are not between words of their pair."""
+    return len(_beyond(gold, source_words, target_words)[0])
+
+
 def check_words(gold: Gold, source_words: ArrayLike, target_words: ArrayLike) -> None:
     """See that every gold link is between words of its pair; the numbers of words are (pairs,) each.
 
     Raises:
         UserError: the first gold link beyond its pair, with the gold line.
     """
-    pairs, links = _pairs(gold.possible), gold.possible.links
-    counts = np.stack([np.asarray(source_words), np.asarray(target_words)], axis=1)
-    if len(counts) != len(gold):
-        raise ValueError(f"word counts of {len(counts)} pairs, gold of {len(gold)}")
-    beyond = np.flatnonzero((links >= counts[pairs]).any(axis=1))
+    beyond, counts = _beyond(gold, source_words, target_words)
     if not len(beyond):
         return
+    pairs, links = _pairs(gold.possible), gold.possible.links
     first = beyond[0]
     pair = int(pairs[first])
     source, target = (int(number) + gold.one_based for number in links[first])
@@ -200,6 +253,17 @@ def score_all(
         check_words(gold, *num_words)
     scores = {"forward": score(forward, gold), "reverse": score(reverse, gold)}
     return scores | {method: score(symmetrize(forward, reverse, method), gold) for method in METHODS}
+
+
+def _beyond(
+    gold: Gold, source_words: ArrayLike, target_words: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which gold links are not between words of their pair, and (pairs, 2) the numbers of words."""
+    counts = np.stack([np.asarray(source_words), np.asarray(target_words)], axis=1)
+    if len(counts) != len(gold):
+        raise ValueError(f"word counts of {len(counts)} pairs, gold of {len(gold)}")
+    links = gold.possible.links
+    return np.flatnonzero((links >= counts[_pairs(gold.possible)]).any(axis=1)), counts
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -1,28 +1,29 @@
 """What all readers share: the batches they yield, and lines of text with their errors."""
 
-import gzip
 import re
-import zlib
 from abc import abstractmethod
 from collections.abc import Iterator
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from weam_ray.corpus.readers.opening import check_line_ends, num_lone_returns, open_text
 from weam_ray.errors import UserError
 from weam_ray.paths import LocalPath
 from weam_ray.sections import Section
 
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 BLOCK_BYTES = 1 << 21  # of text in memory at once; some 10,000 lines
+LONGEST_LINE = 1 << 30  # in bytes; whatever is in it, it is no sentence
 
 SURROGATE = "surrogate"
 SEPARATOR = "separator"
+GLUED_SEPARATOR = "glued_separator"
+COLUMNS = "columns"
 
 # Pairs as they stand in their file, before any filter; `problem` is a reader's own reason to reject a pair.
 RAW_PAIRS = pa.schema(
@@ -53,6 +54,10 @@ class Readable(Section):
     @abstractmethod
     def pairs(self) -> Iterator[pa.RecordBatch]:
         """The rows as they stand in the files, of the schema `RAW_PAIRS`."""
+
+    def num_headings(self) -> int:
+        """Lines before the first row that are no rows."""
+        return 0
 
     @property
     def is_paired(self) -> bool:
@@ -106,38 +111,48 @@ def numbers(first: int, count: int) -> pa.StringArray:
 
 
 def read_lines(path: Path) -> Iterator[pa.RecordBatch]:
-    r"""Lines of a UTF-8 file, plain or `.gz`, without their `\n` or `\r\n`, as blocks of (text, problem).
+    r"""Lines of a UTF-8 file, plain or packed, without their `\n` or `\r\n`, as blocks of (text, problem).
 
     Only a line feed ends a line, so that line-aligned files stay aligned when the text holds other
     separators (U+2028, a form feed). A byte order mark on line 1 is dropped.
 
     Raises:
-        UserError: bytes that are not UTF-8, or a damaged gzip file, with the file and the line.
+        UserError: bytes that are not UTF-8, a file of something else than lines of text, or a damaged packed file, with
+            the file and the line.
     """
-    number = 0
+    number, num_unended, num_returns = 0, 0, 0
     buffer = bytearray()
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as opened:
-        file = cast(BufferedIOBase, opened)
+
+    def place() -> str:
+        lines = number + buffer.count(b"\n")
+        return f", after line {lines}"
+
+    with open_text(path, place) as file:
         while True:
-            try:
-                piece = file.read1(BLOCK_BYTES)
-            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                line = number + buffer.count(b"\n")
-                raise UserError(f"{path}, after line {line}: not a whole gzip file ({error}).") from error
+            piece = file.read1(BLOCK_BYTES)
             buffer += piece
+            if len(buffer) > LONGEST_LINE:
+                check_line_ends(path, number, buffer.count(b"\r"))
+                raise UserError(
+                    f"{path}, line {number + 1}: longer than {LONGEST_LINE} bytes; is this a file of lines?"
+                )
             if not piece and buffer and not buffer.endswith(b"\n"):
                 buffer += b"\n"
+                num_unended = 1
             if not piece or (len(buffer) >= BLOCK_BYTES and b"\n" in piece):
                 end = buffer.rfind(b"\n") + 1
                 if end:
-                    texts, problems = decode(split_lines(bytes(buffer[:end])), path, "line", number + 1)
+                    whole = bytes(buffer[:end])
+                    num_returns += num_lone_returns(whole)
+                    texts, problems = decode(split_lines(whole), path, "line", number + 1)
                     if number == 0 and texts[0].as_py().startswith("\ufeff"):
                         texts = pa.concat_arrays([pa.array([texts[0].as_py()[1:]]), texts[1:]])
                     number += len(texts)
                     yield pa.record_batch([texts, problems], schema=_LINES)
                     del buffer[:end]
             if not piece:
-                return
+                break
+    check_line_ends(path, number - num_unended, num_returns)
 
 
 def split_lines(data: bytes) -> pa.BinaryArray:

@@ -1,4 +1,4 @@
-"""Parquet: a column of text for each side."""
+"""Parquet: a column of text for each side, or a field of a struct column."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +13,24 @@ from weam_ray.errors import UserError
 from weam_ray.paths import LocalPath
 
 BATCH_ROWS = 10_000
+DEFAULT_COLUMNS = ("source", "target")
+
+Column = tuple[str, ...]  # its name, and that of a field where it is a struct
 
 
 class ParquetSource(SourceBase):
-    """A missing value counts as a blank side. `id_column` names the pairs; without it they are numbered from 1."""
+    """A missing value counts as a blank side. `id_column` names the pairs; without it they are numbered from 1.
+
+    `translation.en` is the field `en` of the column `translation`. Where no columns are named, and none is called
+    `source` or `target`, a struct column with the two languages as fields is taken, as data sets of the hub have it.
+    """
 
     path_keys: ClassVar[tuple[str, ...]] = ("path",)
 
     format: Literal["parquet"]
     path: LocalPath
-    source_column: str = "source"
-    target_column: str = "target"
+    source_column: str = DEFAULT_COLUMNS[0]
+    target_column: str = DEFAULT_COLUMNS[1]
     id_column: str | None = None
 
     def label(self) -> str:
@@ -44,34 +51,83 @@ class ParquetSource(SourceBase):
             table = pq.ParquetFile(file)
         except pa.ArrowInvalid as error:
             raise UserError(f"{file}: not a Parquet file ({error}).") from error
-        wanted = [self.source_column, self.target_column] + ([self.id_column] if self.id_column else [])
-        schema = table.schema_arrow
-        for column in wanted:
-            if column not in schema.names:
-                raise UserError(f"{file}: no column {column!r}; there are {', '.join(schema.names)}.")
-        for column in wanted[:2]:
-            kind = schema.field(column).type
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-                raise UserError(f"{file}: column {column!r} holds {kind}, not text.")
+        wanted = self.columns(file, table.schema_arrow)
+        names = dict.fromkeys(".".join(column) for column in wanted)
         row = 0
-        batches = table.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(wanted)))
+        batches = table.iter_batches(BATCH_ROWS, columns=[*names, *([self.id_column] if self.id_column else [])])
         while True:
             try:
                 batch = next(batches, None)
-                names = batch[self.id_column].to_pylist() if batch is not None and self.id_column else None
+                ids = batch[self.id_column].to_pylist() if batch is not None and self.id_column else None
             except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
                 raise UserError(f"{file}, after row {row}: damaged ({error}).") from error
             if batch is None:
                 return
-            sides, problems = zip(
-                *(
-                    decode(pc.fill_null(batch[name].cast(pa.binary()), b""), file, "row", row + 1)
-                    for name in wanted[:2]
-                ),
-                strict=True,
-            )
-            ids = numbers(row + 1, batch.num_rows)
-            if names is not None:
-                ids = pc.coalesce(pa.array([None if name is None else str(name) for name in names], pa.string()), ids)
-            yield pa.record_batch([ids, *sides, pc.coalesce(*problems)], schema=RAW_PAIRS)
+            texts = [pc.fill_null(values_of(batch, column).cast(pa.binary()), b"") for column in wanted]
+            sides, problems = zip(*(decode(text, file, "row", row + 1) for text in texts), strict=True)
+            own = numbers(row + 1, batch.num_rows)
+            if ids is not None:
+                own = pc.coalesce(pa.array([None if name is None else str(name) for name in ids], pa.string()), own)
+            yield pa.record_batch([own, *sides, pc.coalesce(*problems)], schema=RAW_PAIRS)
             row += batch.num_rows
+
+    def columns(self, file: Path, schema: pa.Schema) -> list[Column]:
+        """Where the source and the target are.
+
+        Raises:
+            UserError: a column is missing, or does not hold text.
+        """
+        if self.id_column is not None and self.id_column not in schema.names:
+            raise UserError(f"{file}: no column {self.id_column!r}; there are {described(schema)}.")
+        names = self.source_column, self.target_column
+        if names == DEFAULT_COLUMNS and not set(names) & set(schema.names):
+            structs = [field.name for field in schema if set(self.languages) <= set(fields_of(field.type))]
+            if len(structs) == 1:
+                names = f"{structs[0]}.{self.source_lang}", f"{structs[0]}.{self.target_lang}"
+        return [text_column(file, schema, name) for name in names]
+
+
+def text_column(file: Path, schema: pa.Schema, name: str) -> Column:
+    """Where the text of a name is: a column of that name, or the field that stands after its last dot.
+
+    Raises:
+        UserError: there is none, or it does not hold text.
+    """
+    struct, _, field = name.rpartition(".")
+    if name in schema.names:
+        column: Column = (name,)
+        kind = schema.field(name).type
+    elif struct in schema.names and field in fields_of(schema.field(struct).type):
+        column = (struct, field)
+        kind = schema.field(struct).type.field(field).type
+    else:
+        raise UserError(f"{file}: no column {name!r}; there are {described(schema)}.")
+    if not is_text(kind):
+        raise UserError(f"{file}: column {name!r} holds {kind}, not text.")
+    return column
+
+
+def fields_of(kind: pa.DataType) -> list[str]:
+    """The names of the fields of a struct; none of another type."""
+    return [field.name for field in kind] if pa.types.is_struct(kind) else []
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of a type are strings, or bytes, which are read as UTF-8; encoded as a dictionary or not."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    texts = pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary(), pa.binary_view()
+    return kind in texts
+
+
+def values_of(batch: pa.RecordBatch, column: Column) -> pa.Array:
+    """The values of a column, or of a field of a struct column."""
+    values = batch[column[0]]
+    return pc.struct_field(values, list(column[1:])) if len(column) > 1 else values
+
+
+def described(schema: pa.Schema) -> str:
+    """The columns of a file, with the fields of structs."""
+    return ", ".join(
+        ", ".join(f"{field.name}.{own}" for own in fields_of(field.type)) or field.name for field in schema
+    )

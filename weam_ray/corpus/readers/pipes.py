@@ -9,7 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weam_ray.arrays import string_buffers
-from weam_ray.corpus.readers.base import RAW_PAIRS, SEPARATOR, SourceBase, cut, existing_file, numbers, read_lines
+from weam_ray.corpus.readers.base import (
+    GLUED_SEPARATOR,
+    RAW_PAIRS,
+    SEPARATOR,
+    SourceBase,
+    cut,
+    existing_file,
+    numbers,
+    read_lines,
+)
 from weam_ray.paths import LocalPath
 
 BAR, SPACE, TAB = b"| \t"
@@ -18,7 +27,8 @@ BAR, SPACE, TAB = b"| \t"
 class PipesSource(SourceBase):
     """The token `|||` parts the sides, and so does a tab; a line without either has a blank target.
 
-    A line with more than one of them has the problem `separator`.
+    A line with more than one of them has the problem `separator`, and one that has `|||` only as a part of other words
+    has the problem `glued_separator`.
     """
 
     path_keys: ClassVar[tuple[str, ...]] = ("path",)
@@ -43,7 +53,7 @@ class PipesSource(SourceBase):
 
 
 def split_sides(lines: pa.StringArray) -> tuple[pa.StringArray, pa.StringArray, pa.StringArray]:
-    """What stands left and right of the first separator of each line, and `separator` where there are more."""
+    """What stands left and right of the first separator of each line, and the line's problem or null."""
     text, begins = string_buffers(lines)
     text, begins = text[begins[0] : begins[-1]], begins - begins[0]
     starts, ends = begins[:-1], begins[1:]
@@ -52,9 +62,13 @@ def split_sides(lines: pa.StringArray) -> tuple[pa.StringArray, pa.StringArray, 
     bars = text == BAR
     bars = np.flatnonzero(bars[:-2] & bars[1:-1] & bars[2:])
     line = np.searchsorted(begins, bars, side="right") - 1
+    inside = bars + 3 <= ends[line]
+    bars, line = bars[inside], line[inside]
+    glued = np.zeros(len(lines), bool)
+    glued[line] = True
     alone = (bars == starts[line]) | np.isin(text[bars - 1], (SPACE, TAB))
     alone &= (bars + 3 == ends[line]) | np.isin(text[np.minimum(bars + 3, len(text) - 1)], (SPACE, TAB))
-    bars = bars[alone & (bars + 3 <= ends[line])]
+    bars = bars[alone]
 
     found = np.concatenate([bars, tabs])
     after = np.concatenate([bars + 3, tabs + 1])
@@ -66,4 +80,6 @@ def split_sides(lines: pa.StringArray) -> tuple[pa.StringArray, pa.StringArray, 
 
     source = pc.ascii_rtrim(cut(text, starts, source_ends).view(pa.string()), " ")
     target = pc.ascii_ltrim(cut(text, target_starts, ends).view(pa.string()), " ")
-    return source, target, pc.if_else(pa.array(num_separators > 1), SEPARATOR, pa.scalar(None, pa.string()))
+    several, glued = pa.array(num_separators > 1), pa.array(glued & (num_separators == 0))
+    problems = pc.if_else(several, SEPARATOR, pc.if_else(glued, GLUED_SEPARATOR, pa.scalar(None, pa.string())))
+    return source, target, problems
