@@ -59,6 +59,18 @@ class TestModels:
         with pytest.raises(UserError, match="bare: its tokenizer has"):
             plan(lab, *models(tmp_path / "bare"), "--tasks", "sib200")
 
+    @pytest.mark.parametrize("short", [1, 300])
+    @pytest.mark.parametrize("task", ["sib200", "tatoeba", "alignment"])
+    def test_a_tokenizer_with_more_words(
+        self, lab: Path, tmp_path: Path, wordpiece: Any, task: str, short: int
+    ) -> None:
+        words = len(wordpiece) - short
+        encoder = write_encoder(tmp_path / "encoder", wordpiece, num_words=words)
+        with pytest.raises(
+            UserError, match=rf"--model .*encoder: {words} embeddings for a tokenizer of {words + short}"
+        ):
+            plan(lab, *models(encoder), "--tasks", task)
+
     @pytest.mark.parametrize(
         ("task", "override", "message"),
         [
