@@ -115,6 +115,21 @@ class TestWindowsOfQuestions:
             plan(lab, "--tasks", "xquad", "--languages", "de", override)
 
 
+def test_rows_that_are_left_out_are_told(lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "a\tb\tneutral\nc\td\t-\ne\tf\tentailment\ng\th\tcontradiction\n"
+    for name in ("train-en", "dev-en", "test-de"):
+        write(tmp_path / f"xnli/{name}.tsv", rows)
+    write(tmp_path / "xnli/test-fr.tsv", "a\tb\tneutral\n")
+    given = ("--data-root", str(tmp_path), "--languages", "de,fr", "--seeds", "1")
+    told = "Rows on whose label annotators did not agree are left out: train en 1, dev en 1, test de 1."
+    (planned,) = plan(lab, *given, "--tasks", "xnli").tasks
+    assert (planned.notes, planned.labels) == ([told], ("contradiction", "entailment", "neutral"))
+    assert f"xnli: {told}" in capsys.readouterr().out
+    write_sib200(tmp_path)
+    chained = plan(lab, *given[:-2], "--languages", "de", "--tasks", "sib200", "--intermediate", "xnli")
+    assert f"xnli: {told.replace(', test de 1', '')}" in chained.notes
+
+
 def test_a_labelled_file_has_a_recipe_by_its_name(lab: Path, tmp_path: Path) -> None:
     rows = [[f"text {number}", "good" if number % 2 else "bad"] for number in range(20)]
     file = str(write_csv(tmp_path / "domain.tsv", [["text", "label"], *rows]))
