@@ -1,5 +1,6 @@
 """Encoders: built, loaded, identified."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
-from weam_ray.config import EncoderSection, ScratchSection
-from weam_ray.encoder import build_encoder, encoder_fingerprint
+from tests.evaluate.lab import write_encoder
+from weam_ray.config import Config, EncoderSection, ScratchSection
+from weam_ray.encoder import build_encoder, check_tokenizer, encoder_fingerprint
 from weam_ray.errors import UserError
+from weam_ray.pretrain import Pretraining
 from weam_ray.storage import SourceHashes
 from weam_ray.train.export import export
 
@@ -95,6 +98,32 @@ def test_a_tokenizer_of_another_model(tmp_path: Path, wordpiece: Any) -> None:
     BertForMaskedLM(BertConfig(vocab_size=50, **SMALL)).save_pretrained(tmp_path / "small")
     with pytest.raises(UserError, match="50 embeddings for a tokenizer of"):
         build_encoder(EncoderSection(name=str(tmp_path / "small")), wordpiece, seed=1)
+
+
+@pytest.mark.parametrize("short", [1, 300])
+def test_a_tokenizer_with_more_words_is_refused_before_anything_runs(
+    short: int, tmp_path: Path, tiny_config: Config, wordpiece: Any
+) -> None:
+    encoder = write_encoder(tmp_path / "encoder", wordpiece, num_words=len(wordpiece) - short)
+    config = tiny_config.model_copy(update={"encoder": EncoderSection(name=str(encoder))})
+    with pytest.raises(UserError, match=rf"{len(wordpiece) - short} embeddings for a tokenizer of {len(wordpiece)} to"):
+        Pretraining.of(config, tmp_path)
+
+
+def test_an_encoder_may_have_more_words_than_its_tokenizer(tmp_path: Path, wordpiece: Any) -> None:
+    encoder = write_encoder(tmp_path / "encoder", wordpiece, num_words=len(wordpiece) + 8)
+    check_tokenizer(EncoderSection(name=str(encoder)))
+
+
+def test_the_highest_id_counts_and_not_the_number_of_words(tmp_path: Path, wordpiece: Any) -> None:
+    """A vocabulary may have gaps."""
+    encoder = write_encoder(tmp_path / "encoder", wordpiece)
+    found = json.loads((encoder / "tokenizer.json").read_text(encoding="utf-8"))
+    words = found["model"]["vocab"]
+    words[max(words, key=words.__getitem__)] = len(wordpiece) + 5
+    (encoder / "tokenizer.json").write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(UserError, match=f"{len(wordpiece)} embeddings for a tokenizer of {len(wordpiece) + 6} tokens"):
+        check_tokenizer(EncoderSection(name=str(encoder)))
 
 
 def test_a_folder_without_a_model(tmp_path: Path, wordpiece: Any) -> None:

@@ -9,6 +9,7 @@ import torch
 from transformers import set_seed
 
 from tests.evaluate.lab import job, write_encoder, write_lareqa, write_mewslix, write_xquad
+from tests.evaluate.tasks.writing import write
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.kinds.questions import Questions
 from weam_ray.evaluate.models import tokenizer_of
@@ -57,6 +58,34 @@ def test_questions_after_a_classification(lab: Path, tmp_path: Path) -> None:
     told = [own["score"] for own in found["x0"]]
     assert told == pytest.approx(scores[carried], abs=1e-5)
     assert told != pytest.approx(scores[lab / "encoder"], abs=1e-3)
+
+
+def test_files_as_people_have_them(lab: Path, tmp_path: Path) -> None:
+    """Words of white space, and rows without consensus: what is written is of the same sentences, words and rows."""
+    sentences = "\u00a0\tO\nBerlin\tB-LOC\n\ndas\tO\n\u2028\tO\n\u200b\tO\n\n\u3000\tO\n"
+    pairs = 'the "cat\tb\tneutral\nc\td\t-\n"the dog\tf\tentailment\n"g"\th\tcontradiction\n'
+    for name in ("train-en", "dev-en", "test-en", "test-de"):
+        write(tmp_path / f"panx/{name}.tsv", sentences)
+        write(
+            tmp_path / f"xnli/{name}.tsv", pairs if name == "train-en" else f"premise\thypothesis\tgold_label\n{pairs}"
+        )
+    arguments = ("--tasks", "panx,xnli", "--languages", "de", "--seeds", "1", "--data-root", str(tmp_path))
+    result = job(lab, "odd", *arguments).execute()
+    assert {task: list(languages) for task, languages in result.items()} == {"panx": ["en", "de"], "xnli": ["en", "de"]}
+    for task, lengths in (("panx", [2, 3, 1]), ("xnli", None)):
+        labels, predictions = (
+            lab / "odd" / place / "test-de.tsv" for place in (f"labels/{task}", f"predictions/{task}/1")
+        )
+        for file in (labels, predictions):
+            found = TASKS[task].form.read(file)
+            assert len(found) == 3
+            assert lengths is None or list(map(len, found)) == lengths
+        metric = TASKS[task].metric
+        assert score_files(TASKS[task], "de", labels, predictions)[metric] == pytest.approx(result[task]["de"]["mean"])
+    about = json.loads((lab / "odd" / "evaluation.json").read_text(encoding="utf-8"))
+    (note,) = about["tasks"]["xnli"]["notes"]
+    assert note.endswith("are left out: train en 1, dev en 1, test en 1, test de 1.")
+    assert note in (lab / "odd" / "report.md").read_text(encoding="utf-8")
 
 
 def test_mentions_of_entities(lab: Path, tmp_path: Path) -> None:

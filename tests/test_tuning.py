@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
+from tests.evaluate.lab import write_encoder
 from tests.main_job import config_of, write_moses
 from tests.processes import wait_until
 from weam_ray.config import Config, load_config
@@ -257,6 +258,11 @@ class TestRefusals:
     def test_settings(self, tmp_path: Path, overrides: list[str], message: str) -> None:
         with pytest.raises(UserError, match=message):
             SearchJob.of(search_config(tmp_path, *overrides), tmp_path)
+
+    def test_a_tokenizer_of_another_encoder(self, tmp_path: Path, wordpiece: Any) -> None:
+        encoder = write_encoder(tmp_path / "encoder", wordpiece, num_words=50)
+        with pytest.raises(UserError, match=r"encoder: 50 embeddings for a tokenizer of 3\d\d tokens"):
+            SearchJob.of(search_config(tmp_path, f"encoder.name={encoder}"), tmp_path)
 
     def test_a_folder_with_something_else(self, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()

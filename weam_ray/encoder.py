@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weam_ray.config import EncoderSection
+from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.errors import EncoderUnavailable, UserError
 from weam_ray.paths import absolute
 from weam_ray.storage import SourceHashes
@@ -209,13 +210,34 @@ def build_encoder(settings: EncoderSection, tokenizer: Any, seed: int) -> Any:
         model = AutoModelForMaskedLM.from_config(config)
     else:
         model = load_masked_model(settings, config).model
-    embeddings = model.get_input_embeddings().num_embeddings
-    if embeddings < len(tokenizer):
-        raise UserError(
-            f"encoder.name={settings.name}: {embeddings} embeddings for a tokenizer of {len(tokenizer)} tokens; "
-            "the two do not belong together."
-        )
+    check_words(tokenizer, model.get_input_embeddings().num_embeddings, f"encoder.name={settings.name}")
     return model.to(torch.float32)
+
+
+def check_words(tokenizer: Any, num_embeddings: int, where: str) -> None:
+    """See that an encoder has an embedding for every token of a tokenizer.
+
+    Raises:
+        UserError: it has not; the message begins with `where`.
+    """
+    words = max(tokenizer.get_vocab().values()) + 1
+    if words > num_embeddings:
+        raise UserError(
+            f"{where}: {num_embeddings} embeddings for a tokenizer of {words} tokens; the two do not belong together. "
+            "Take the tokenizer that was saved with the encoder; or, where tokens were added to it on purpose, give "
+            "the encoder room for them with resize_token_embeddings, and save it again."
+        )
+
+
+def check_tokenizer(settings: EncoderSection) -> None:
+    """See, before anything runs, that the tokenizer of a loaded encoder can be used, and belongs to the encoder.
+
+    Raises:
+        UserError: it cannot be loaded, or the configuration of the encoder has too few words for it.
+    """
+    if settings.name != SCRATCH:
+        tokenizer = load_tokenizer(settings.name, settings.revision)
+        check_words(tokenizer, model_config(settings, tokenizer).vocab_size, f"encoder.name={settings.name}")
 
 
 def load_masked_model(settings: EncoderSection, config: Any, **options: Any) -> Loaded:

@@ -13,9 +13,8 @@ from tqdm import tqdm
 from weam_ray.arithmetic import batch_lines
 from weam_ray.cluster import check_capacity, check_shared, prepare_training, ray_cluster
 from weam_ray.config import Config
-from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.encode.unknown import UnknownCounts
-from weam_ray.encoder import SCRATCH
+from weam_ray.encoder import check_tokenizer
 from weam_ray.errors import Stopped, UserError
 from weam_ray.evaluate.names import named
 from weam_ray.pipeline import Data, StagePlan, run_stages
@@ -49,8 +48,7 @@ class Pretraining:
         home = Home.of(config, checkout)
         hashes = home.source_hashes()
         plan = StagePlan.of(config, hashes)
-        if config.encoder.name != SCRATCH:
-            load_tokenizer(config.encoder.name, config.encoder.revision)  # its mistakes show before anything runs
+        check_tokenizer(config.encoder)
         folder = RunFolder.of(config, home, run_fingerprint(config, plan, hashes), fresh)
         if not folder.finished:
             Continuation.of(config, folder.path)

@@ -13,9 +13,8 @@ from typing import Any
 
 from weam_ray.cluster import check_capacity, check_shared, prepare_training, ray_cluster, workers_that_fit
 from weam_ray.config import Config, fingerprint, make_config
-from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.encode.unknown import UnknownCounts
-from weam_ray.encoder import SCRATCH
+from weam_ray.encoder import check_tokenizer
 from weam_ray.errors import UserError
 from weam_ray.files import write_whole
 from weam_ray.lease import exclusive
@@ -66,8 +65,7 @@ class SearchJob:
         home = Home.of(config, checkout)
         hashes = home.source_hashes()
         plan = StagePlan.of(config, hashes)
-        if config.encoder.name != SCRATCH:
-            load_tokenizer(config.encoder.name, config.encoder.revision)
+        check_tokenizer(config.encoder)
         settings = config.search.model_dump(exclude={*FREE})
         known = fingerprint([run_fingerprint(config, plan, hashes), space.model_dump(mode="json"), settings])
         return cls(config, space, home, plan, ledger_of(config, home, known, fresh))

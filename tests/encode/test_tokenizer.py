@@ -1,11 +1,14 @@
 """Tokenizers: trained, loaded, refused; and the frame around a pair."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import normalizers
+from transformers import AddedToken
 
 from tests.conftest import TEXTS
 from weam_ray.config import TokenizerSection
@@ -118,3 +121,61 @@ class TestLoad:
         (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CanineTokenizer"}))
         with pytest.raises(UserError, match="no character offsets"):
             load_tokenizer(tmp_path)
+
+    def test_a_file_that_is_no_tokenizer(self, tmp_path: Path) -> None:
+        for text in ("{}", "{", '{"model": 1}', '{"added_tokens": [], "model": {"type": "None"}}', ""):
+            (tmp_path / "tokenizer.json").write_text(text)
+            with pytest.raises(UserError, match="its tokenizer cannot be loaded"):
+                load_tokenizer(tmp_path)
+
+
+class TestAddedTokens:
+    """Never is a text tokenized where nothing is left of an added token: that may take all memory."""
+
+    @BOTH
+    @pytest.mark.parametrize("token", ["\u200c", "\u200d\u200c", "\u00ad", "\x7f"])
+    def test_of_which_nothing_is_left(
+        self, request: pytest.FixtureRequest, tmp_path: Path, kind: str, token: str
+    ) -> None:
+        tokenizer = copy.deepcopy(request.getfixturevalue(kind))
+        tokenizer.backend_tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+        tokenizer.add_tokens(["aaaa", token, "eg"])
+        tokenizer.save_pretrained(tmp_path)
+        with pytest.raises(UserError) as caught:
+            load_tokenizer(tmp_path, masks=False)
+        for part in (f"encoder.name={tmp_path}: nothing is left of the added token {token!a}", "normalized=False"):
+            assert part in str(caught.value)
+
+    def test_in_files_of_the_older_form(self, tmp_path: Path, wordpiece: Any) -> None:
+        words = wordpiece.get_vocab()
+        (tmp_path / "vocab.txt").write_text("\n".join(sorted(words, key=words.__getitem__)) + "\n", encoding="utf-8")
+        (tmp_path / "added_tokens.json").write_text(json.dumps({"\u200c": len(words)}))
+        (tmp_path / "tokenizer_config.json").write_text(
+            json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": False})
+        )
+        with pytest.raises(UserError, match="nothing is left of the added token"):
+            load_tokenizer(tmp_path)
+
+    def test_the_remedy(self, tmp_path: Path, wordpiece: Any) -> None:
+        """Looked for in the text as it is, the token is found where it stands, and nowhere else."""
+        tokenizer = copy.deepcopy(wordpiece)
+        tokenizer.add_tokens([AddedToken("\u200c", normalized=False)])
+        tokenizer.save_pretrained(tmp_path)
+        loaded = load_tokenizer(tmp_path)
+        known = wordpiece("the cat", add_special_tokens=False)["input_ids"]
+        assert loaded("the cat", add_special_tokens=False)["input_ids"] == known
+        joined = [*known, len(wordpiece), *known]
+        assert loaded("the cat\u200cthe cat", add_special_tokens=False)["input_ids"] == joined
+
+    def test_others_are_as_they_were(self, tmp_path: Path, wordpiece: Any, sentencepiece: Any) -> None:
+        """Part of a token may go, and without such a normalizer all of it stays."""
+        for tokenizer, tokens in (
+            (wordpiece, ["\u0645\u06cc\u200c\u0631\u0648\u0645", "Hausboot"]),
+            (sentencepiece, ["\u200c"]),
+        ):
+            changed = copy.deepcopy(tokenizer)
+            changed.add_tokens(tokens)
+            changed.save_pretrained(tmp_path / "saved")
+            loaded = load_tokenizer(tmp_path / "saved")
+            for place, token in enumerate(tokens):
+                assert len(tokenizer) + place in loaded(f"a {token} b")["input_ids"]

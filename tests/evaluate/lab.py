@@ -61,14 +61,14 @@ def write_gold(root: Path) -> None:
     (folder / "deen.gold").write_text("1-1 2-2\n1p1 2-2\n", encoding="utf-8")
 
 
-def write_encoder(folder: Path, tokenizer: Any, seed: int = 1) -> Path:
-    """A BERT of one layer and 16 hidden units, with its tokenizer."""
+def write_encoder(folder: Path, tokenizer: Any, seed: int = 1, num_words: int | None = None) -> Path:
+    """A BERT of two layers and 16 hidden units, with its tokenizer, and embeddings for its words or for `num_words`."""
     import torch
     from transformers import BertConfig, BertForMaskedLM
 
     torch.manual_seed(seed)
     config = BertConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=num_words or len(tokenizer),
         hidden_size=16,
         num_hidden_layers=2,
         num_attention_heads=2,

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pytest
 
 from tests.evaluate.lab import write_encoder, write_mewslix
-from tests.evaluate.tasks.writing import write, write_csv, write_json
+from tests.evaluate.tasks.writing import paragraph, write, write_csv, write_json, write_squad
 from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import Part, TaskData, by_length, table_fingerprint
 from weam_ray.evaluate.languages import language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks import TASKS
+from weam_ray.evaluate.tasks import TASKS, intermediate_of
 from weam_ray.folder import Folder
 from weam_ray.storage import Stage, StageStore
 
@@ -150,6 +150,86 @@ class TestGold:
         write_json(tmp_path / "labels/mewslix/test-de.json", {"de0": ["Q3"]})
         with pytest.raises(UserError, match=r"test-de\.json: 3 predictions for names that the labels lack: 'de1'"):
             data.gold(rows, "de")
+
+
+class TestUndecided:
+    """Rows on whose label annotators did not agree: left out, and counted."""
+
+    ROWS = "a\tb\tneutral\nc\td\t-\ne\tf\tentailment\ng\th\t - \n"
+
+    @pytest.mark.parametrize("split", ["train", "dev", "test"])
+    def test_of_xnli_as_xtreme_leaves_it(self, split: Any, root: Path) -> None:
+        write(root / f"xnli/{split}-en.tsv", self.ROWS)
+        data = TaskData.found(XNLI, root)
+        rows, count = data.decided(split, "en")
+        assert (rows["text"].to_pylist(), rows["label"].to_pylist(), count) == (
+            ["a", "e"],
+            ["neutral", "entailment"],
+            2,
+        )
+        assert data.read(split, "en") == rows
+
+    @pytest.mark.parametrize("split", ["train", "dev", "test"])
+    def test_of_xnli_itself(self, split: Any, tmp_path: Path) -> None:
+        write(tmp_path / "xnli/XNLI-MT-1.0/multinli/multinli.train.en.tsv", f"premise\thypo\tlabel\n{self.ROWS}")
+        rows = [line.split("\t") for line in self.ROWS.splitlines()]
+        text = "".join(f"{code}\t{row[2]}\t1\t2\t3\t4\t{row[0]}\t{row[1]}\n" for code in ("de", "en") for row in rows)
+        for name in ("dev", "test"):
+            write(tmp_path / f"xnli/XNLI-1.0/xnli.{name}.tsv", f"language\tgold_label\n{text}")
+        found, count = TaskData.found(XNLI, tmp_path).decided(split, "en")
+        assert (found["text"].to_pylist(), count) == (["a", "e"], 2)
+
+    def test_translations_and_pawsx(self, root: Path) -> None:
+        write(root / "xnli/translate-train/en-de-translated.tsv", "a\tb\tc\td\t-\na\tb\te\tf\tneutral\n")
+        assert TaskData.found(XNLI, root).decided("train", "de")[1] == 1
+        write(root / "pawsx/test-de.tsv", "a\tb\t1\nc\td\t-1\n")
+        rows, count = TaskData.found(TASKS["pawsx"], root).decided("test", "de")
+        assert (rows["label"].to_pylist(), count) == (["1"], 1)
+
+    def test_labels_beside_say_which(self, root: Path) -> None:
+        """Rows and gold stay beside each other, in the features and in the files that are written."""
+        data = TaskData.found(XNLI, root)
+        write(root / "labels/xnli/test-de.tsv", "neutral\n-\nentailment\n")
+        rows, count = data.decided("test", "de")
+        assert ([len(text.split()) for text in rows["text"].to_pylist()], count) == ([3, 1], 1)
+        assert data.gold(rows, "de") == ["neutral", "entailment"]
+        assert rows["label"].null_count == 2
+        write(root / "labels/xnli/test-de.tsv", "neutral\n-\n")
+        with pytest.raises(UserError, match=r"test-de\.tsv: 3 lines of predictions, but 2 of labels"):
+            data.decided("test", "de")
+
+    def test_a_test_set_of_them_hides_its_labels(self, root: Path) -> None:
+        write(root / "xnli/test-fr.tsv", "a\tb\t-\nc\td\t-\n")
+        data = TaskData.found(XNLI, root)
+        rows, count = data.decided("test", "fr")
+        assert (rows["label"].to_pylist(), count, data.gold(rows, "fr")) == ([None, None], 0, None)
+        write(root / "labels/xnli/test-fr.tsv", "neutral\nentailment\n")
+        assert data.gold(data.read("test", "fr"), "fr") == ["neutral", "entailment"]
+
+    def test_others_are_labels_like_any(self, tmp_path: Path) -> None:
+        """Of a file of the user's own."""
+        file = write(tmp_path / "own.tsv", "text\tlabel\na\t+\nb\t-\n")
+        found = TaskData.found(intermediate_of(str(file)), None, tested=False).read("train", "en")
+        assert found["label"].to_pylist() == ["+", "-"]
+
+
+@pytest.mark.parametrize(
+    ("task", "file"),
+    [("mlqa", "MLQA_V1/{split}/{split}-context-de-question-de.json"), ("lareqa", "xquad-r/de.json")],
+)
+def test_names_that_are_given_twice(task: str, file: str, tmp_path: Path) -> None:
+    """Two questions of one name would have one prediction."""
+    article = paragraph("one two", ("q", "one"), ("q", "two"), sentence_breaks=[[0, 7]])
+    for split in ("train", "dev", "test"):
+        write_squad(tmp_path / task / file.format(split=split), article)
+    data = TaskData.found(TASKS[task], tmp_path)
+    for split in ("dev", "test")[task == "lareqa" :]:
+        with pytest.raises(
+            UserError, match=rf"{task}: the {split} data for de have 1 names more than once, such as 'q'"
+        ):
+            data.read(split, "de")
+    write_squad(tmp_path / "squad/train-v1.1.json", article)
+    assert TaskData.found(TASKS["mlqa"], tmp_path, tested=False).read("train", "en").num_rows == 2
 
 
 class TestStages:

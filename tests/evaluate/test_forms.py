@@ -97,6 +97,10 @@ def test_a_target_that_stands_alone(tmp_path: Path) -> None:
         (TAGS, "DET\nNOUN\n\nVERB", [["DET", "NOUN"], ["VERB"]]),
         (TAGS, "DET\n\n\nVERB\n\n\n", [["DET"], [], ["VERB"], []]),  # as XTREME's scorer
         (TAGS, "dog\tNOUN\r\n\r\na\u2028b\tX\n", [["NOUN"], ["X"]]),
+        (TAGS, "a\u00a0\tO\n\u00a0\tB\n\u2028\tI\n\u3000\tO\n\nX\n \nY\n", [["O", "B", "I", "O"], ["X"], ["Y"]]),
+        (TAGS, "O\u00a0\nX \u3000\n", [["O", "X"]]),
+        (LINES, "a\n\u00a0\nb\n\u00a0", ["a", "", "b", ""]),
+        (CHOICES, '{"label": "1"}\n{"label": "0"}\n', [1, 0]),
         (CHOICES, '{"label": 1, "premise": "a\u2028b"}\n{"label": 0}', [1, 0]),
     ],
 )
@@ -107,10 +111,11 @@ def test_ends_of_lines_and_of_files(form: FileForm, text: str, expected: list[ob
 
 
 def test_questions_with_and_without_the_frame(tmp_path: Path) -> None:
-    articles = [{"paragraphs": [{"qas": [{"id": "q", "answers": [{"text": "a"}, {"text": "b"}]}]}]}]
+    """Names may be numbers, which stand as text everywhere."""
+    articles = [{"paragraphs": [{"qas": [{"id": 7, "answers": [{"text": "a"}, {"text": "b"}]}]}]}]
     for found in (articles, {"data": articles}):
         (tmp_path / "file").write_text(json.dumps(found), encoding="utf-8")
-        assert ANSWERS.read_labels(tmp_path / "file") == [("q", ["a", "b"])]
+        assert ANSWERS.read_labels(tmp_path / "file") == [("7", ["a", "b"])]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +125,7 @@ def test_questions_with_and_without_the_frame(tmp_path: Path) -> None:
         (RANKINGS, '{"a":\n', "line 2: not valid JSON"),
         (CHOICES, '{"label": 1}\n{"lab": 1}\n', "line 2: a JSON object with the key 'label'"),
         (CHOICES, "1\n", "line 1: a JSON object"),
+        (CHOICES, '{"label": 1}\n{"label": "b"}\n', "line 2: a JSON object .* number of a choice"),
     ],
 )
 def test_other_forms(form: FileForm, text: str, message: str, tmp_path: Path) -> None:

@@ -39,6 +39,16 @@ def test_pawsx_by_hand(tmp_path: Path) -> None:
     assert score_files(TASKS["pawsx"], "de", labels, predictions) == {"accuracy": 75.0}
 
 
+@pytest.mark.parametrize("predicted", ["1\n0\n0\n1\n", "1\n0\n1\n"])
+def test_rows_on_which_annotators_did_not_agree_do_not_count(predicted: str, tmp_path: Path) -> None:
+    """Whether there are predictions for them, as of a scorer's user, or none, as the evaluation leaves them."""
+    labels, predictions = tmp_path / "labels.tsv", tmp_path / "predictions.tsv"
+    for task, names in (("pawsx", "01"), ("xnli", ("neutral", "entailment"))):
+        labels.write_text("1\n1\n-\n1\n".replace("1", names[1]), encoding="utf-8")
+        predictions.write_text(predicted.replace("1", names[1]).replace("0", names[0]), encoding="utf-8")
+        assert score_files(TASKS[task], "de", labels, predictions) == {"accuracy": pytest.approx(200 / 3)}
+
+
 def test_xcopa_by_hand(tmp_path: Path) -> None:
     labels, predictions = tmp_path / "labels.jsonl", tmp_path / "predictions.jsonl"
     labels.write_text('{"premise": "x", "label": 1}\n{"premise": "y", "label": 0}\n', encoding="utf-8")

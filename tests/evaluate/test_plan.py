@@ -59,6 +59,18 @@ class TestModels:
         with pytest.raises(UserError, match="bare: its tokenizer has"):
             plan(lab, *models(tmp_path / "bare"), "--tasks", "sib200")
 
+    @pytest.mark.parametrize("short", [1, 300])
+    @pytest.mark.parametrize("task", ["sib200", "tatoeba", "alignment"])
+    def test_a_tokenizer_with_more_words(
+        self, lab: Path, tmp_path: Path, wordpiece: Any, task: str, short: int
+    ) -> None:
+        words = len(wordpiece) - short
+        encoder = write_encoder(tmp_path / "encoder", wordpiece, num_words=words)
+        with pytest.raises(
+            UserError, match=rf"--model .*encoder: {words} embeddings for a tokenizer of {words + short}"
+        ):
+            plan(lab, *models(encoder), "--tasks", task)
+
     @pytest.mark.parametrize(
         ("task", "override", "message"),
         [
@@ -101,6 +113,21 @@ class TestWindowsOfQuestions:
     def test_what_was_asked_for_is_refused(self, lab: Path, override: str, message: str) -> None:
         with pytest.raises(UserError, match=message):
             plan(lab, "--tasks", "xquad", "--languages", "de", override)
+
+
+def test_rows_that_are_left_out_are_told(lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "a\tb\tneutral\nc\td\t-\ne\tf\tentailment\ng\th\tcontradiction\n"
+    for name in ("train-en", "dev-en", "test-de"):
+        write(tmp_path / f"xnli/{name}.tsv", rows)
+    write(tmp_path / "xnli/test-fr.tsv", "a\tb\tneutral\n")
+    given = ("--data-root", str(tmp_path), "--languages", "de,fr", "--seeds", "1")
+    told = "Rows on whose label annotators did not agree are left out: train en 1, dev en 1, test de 1."
+    (planned,) = plan(lab, *given, "--tasks", "xnli").tasks
+    assert (planned.notes, planned.labels) == ([told], ("contradiction", "entailment", "neutral"))
+    assert f"xnli: {told}" in capsys.readouterr().out
+    write_sib200(tmp_path)
+    chained = plan(lab, *given[:-2], "--languages", "de", "--tasks", "sib200", "--intermediate", "xnli")
+    assert f"xnli: {told.replace(', test de 1', '')}" in chained.notes
 
 
 def test_a_labelled_file_has_a_recipe_by_its_name(lab: Path, tmp_path: Path) -> None:

@@ -92,13 +92,14 @@ def load_tokenizer(name: str | Path, revision: str | None = None, masks: bool = 
     """The tokenizer of a Hugging Face name or a local folder.
 
     Raises:
-        UserError: it cannot be loaded, gives no offsets, or has no mask token where it `masks`.
+        UserError: it cannot be loaded, gives no offsets, has an added token that it cannot look for, or has no mask
+            token where it `masks`.
     """
     from transformers import AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(name), revision=revision or "main", use_fast=True)
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # the libraries raise what their parts raise
         reason = " ".join(str(error).split())
         raise UserError(f"encoder.name={name}: its tokenizer cannot be loaded: {reason[:400]}") from None
     if masks and tokenizer.mask_token_id is None:
@@ -111,7 +112,28 @@ def load_tokenizer(name: str | Path, revision: str | None = None, masks: bool = 
             f"encoder.name={name}: its tokenizer gives no character offsets (no tokenizer.json); "
             "words cannot be projected to subwords."
         )
+    check_added_tokens(tokenizer, f"encoder.name={name}")
     return tokenizer
+
+
+def check_added_tokens(tokenizer: Any, where: str) -> None:
+    """See that every added token leaves something to look for in a text.
+
+    An added token that is looked for in normalized text is normalized itself. Where nothing is left of it (BERT's
+    normalizer removes U+200C, for example), it is found between all characters: the library then cuts every text into
+    characters, panics, or asks for memory without end.
+
+    Raises:
+        UserError: nothing is left of an added token; the message begins with `where`.
+    """
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    for token in tokenizer.added_tokens_decoder.values():
+        if token.normalized and normalizer is not None and not normalizer.normalize_str(token.content):
+            raise UserError(
+                f"{where}: nothing is left of the added token {token.content!a} when its tokenizer normalizes it, "
+                "so it would be found everywhere; leave it out, or add it as AddedToken(..., normalized=False) "
+                '("normalized": false in tokenizer.json), and save the tokenizer again.'
+            )
 
 
 @dataclass(frozen=True)

@@ -92,15 +92,61 @@ class TaskData:
         Raises:
             UserError: no such data, or not in their form.
         """
+        return self.decided(split, code)[0]
+
+    def decided(self, split: Split, code: str) -> tuple[pa.Table, int]:
+        """The rows of a split, and how many are left out because annotators agreed on no label for them.
+
+        The labels of a test set may be in a file beside it. Where no row of it has a label, they are hidden.
+        """
+        rows, undecided = self.whole(split, code), self.task.undecided
+        if not undecided:
+            return rows, 0
+        labels = rows["label"].to_pylist()
+        if split == "test" and set(labels) <= {*undecided, None}:
+            rows = rows.set_column(rows.column_names.index("label"), "label", pa.nulls(rows.num_rows, pa.string()))
+            labels, file = self.labels_beside(code)
+            if file is not None:
+                check_counts(labels, KINDS[self.task.kind].blank(rows), str(file))
+        kept = [number for number, label in enumerate(labels) if label not in undecided]
+        return (rows.take(kept), len(labels) - len(kept)) if kept else (rows, 0)
+
+    def whole(self, split: Split, code: str) -> pa.Table:
+        """All rows of a split.
+
+        Raises:
+            UserError: no such data, or not in their form; names that are given twice where predictions are by name.
+        """
         entry = language(code)
-        if self.layout is None:
-            return self.from_hub(split, entry)
-        return self.task.read(self.layout, self.root, split, entry)
+        rows = (
+            self.from_hub(split, entry) if self.layout is None else self.task.read(self.layout, self.root, split, entry)
+        )
+        if split != "train" and "id" in rows.column_names:
+            names = Counter(rows["id"].to_pylist())
+            twice = [name for name, count in names.items() if count > 1]
+            if twice:
+                raise UserError(
+                    f"{self.task.name}: the {split} data for {code} have {len(twice)} names more than once, such as "
+                    f"{twice[0]!r}; predictions are by name, so leave the others out, or give each its own."
+                )
+        return rows
 
     def from_hub(self, split: Split, entry: Language) -> pa.Table:
+        """The rows of a split of a data set by name.
+
+        Raises:
+            UserError: it cannot be loaded, or lacks a column.
+        """
         hub = self.task.hub
         assert hub is not None
-        rows = hub.convert(self.load_hub(split, entry), split, entry)
+        data = self.load_hub(split, entry)
+        try:
+            rows = hub.convert(data, split, entry)
+        except KeyError as error:
+            raise UserError(
+                f"{self.task.name}: the data set {hub.name} has no column {error}; its {split} part for {entry.code} "
+                f"has {', '.join(data.column_names)}."
+            ) from None
         if split == "dev" and hub.apart:
             tested = self.from_hub("test", entry)["id"].combine_chunks()
             rows = rows.filter(pc.invert(pc.is_in(rows["id"], tested)))
@@ -150,12 +196,18 @@ class TaskData:
         elif self.task.hub is not None and self.task.hub.candidates is not None:
             yield self.task.hub.candidates(self.load_hub("test", language(code)))
 
-    def gold_files(self, code: str) -> list[Path]:
-        """Where labels of test files that hide theirs may be: in XTREME's form, or where the task keeps them apart."""
+    def labels_beside(self, code: str) -> tuple[Any, Path | None]:
+        """The labels of a test file that hides its own, and their file: in XTREME's form, or where the task keeps them.
+
+        Without such a file there are none.
+        """
         files = [self.root / "labels" / self.task.name / f"test-{code}.{self.task.form.suffix}"]
         if self.task.hidden_labels is not None:
             files.append(self.task.hidden_labels(self.root, language(code)))
-        return [file for file in files if file.is_file()]
+        for file in files:
+            if file.is_file():
+                return self.task.form.read_labels(file), file
+        return [], None
 
     def gold(self, rows: pa.Table, code: str) -> Any:
         """The test labels in the metric's form; None where they are hidden and no file has them.
@@ -169,11 +221,12 @@ class TaskData:
             raise UserError(f"{self.task.name}: {hidden} of the {rows.num_rows} test rows for {code} have no label.")
         if not hidden:
             return kind.gold(rows)
-        for file in self.gold_files(code):
-            found = self.task.form.read_labels(file)
-            check_counts(found, kind.blank(rows), str(file))
-            return found
-        return None
+        found, file = self.labels_beside(code)
+        if file is None:
+            return None
+        found = [label for label in found if label not in self.task.undecided] if self.task.undecided else found
+        check_counts(found, kind.blank(rows), str(file))
+        return found
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any
 from weam_ray.errors import UserError
 from weam_ray.files import write_whole
 
+BLANKS = " \t\r"  # of which a blank line is made: all other white space, a no-break space too, may be a word
+
 
 @dataclass(frozen=True)
 class FileForm:
@@ -32,10 +34,18 @@ def read_text(file: Path) -> str:
         raise UserError(f"{file}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8.") from None
 
 
+def raw_lines(file: Path) -> list[str]:
+    """Split a file into lines by line feed alone, without `BLANKS` around them.
+
+    What follows the last line feed is a line if it is not blank.
+    """
+    lines = [line.strip(BLANKS) for line in read_text(file).split("\n")]
+    return lines if lines[-1] else lines[:-1]
+
+
 def text_lines(file: Path) -> list[str]:
-    """Lines by line feed alone, without spaces around them; what follows the last line feed is a line if not blank."""
-    lines = read_text(file).split("\n")
-    return [line.strip() for line in (lines if lines[-1].strip() else lines[:-1])]
+    """The lines of a file of texts, without white space of any kind around them."""
+    return [line.strip() for line in raw_lines(file)]
 
 
 def write_lines(file: Path, lines: Sequence[Any]) -> None:
@@ -43,11 +53,11 @@ def write_lines(file: Path, lines: Sequence[Any]) -> None:
 
 
 def read_tags(file: Path) -> list[list[str]]:
-    """A tag a line, a blank line after every sentence."""
+    """A tag a line, or a word, a tab and its tag; a blank line after every sentence."""
     sentences: list[list[str]] = [[]]
-    for line in text_lines(file):
+    for line in raw_lines(file):
         if line:
-            sentences[-1].append(line.split("\t")[-1])
+            sentences[-1].append(line.split("\t")[-1].strip())
         else:
             sentences.append([])
     return sentences if sentences[-1] else sentences[:-1]
@@ -90,7 +100,7 @@ def read_questions(file: Path) -> list[tuple[str, list[str]]]:
     articles: Any = found.get("data") if isinstance(found, dict) else found
     try:
         return [
-            (question["id"], [answer["text"] for answer in question["answers"]])
+            (str(question["id"]), [answer["text"] for answer in question["answers"]])
             for article in articles
             for paragraph in article["paragraphs"]
             for question in paragraph["qas"]
@@ -110,9 +120,11 @@ def read_choices(file: Path) -> list[int]:
     found = []
     for number, line in enumerate(text_lines(file), 1):
         try:
-            found.append(json.loads(line)["label"])
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise UserError(f"{file}, line {number}: a JSON object with the key 'label' is expected.") from None
+            found.append(int(json.loads(line)["label"]))
+        except (ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{file}, line {number}: a JSON object with the key 'label' is expected, the number of a choice."
+            ) from None
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from weam_ray.encode.tokenizer import load_tokenizer
-from weam_ray.encoder import num_positions
+from weam_ray.encoder import check_words, num_positions
 from weam_ray.errors import UserError
 from weam_ray.weights import Loaded, load_pretrained, some
 
@@ -27,7 +27,8 @@ def tokenizer_of(model: str) -> Any:
     """The tokenizer of a model, which pads on the right.
 
     Raises:
-        UserError: it cannot be loaded, gives no offsets, or is none of this model's: its files are missing.
+        UserError: it cannot be loaded, gives no offsets, or is none of this model's: its files are missing, or it has
+            more words.
     """
     tokenizer = load_tokenizer(model, masks=False)
     words = load_config(model).vocab_size
@@ -36,6 +37,7 @@ def tokenizer_of(model: str) -> Any:
             f"--model {model}: its tokenizer has {len(tokenizer)} tokens, and the model {words}: the files of the "
             "tokenizer are missing; save it beside the model."
         )
+    check_words(tokenizer, words, f"--model {model}")
     tokenizer.padding_side = "right"
     return tokenizer
 

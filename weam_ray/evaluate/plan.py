@@ -76,6 +76,7 @@ class EvaluationPlan:
             print(f"note: {note}")
         self.pretraining_seeds = {model: pretraining_seed(model) for model in self.models}
         self.chain = [self.planned(intermediate_of(name), tested=False) for name in settings.intermediate]
+        self.notes += [f"{own.task.name}: {note}" for own in self.chain for note in own.notes]
         names = [name for name in dict.fromkeys(settings.tasks) if name != ALIGNMENT]
         self.tasks = [self.planned(task_of(name), tested=True) for name in names]
         self.runs: list[Run | AlignmentRun] = [run for planned in self.tasks for run in self.runs_of(planned)]
@@ -108,12 +109,20 @@ class EvaluationPlan:
         needed: list[tuple[Split, str]] = [("train", ENGLISH), ("dev", ENGLISH)] if task.trained else []
         if tested and task.trained and self.settings.setting != "zero-shot":
             needed += [("train", code) for code in planned.tests if code != ENGLISH]
-        tables = {(split, code): data.read(split, code) for split, code in needed}
+        found = {(split, code): data.decided(split, code) for split, code in needed}
+        found |= {("test", code): data.decided("test", code) for code in planned.tests}
+        tables = {part: rows for part, (rows, _) in found.items()}
         for (split, code), rows in tables.items():
+            if split == "test":
+                continue
             hidden = rows[KINDS[task.kind].gold_column].null_count if task.kind != "retrieval" else 0
             if hidden:
                 raise UserError(f"{task.name}: {hidden} of the {rows.num_rows} {split} rows for {code} have no label.")
-        tables |= {("test", code): data.read("test", code) for code in planned.tests}
+        left_out = [f"{split} {code} {count:,}" for (split, code), (_, count) in found.items() if count]
+        if left_out:
+            note = f"Rows on whose label annotators did not agree are left out: {', '.join(left_out)}."
+            planned.notes.append(note)
+            print(f"{task.name}: {note}")
         planned.data_fingerprints = {f"{split}-{code}": table_fingerprint(own) for (split, code), own in tables.items()}
         for code in planned.tests:
             gold = data.gold(tables["test", code], code)

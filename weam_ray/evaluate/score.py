@@ -19,10 +19,17 @@ from weam_ray.evaluate.tasks.base import Task
 def score_files(task: Task, code: str, labels: Path, predictions: Path) -> dict[str, float]:
     """The official metrics of two files in XTREME's forms, in percent.
 
+    Examples on whose label annotators did not agree do not count, whether there are predictions for them or not.
+
     Raises:
         UserError: no such file, another form, or predictions of other examples.
     """
     gold, found = task.form.read_labels(labels), task.form.read(predictions)
+    if task.undecided:
+        kept = [number for number, label in enumerate(gold) if label not in task.undecided]
+        if len(found) == len(gold):
+            found = [found[number] for number in kept]
+        gold = [gold[number] for number in kept]
     return score(task, code, gold, found, f"{predictions}")
 
 

@@ -207,3 +207,70 @@ def test_neither_files_nor_a_copy(tmp_path: Path) -> None:
     data = TaskData.found(TASKS["xnli"], tmp_path)
     with pytest.raises(UserError, match=r"the test part for de of the data set facebook/xnli \(de\) cannot be loaded"):
         data.read("test", "de")
+
+
+@pytest.mark.parametrize("task", ["xnli", "pawsx"])
+@pytest.mark.parametrize("kind", ["names", "numbers", "texts"])
+def test_rows_without_a_label(task: str, kind: str, tmp_path: Path) -> None:
+    """Data sets have -1 for them: left out of some, and hidden where no row has one."""
+    import datasets
+
+    texts = ("premise", "hypothesis") if task == "xnli" else ("sentence1", "sentence2")
+    names = ["entailment", "neutral", "contradiction"] if task == "xnli" else ["0", "1"]
+    labels: list[Any] = [0, -1, 1]
+    if kind == "texts":
+        labels = [names[0], None, names[1]]
+    value = (
+        datasets.ClassLabel(names=names)
+        if kind == "names"
+        else datasets.Value("string" if kind == "texts" else "int64")
+    )
+    features = datasets.Features({**dict.fromkeys(texts, datasets.Value("string")), "label": value})
+    rows = [{texts[0]: "a", texts[1]: f"b{number}", "label": label} for number, label in enumerate(labels)]
+    hidden = [{**row, "label": labels[1]} for row in rows]
+    write_copy(tmp_path / task, {("de", "train"): rows, ("de", "test"): hidden}, features)
+    data = TaskData.found(TASKS[task], tmp_path)
+    found, count = data.decided("train", "de")
+    assert [(row["pair"], row["label"]) for row in found.to_pylist()] == [("b0", names[0]), ("b2", names[1])]
+    assert count == 1
+    tested, count = data.decided("test", "de")
+    assert (tested["label"].to_pylist(), count) == ([None] * 3, 0)
+    assert data.gold(tested, "de") is None
+
+
+def test_names_of_labels_in_another_order(tmp_path: Path) -> None:
+    import datasets
+
+    text, label = datasets.Value("string"), datasets.ClassLabel(names=["contradiction", "entailment", "neutral"])
+    rows = [{"premise": "a", "hypothesis": "b", "label": number} for number in range(3)]
+    features = datasets.Features({"premise": text, "hypothesis": text, "label": label})
+    write_copy(tmp_path / "xnli", {("de", "test"): rows}, features)
+    found = TaskData.found(TASKS["xnli"], tmp_path).read("test", "de")["label"].to_pylist()
+    assert found == ["contradiction", "entailment", "neutral"]
+
+
+def test_tags_as_text(tmp_path: Path) -> None:
+    write_copy(tmp_path / "panx", {("PAN-X.de", "test"): [{"tokens": ["in", "Berlin"], "ner_tags": ["O", "B-LOC"]}]})
+    (row,) = TaskData.found(TASKS["panx"], tmp_path).read("test", "de").to_pylist()
+    assert row == {"words": ["in", "Berlin"], "tags": ["O", "B-LOC"]}
+
+
+@pytest.mark.parametrize("task", ["xnli", "pawsx", "sib200", "panx", "xcopa"])
+def test_a_column_that_is_missing(task: str, tmp_path: Path) -> None:
+    part = {"panx": "PAN-X.de", "sib200": "deu_Latn", "xcopa": "et"}.get(task, "de")
+    write_copy(tmp_path / task, {(part, "test"): [{"something": "else"}]})
+    with pytest.raises(
+        UserError, match=rf"{task}: the data set .* has no column '\w+'; its test part for \w+ has something"
+    ):
+        TaskData.found(TASKS[task], tmp_path).read("test", "et" if task == "xcopa" else "de")
+
+
+def test_answers_without_a_place(tmp_path: Path) -> None:
+    """Training needs it, a test does not; answers may be a list of objects too."""
+    row = {"id": "q", "context": "one two", "question": "?", "answers": [{"text": "two"}]}
+    write_copy(tmp_path / "squad", {("plain_text", "train"): [row]})
+    write_copy(tmp_path / "mlqa", {("mlqa.de.de", "test"): [row]})
+    data = TaskData.found(TASKS["mlqa"], tmp_path)
+    assert data.gold(data.read("test", "de"), "de") == [("q", ["two"])]
+    with pytest.raises(UserError, match=r"mlqa, question 'q': the answer 'two' has no 'answer_start'"):
+        data.read("train", "en")

@@ -12,6 +12,7 @@ from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.languages import language
 from weam_ray.evaluate.tasks import TASKS, mewslix
+from weam_ray.evaluate.tasks.base import Split
 
 
 def pool(task: str, root: Path, code: str) -> list[dict[str, str]]:
@@ -90,6 +91,17 @@ class TestLareqa:
         assert found["de_1_2"] == "drei.eins. zwei.!drei."
         assert found["en_1_1"] == " two.one. two.tre."
         assert pool("lareqa", tmp_path, "en") == pool("lareqa", tmp_path, "de")
+
+    @pytest.mark.parametrize("split", ["train", "dev", "test"])
+    def test_answers_without_a_place(self, split: Split, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        bare = paragraph("one two", ("q9", "one"), sentence_breaks=[[0, 7]])
+        del bare["qas"][0]["answers"][0]["answer_start"]
+        for name in ("squad/train-v1.1.json", "squad/dev-v1.1.json", "lareqa/xquad-r/de.json"):
+            write_squad(tmp_path / name, bare)
+        code, file = {"train": ("en", "train-v1.1"), "dev": ("en", "dev-v1.1"), "test": ("de", "de")}[split]
+        with pytest.raises(UserError, match=rf"{file}\.json, question 'q9': the answer 'one' has no 'answer_start'"):
+            rows_of("lareqa", "official", tmp_path, split, code)
 
     def test_training_pairs(self, tmp_path: Path) -> None:
         context = 'He came in 1990. "It is 3.5 m," he said. U.S. law\nwas new? Yes'

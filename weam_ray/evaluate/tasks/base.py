@@ -70,6 +70,22 @@ def usual_split(split: Split, language: Language) -> str:
     return {"train": "train", "dev": "validation", "test": "test"}[split]
 
 
+def label_text(data: Any, column: str, names: Sequence[str] = ()) -> Callable[[Any], str | None]:
+    """What gives the text of a label in a column of a data set, where it stands as text, or as a number from 0.
+
+    Numbers are of the names that the column has, else of `names`. No label, None or -1, is None.
+    """
+    feature = data.features[column]
+    known = getattr(getattr(feature, "feature", feature), "names", None) or names
+
+    def text(label: Any) -> str | None:
+        if label is None or label == -1:
+            return None
+        return label if isinstance(label, str) else str(known[label])
+
+    return text
+
+
 @dataclass(frozen=True)
 class Pool:
     """The candidates of a retrieval task: the files for queries in a language, and their rows, some at a time."""
@@ -83,7 +99,8 @@ class Task:
     """A task of evaluation.
 
     `score` gives the official metrics, of which `metric` is the one that tables show; `labels` are those that it
-    knows, empty where the training data say; `hidden_labels` are where the files keep test labels apart.
+    knows, empty where the training data say; `undecided` is what stands in place of one for rows on which annotators
+    did not agree, which are left out; `hidden_labels` are where the files keep test labels apart.
     """
 
     name: str
@@ -95,6 +112,7 @@ class Task:
     score: Callable[[Any, Any, str], dict[str, Parts]]
     hub: Hub | None = None
     labels: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
     pool: Pool | None = None
     hidden_labels: Callable[[Path, Language], Path] | None = None
     trained: bool = True
@@ -110,7 +128,13 @@ class Task:
         if not files:
             wanted = ", ".join(map(str, layout.files(root, split, language))) or f"a {split} file"
             raise UserError(f"{self.name}: no {split} data for {language.code}: {wanted} is expected ({layout.name}).")
-        table = layout.read(files, split, language)
+        try:
+            table = layout.read(files, split, language)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:  # of the schema that the rows must have
+            raise UserError(
+                f"{self.name}: the {split} data for {language.code} have a value of another type than is expected: "
+                f"{error} ({files[0]})."
+            ) from None
         if not table.num_rows:
             raise UserError(f"{self.name}: the {split} data for {language.code} are empty: {files[0]}.")
         return table

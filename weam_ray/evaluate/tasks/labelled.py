@@ -1,5 +1,7 @@
 """A classification of the user's own: any labelled tab-separated file, of a domain for example, to train on first."""
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pyarrow as pa
 
 from weam_ray.errors import UserError
 from weam_ray.evaluate import forms, official
+from weam_ray.evaluate.forms import read_text
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
@@ -52,8 +55,7 @@ def task_of_file(given: str) -> Task:
 
 def read_labelled(file: Path) -> pa.Table:
     """Raises UserError for a heading without `text` and `label`, or a row that has too few cells or no label."""
-    rows = read_rows(file)
-    _, heading = next(rows, (0, []))
+    (_, heading), *rows = rows_of(file) or [(0, [])]
     for name in COLUMNS:
         if name not in heading:
             raise UserError(f"{file}: the heading must name the columns 'text' and 'label', but it is {heading}.")
@@ -66,3 +68,27 @@ def read_labelled(file: Path) -> pa.Table:
             raise UserError(f"{file}, row {number}: there is no label.")
         found.append({"text": row["text"], "pair": row.get("pair"), "label": row["label"].strip()})
     return pa.Table.from_pylist(found, schema=SENTENCES)
+
+
+def rows_of(file: Path) -> list[tuple[int, list[str]]]:
+    """Number, from 1, and cells of the rows of a file, the heading first.
+
+    A line is a row, and quotes are those of `read_rows`, if so the heading is right and all rows are as long as it.
+    Else, if it is so when the whole file is read as `csv` reads it, cells have quotes around them and may hold tabs and
+    ends of lines.
+    """
+    lines = list(read_rows(file))
+    if not even(lines):
+        try:
+            rows = csv.reader(io.StringIO(read_text(file), newline=""), delimiter="\t", strict=True)
+            whole = [(number, row) for number, row in enumerate(rows, 1) if row not in ([], [""])]
+        except csv.Error:
+            return lines
+        if even(whole):
+            return whole
+    return lines
+
+
+def even(rows: Sequence[tuple[int, Sequence[str]]]) -> bool:
+    """Whether the first row is a heading that can be used, and all others are as long as it."""
+    return set(COLUMNS) <= set(rows[0][1] if rows else ()) and len({len(cells) for _, cells in rows}) == 1

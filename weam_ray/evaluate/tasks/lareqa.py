@@ -6,6 +6,7 @@ Trained on SQuAD's questions and the sentences with their answers, as two encode
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,7 +16,7 @@ from weam_ray.evaluate.forms import read_json
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Layout, Pool, Split, Task
-from weam_ray.evaluate.tasks.reading import CANDIDATES, QUERIES, SENTENCES, read_squad
+from weam_ray.evaluate.tasks.reading import CANDIDATES, QUERIES, SENTENCES, answers_of, read_squad
 
 SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
 
@@ -45,10 +46,28 @@ def paragraphs(file: Path) -> Iterator[tuple[str, str, list[tuple[int, int]], li
         found = [part for article in read_json(file)["data"] for part in article["paragraphs"]]
         for number, part in enumerate(found, 1):
             breaks = [(start, end) for start, end in part["sentence_breaks"]]
-            questions = [(own["id"], own["question"], own["answers"][0]["answer_start"]) for own in part["qas"]]
+            questions = [(own["id"], own["question"], start_of(own, file)) for own in part["qas"]]
             yield f"{file.stem}_{number}", part["context"], breaks, questions
+    except UserError:
+        raise
     except (LookupError, TypeError, ValueError) as error:
         raise UserError(f"{file}: not in the form of XQuAD-R: {type(error).__name__} {error}.") from None
+
+
+def start_of(question: dict[str, Any], file: Path) -> int:
+    """Where the first answer of a question begins.
+
+    Raises:
+        UserError: it has no answer, or one without a place.
+    """
+    answers = answers_of(question["answers"], f"{file}, question {question['id']!r}")
+    starts = [start for _, start in answers if start is not None]
+    if not starts:
+        raise UserError(
+            f"{file}: not in the form of XQuAD-R: the question {question['id']!r} has no answer, whose sentence is "
+            "looked for."
+        )
+    return starts[0]
 
 
 def sentence_of(breaks: Sequence[tuple[int, int]], start: int) -> int | None:

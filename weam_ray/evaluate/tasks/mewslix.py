@@ -60,7 +60,7 @@ def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
             return pa.Table.from_pylist(rows, schema=SENTENCES)
         queries = [
             {
-                "id": mention["example_id"],
+                "id": str(mention["example_id"]),
                 "text": mention_text(row["context"], mention),
                 "targets": [mention["entity_id"]] if mention["entity_id"] else None,
             }

@@ -23,7 +23,7 @@ def files(root: Path, split: Split, language: Language) -> Sequence[Path]:
 
 
 def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-    return read_squad(files)
+    return read_squad(files, starts=split == "train")
 
 
 TASK = Task(
@@ -38,7 +38,7 @@ TASK = Task(
         "facebook/mlqa",
         lambda split, language: f"mlqa.{language.code}.{language.code}" if language.code in LANGUAGES else None,
         lambda split, language: {"train": None, "dev": "validation", "test": "test"}[split],
-        lambda data, split, language: squad_rows(data),
+        lambda data, split, language: squad_rows(data, "facebook/mlqa", split),
         training=SQUAD,
     ),
 )

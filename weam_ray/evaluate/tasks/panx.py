@@ -9,7 +9,7 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, usual_split
 from weam_ray.evaluate.tasks.reading import TOKENS, read_tagged
 
 LANGUAGES = (
@@ -36,8 +36,8 @@ def read_official(files: Sequence[Path], split: Split, language: Language) -> pa
 
 
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
-    names = data.features["ner_tags"].feature.names
-    rows = [{"words": row["tokens"], "tags": [names[tag] for tag in row["ner_tags"]]} for row in data]
+    text = label_text(data, "ner_tags")
+    rows = [{"words": row["tokens"], "tags": [text(tag) for tag in row["ner_tags"]]} for row in data]
     return pa.Table.from_pylist(rows, schema=TOKENS)
 
 

@@ -9,11 +9,12 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, usual_split
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_sentences
 
 LANGUAGES = ("de", "en", "es", "fr", "ja", "ko", "zh")
 LABELS = ("0", "1")
+NO_LABEL = "-1"
 
 
 def official_files(root: Path, split: Split, language: Language) -> Sequence[Path]:
@@ -23,7 +24,7 @@ def official_files(root: Path, split: Split, language: Language) -> Sequence[Pat
 
 def read_official(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
     """Columns id, sentence1, sentence2, label, under a heading."""
-    return read_sentences(files, (1, 2), 3, header=True, quoted=False)
+    return read_sentences(files, (1, 2), 3, quoted=False)
 
 
 def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]:
@@ -33,15 +34,21 @@ def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]
 
 
 def read_xtreme(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-    """Two sentences and a label, which test files hide; a translation has the English sentences before it."""
+    """Two sentences and a label, which test files hide, as XTREME's script writes them with `csv`.
+
+    A translation has the English sentences before it, and was not written with `csv`.
+    """
     translated = split == "train" and language.code != ENGLISH
     if translated:
-        return read_sentences(files, (2, 3), 4, header=False, quoted=False)
-    return read_sentences(files, (0, 1), 2, header=False)
+        return read_sentences(files, (2, 3), 4, quoted=False)
+    return read_sentences(files, (0, 1), 2)
 
 
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
-    rows = [{"text": row["sentence1"], "pair": row["sentence2"], "label": str(row["label"])} for row in data]
+    text = label_text(data, "label", LABELS)
+    rows = [
+        {"text": row["sentence1"], "pair": row["sentence2"], "label": text(row["label"]) or NO_LABEL} for row in data
+    ]
     return pa.Table.from_pylist(rows, schema=SENTENCES)
 
 
@@ -60,4 +67,5 @@ TASK = Task(
         from_hub,
     ),
     labels=LABELS,
+    undecided=(NO_LABEL, "-"),
 )

@@ -12,7 +12,7 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, usual_split
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_sentences
 
 LABELS = ("entertainment", "geography", "health", "politics", "science/technology", "sports", "travel")
@@ -28,12 +28,13 @@ def other_languages(root: Path) -> Sequence[str]:
 
 
 def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-    """Columns index_id, category, text, under a heading."""
-    return read_sentences(files, (2,), 1, header=True)
+    """Columns index_id, category, text, under a heading, as `csv` writes them."""
+    return read_sentences(files, (2,), 1)
 
 
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
-    rows = [{"text": row["text"], "pair": None, "label": row["category"]} for row in data]
+    category = label_text(data, "category", LABELS)
+    rows = [{"text": row["text"], "pair": None, "label": category(row["category"])} for row in data]
     return pa.Table.from_pylist(rows, schema=SENTENCES)
 
 

@@ -31,7 +31,7 @@ def files(root: Path, split: Split, language: Language) -> Sequence[Path]:
 
 
 def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-    table = read_squad(files)
+    table = read_squad(files, starts=split == "train")
     return table if split == "test" or language.code != ENGLISH else part(table, split)
 
 
@@ -42,7 +42,8 @@ def part(table: pa.Table, split: Split) -> pa.Table:
 
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
     name = HUB_NAMES[language.code]
-    table = squad_rows(row for row in data if row["id"].startswith(name))
+    own = (row for row in data if row["id"].startswith(name))
+    table = squad_rows(own, "google-research-datasets/tydiqa", split)
     return table if split == "test" or language.code != ENGLISH else part(table, split)
 
 

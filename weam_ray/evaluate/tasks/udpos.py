@@ -9,7 +9,7 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, usual_split
 from weam_ray.evaluate.tasks.reading import TOKENS, read_conllu, read_tagged
 
 LABELS = (
@@ -55,8 +55,8 @@ def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]
 
 
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
-    names = data.features["pos_tags"].feature.names
-    rows = [{"words": row["tokens"], "tags": [names[tag] for tag in row["pos_tags"]]} for row in data]
+    text = label_text(data, "pos_tags")
+    rows = [{"words": row["tokens"], "tags": [text(tag) for tag in row["pos_tags"]]} for row in data]
     return pa.Table.from_pylist(rows, schema=TOKENS)
 
 

@@ -32,10 +32,24 @@ def convert(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         {
             "prompt": f"{row['premise']} What was the {row['question']}?",
             "choices": [row["choice1"], row["choice2"]],
-            "label": row.get("label"),
+            "label": choice_of(row),
         }
         for row in rows
     ]
+
+
+def choice_of(row: dict[str, Any]) -> int | None:
+    """The label of a row, from 0; None where it is hidden, for which data sets have -1.
+
+    Raises:
+        UserError: it is no number of a choice.
+    """
+    label = row.get("label")
+    if label is None or str(label) == "-1":
+        return None
+    if str(label) not in ("0", "1"):
+        raise UserError(f"xcopa: the row {row} has the label {label!r}; 0 or 1 is expected, the number of a choice.")
+    return int(label)
 
 
 def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:

@@ -9,12 +9,13 @@ import pyarrow as pa
 from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, rejected_row, usual_split
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, rejected_row, usual_split
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_rows, read_sentences
 
 LANGUAGES = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
 LABELS = ("contradiction", "entailment", "neutral")
 HUB_LABELS = ("entailment", "neutral", "contradiction")
+NO_CONSENSUS = "-"  # in place of the label where annotators did not agree, as in SNLI and MultiNLI; in data sets -1
 
 
 def rename(label: str) -> str:
@@ -33,13 +34,13 @@ def official_files(root: Path, split: Split, language: Language) -> Sequence[Pat
 def read_official(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
     """`multinli.train.LANG.tsv`: two texts and a label; `xnli.SPLIT.tsv`: language 0, label 1, texts 6 and 7."""
     if split == "train":
-        return read_sentences(files, (0, 1), 2, header=True, rename=rename, quoted=False)
+        return read_sentences(files, (0, 1), 2, rename=rename, quoted=False)
     rows = []
     for number, cells in read_rows(files[0], quoted=False):
-        if number > 1 and cells[0] == language.code:
+        if cells[0] == language.code:
             if len(cells) < 8:
                 raise rejected_row(files[0], number, f"8 cells are expected, not {len(cells)}")
-            rows.append({"text": cells[6], "pair": cells[7], "label": rename(cells[1])})
+            rows.append({"text": cells[6], "pair": cells[7], "label": rename(cells[1].strip())})
     return pa.Table.from_pylist(rows, schema=SENTENCES)
 
 
@@ -50,15 +51,22 @@ def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]
 
 
 def read_xtreme(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-    """`SPLIT-LANG.tsv`: two texts and a label, which test files hide; a translation has the English texts before it."""
+    """`SPLIT-LANG.tsv`: two texts and a label, which test files hide, as XTREME's script writes them with `csv`.
+
+    A translation has the English texts before it, and was not written with `csv`.
+    """
     translated = split == "train" and language.code != ENGLISH
     if translated:
-        return read_sentences(files, (2, 3), 4, header=False, rename=rename, quoted=False)
-    return read_sentences(files, (0, 1), 2, header=False, rename=rename)
+        return read_sentences(files, (2, 3), 4, rename=rename, quoted=False)
+    return read_sentences(files, (0, 1), 2, rename=rename)
 
 
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
-    rows = [{"text": row["premise"], "pair": row["hypothesis"], "label": HUB_LABELS[row["label"]]} for row in data]
+    text = label_text(data, "label", HUB_LABELS)
+    rows = [
+        {"text": row["premise"], "pair": row["hypothesis"], "label": rename(text(row["label"]) or NO_CONSENSUS)}
+        for row in data
+    ]
     return pa.Table.from_pylist(rows, schema=SENTENCES)
 
 
@@ -77,4 +85,5 @@ TASK = Task(
         from_hub,
     ),
     labels=LABELS,
+    undecided=(NO_CONSENSUS, "-1"),
 )

@@ -4,7 +4,7 @@ Without SQuAD, XQuAD's own 48 English articles are split: 30 train, 6 develop, 1
 language. That is not the official test set, and the report says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from weam_ray.evaluate import forms, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
-from weam_ray.evaluate.tasks.reading import QUESTIONS, read_squad
+from weam_ray.evaluate.tasks.reading import QUESTIONS, question_row, read_squad
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")
 
@@ -44,8 +44,8 @@ def with_squad(root: Path, split: Split, language: Language) -> Sequence[Path]:
 
 def read_with_squad(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
     if split != "dev":
-        return read_squad(files)
-    development, tested = (read_squad([file]) for file in files)
+        return read_squad(files, starts=split == "train")
+    development, tested = (read_squad([file], starts=False) for file in files)
     return development.filter(pc.invert(pc.is_in(development["id"], tested["id"].combine_chunks())))
 
 
@@ -61,21 +61,12 @@ def read_by_article(files: Sequence[Path], split: Split, language: Language) -> 
     def chosen(article: int) -> bool:
         return article_split(article) == split
 
-    return read_squad(files, chosen)
+    return read_squad(files, chosen, starts=split == "train")
 
 
-def squad_rows(data: Any) -> pa.Table:
-    """Rows of SQuAD-like data sets of the hub."""
-    rows = [
-        {
-            "id": row["id"],
-            "question": row["question"],
-            "context": row["context"],
-            "answers": list(row["answers"]["text"]),
-            "starts": list(row["answers"]["answer_start"]),
-        }
-        for row in data
-    ]
+def squad_rows(data: Iterable[dict[str, Any]], where: str, split: Split) -> pa.Table:
+    """Rows of SQuAD-like data sets of the hub; messages begin with `where`."""
+    rows = [question_row(row, where, starts=split == "train") for row in data]
     return pa.Table.from_pylist(rows, schema=QUESTIONS)
 
 
@@ -103,7 +94,7 @@ TASK = Task(
         "google/xquad",
         lambda split, language: f"xquad.{language.code}" if language.code in LANGUAGES else None,
         lambda split, language: "validation" if split == "test" else None,
-        lambda data, split, language: squad_rows(data),
+        lambda data, split, language: squad_rows(data, "google/xquad", split),
         training=SQUAD,
         apart=True,
     ),
