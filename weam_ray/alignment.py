@@ -165,7 +165,10 @@ class Alignment:
         part = GoldPart(*place_gold(gold, found, num_words))
         if len(part.gold) < len(gold):
             number = len(gold) - len(part.gold)
-            print(f"gold: {number} blank lines at the end are no pairs; the others are of lines {part.lines} from 0")
+            print(
+                f"gold: {number} blank lines at the end are taken for no pairs, and the others are of lines "
+                f"{part.lines} from 0; --gold-lines says otherwise"
+            )
         elif part.rows.stop < num_rows and self.wishes.gold_lines is None:
             print(f"gold: blank lines at the end of the text are no pairs; the gold is of lines {part.lines} from 0")
         return part

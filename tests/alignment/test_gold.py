@@ -103,13 +103,16 @@ class TestGold:
         file.write_text("".join(f"{line}\n" for line in [*lines, ""]), encoding="utf-8")
         assert run(home, tmp_path / "out", *VERSES, "--gold", file)["gold_lines"] == [253, 300]
 
-    def test_a_blank_line_that_may_be_a_pair(self, tmp_path: Path, ray_session: None) -> None:
+    def test_a_blank_line_that_may_be_a_pair(
+        self, tmp_path: Path, ray_session: None, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It is the end of a file rather, which is said, and can be said otherwise."""
         text = pipes(tmp_path / "text", *["haus ||| house", "weg ||| way", "fluss ||| river"] * 2)
         (tmp_path / "gold").write_text("0-0\n0-0\n\n", encoding="utf-8")
         arguments = (tmp_path / "home", tmp_path / "out", *text, "--gold", tmp_path / "gold")
-        with pytest.raises(UserError, match="say --gold-lines 3:6 or --gold-lines 4:6 "):
-            run(*arguments)
-        assert run(*arguments, "--gold-lines", "4:6")["gold_lines"] == [4, 6]
+        assert run(*arguments)["gold_lines"] == [4, 6]
+        assert "1 blank lines at the end are taken for no pairs" in capsys.readouterr().out
+        assert run(*arguments, "--gold-lines", "3:6")["gold_lines"] == [3, 6]
 
     def test_links_of_rejected_lines_are_missed(self, tmp_path: Path, ray_session: None) -> None:
         """Three lines of one word a side, of which one is rejected: two of three sure links are found."""

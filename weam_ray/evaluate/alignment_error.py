@@ -105,8 +105,9 @@ def gold_rows(gold: Gold, num_rows: int, num_blank: int, lines: str | None) -> l
     """The rows of the input, from 0, that the gold may be about: by default the last ones.
 
     Blank lines at the end of the gold may be pairs without links, or no pairs at all, and the same holds for the
-    `num_blank` blank rows at the end of the input. Where the numbers of lines leave this open there are several ranges;
-    one that is shorter than the gold leaves blank lines out.
+    `num_blank` blank rows at the end of the input. Where the numbers of lines leave this open there are several ranges,
+    the likeliest first: as many lines as the input has, then blank lines that are no pairs. One that is shorter than
+    the gold leaves blank lines out.
 
     `lines` is `START:END` as in a Python slice of the input lines: counted from 0, END not included, negative numbers
     from the end, both optional.
@@ -127,9 +128,9 @@ def gold_rows(gold: Gold, num_rows: int, num_blank: int, lines: str | None) -> l
         return [range(num_rows)]
     num_text = num_rows - num_blank
     starts = [0] if len(gold) == num_text else []
+    starts.append(num_text - fewest)
     if gold.num_blank_at_end > num_blank:  # else some blank rows are no pairs: they would have gold links
         starts.append(num_rows - len(gold))
-    starts.append(num_text - fewest)
     found = [range(start, min(num_rows, start + len(gold))) for start in dict.fromkeys(starts) if start >= 0]
     if not found:
         raise UserError(
@@ -152,22 +153,16 @@ def asked_rows(lines: str, num_rows: int) -> range:
 def place_gold(
     gold: Gold, found: list[range], num_words: Callable[[range], tuple[ArrayLike, ArrayLike]]
 ) -> tuple[Gold, range]:
-    """The gold and its rows: of those in which it may be, the ones whose words it fits.
+    """The gold and its rows: of those in which it may be, the first whose words it fits.
 
     Args:
         found: as of `gold_rows`. num_words: the numbers of source and of target words of rows.
 
     Raises:
-        UserError: gold links are beyond their pair, wherever the gold is; or it fits in two places.
+        UserError: gold links are beyond their pair, wherever the gold is.
     """
-    fitting = [rows for rows in found if not num_beyond(gold.first(len(rows)), *num_words(rows))]
-    if len(fitting) > 1:
-        choices = " or ".join(f"--gold-lines {rows.start}:{rows.stop}" for rows in fitting)
-        raise UserError(
-            f"{gold.name}: the {gold.num_blank_at_end} blank lines at the end may be pairs without links, or no pairs, "
-            f"and the links fit the words of the input either way; say {choices} (lines of the input from 0)."
-        )
-    rows = (fitting or found)[0]
+    fitting = (rows for rows in found if not num_beyond(gold.first(len(rows)), *num_words(rows)))
+    rows = next(fitting, found[0])
     gold = gold.first(len(rows))
     check_words(gold, *num_words(rows))
     return gold, rows
