@@ -133,9 +133,7 @@ def read_lines(path: Path) -> Iterator[pa.RecordBatch]:
             buffer += piece
             if len(buffer) > LONGEST_LINE:
                 check_line_ends(path, number, buffer.count(b"\r"))
-                raise UserError(
-                    f"{path}, line {number + 1}: longer than {LONGEST_LINE} bytes; is this a file of lines?"
-                )
+                raise UserError(f"{path}{place()}: a line of more than {LONGEST_LINE} bytes; is this a file of lines?")
             if not piece and buffer and not buffer.endswith(b"\n"):
                 buffer += b"\n"
                 num_unended = 1

@@ -88,8 +88,7 @@ class TsvSource(SourceBase):
         width = self.width()
         no_problem = pa.scalar(None, pa.string())
         for number, lines in self.blocks():
-            columns = pc.split_pattern(lines["text"], "\t")
-            widths = widths_of(lines["text"])
+            columns, widths = split_columns(lines["text"])
             begins = columns.offsets.to_numpy()[:-1]
             sides = [
                 pc.fill_null(columns.values.take(pa.array(begins + column, mask=widths <= column)), "")
@@ -117,7 +116,7 @@ class TsvSource(SourceBase):
         """
         counts = np.zeros(max(self.columns) + 2, np.int64)
         for _, lines in self.blocks():
-            found = np.bincount(widths_of(lines["text"]), minlength=len(counts))
+            found = np.bincount(split_columns(lines["text"])[1], minlength=len(counts))
             counts = np.pad(counts, (0, len(found) - len(counts))) + found
         needed = max(self.columns) + 1
         most = needed + int(np.argmax(counts[needed:]))
@@ -140,7 +139,8 @@ class TsvSource(SourceBase):
         )
 
 
-def widths_of(lines: pa.StringArray) -> NDArray[np.int64]:
-    """The number of columns of each line, 0 of a blank one."""
-    blank = pc.equal(pc.utf8_trim_whitespace(lines), "").to_numpy(zero_copy_only=False)
-    return np.where(blank, 0, pc.count_substring(lines, "\t").to_numpy() + 1).astype(np.int64)
+def split_columns(lines: pa.StringArray) -> tuple[pa.ListArray, NDArray[np.int64]]:
+    """The columns of each line, and how many there are, 0 of a blank line."""
+    columns = pc.split_pattern(lines, "\t")
+    blank = pc.or_(pc.equal(lines, ""), pc.utf8_is_space(lines))
+    return columns, pc.if_else(blank, 0, pc.list_value_length(columns)).to_numpy().astype(np.int64)
