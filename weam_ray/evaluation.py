@@ -64,15 +64,20 @@ class EvaluationJob:
             self.check_cluster()
             self.keep_plan()
             tracker = EvaluationTracker(self.settings, self.home.path, self.folder / STATE)
-            with tracker.parent.ending():
+            with tracker.parent.ending(tracker.deliver) as courier:
                 for name, record in records.items():
-                    tracker.log_run(name, record)
+                    tracker.add_run(name, record)
                 for run, record in self.finished(records):
                     records[run.name] = record
-                    tracker.log_run(run.name, record)
+                    tracker.add_run(run.name, record)
                 result = self.conclude(list(records.values()), tracker)
         print(f"Results: {self.folder} ({RESULT}, report.html, predictions/, {ABOUT})")
         print(tracker.where())
+        if courier.reason:
+            print(
+                f"warning: MLflow lacks {len(tracker.waiting)} of {len(records)} runs, or the results of this "
+                f"evaluation: {courier.reason}. The evaluation itself is whole. The same command sends them."
+            )
         return result
 
     def conclude(self, records: list[dict[str, Any]], tracker: EvaluationTracker) -> Result:
@@ -85,7 +90,7 @@ class EvaluationJob:
         write_whole(self.folder / ABOUT, json.dumps({**about, "overview": whole}, indent=1))
         report = Report(about, result, whole, self.folder, measured)
         report.print()
-        tracker.log_results(result, [self.folder / RESULT, self.folder / ABOUT, *report.write()])
+        tracker.add_results(result, [self.folder / RESULT, self.folder / ABOUT, *report.write()])
         return result
 
     def check_folder(self) -> None:

@@ -81,6 +81,7 @@ class RunState:
     mlflow_run_id: str | None = None
     sessions: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    mlflow_lacks: bool = False  # whether a finished run could not tell MLflow all
 
 
 class RunFolder:
