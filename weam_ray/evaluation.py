@@ -25,7 +25,7 @@ from weam_ray.evaluate.running import (
 )
 from weam_ray.evaluate.settings import EvaluationSettings
 from weam_ray.evaluate.tracked import EvaluationTracker
-from weam_ray.files import write_whole
+from weam_ray.files import make_folder, write_whole
 from weam_ray.lease import exclusive
 from weam_ray.report.evaluation import Report
 from weam_ray.runs import Home
@@ -50,7 +50,8 @@ class EvaluationJob:
 
     def execute(self) -> dict[str, Any]:
         """Run what is not done yet, and write the results; the result, as result.json has it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.home.begin()
+        make_folder(self.folder, "--output")
         with exclusive(self.folder, "wait for it, or name another folder with --output"):
             return self.execute_alone()
 

@@ -29,7 +29,7 @@ from weam_ray.train.log import LOSSES, read_steps
 from weam_ray.train.monitor import StepReader, Steps, merged, monitored
 
 RESULT, PICTURE = "result.json", "result.png"
-LACKS = "mlflow_lacks_steps"  # of a result whose steps, or figures, MLflow has not all
+LACKS, WHY = "mlflow_lacks_steps", "mlflow_failure"  # of a result that could not be told to MLflow, or not all of it
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Pretraining:
 
     @classmethod
     def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "Pretraining":
-        """Resolve a configuration; nothing is written but the hashes of the sources.
+        """Resolve a configuration; nothing is written.
 
         Raises:
             UserError: a source, the encoder or the run folder is not what it must be.
@@ -69,6 +69,7 @@ class Pretraining:
                 self.send_again(result)
             self.say_where(result)
             return result
+        self.home.begin()
         with folder.locked(), ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus):
             check_capacity(self.config.training.num_workers, resources(self.config))
             check_shared(self.home.path)
@@ -128,7 +129,7 @@ class Pretraining:
         with self.folder.locked():
             telling = self.open_run([])
             telling.steps = StepReader(self.folder.path).read()
-            result.pop(LACKS, None)
+            del result[LACKS], result[WHY]
             self.folder.write(RESULT, json.dumps(result, indent=1))
             with telling.tracker.ending(telling.deliver) as courier:
                 telling.result = result
@@ -140,12 +141,8 @@ class Pretraining:
         assert result is not None
         folder.state.mlflow_lacks = bool(reason)
         if reason:
-            result[LACKS] = result["steps"] - telling.tracker.last_steps.get("", 0)
+            result[LACKS], result[WHY] = result["steps"] - telling.tracker.last_steps.get("", 0), reason
             folder.write(RESULT, json.dumps(result, indent=1))
-            print(
-                f"warning: MLflow lacks {result[LACKS]:,} of {result['steps']:,} steps of this run, and its results: "
-                f"{reason}. The run itself is whole. The same command sends them."
-            )
         folder.save()
 
     def conclude(self, scores: dict[str, Any], address: str) -> dict[str, Any]:
@@ -179,6 +176,11 @@ class Pretraining:
         print(where_to_compare(store_of(self.config.tracking.uri, self.home.path)))
         if "address" in result:  # earlier versions left none
             print(f"The run in MLflow: {result['address']}")
+        if LACKS in result:
+            print(
+                f"warning: MLflow lacks {result[LACKS]:,} of {result['steps']:,} steps of this run, and its results: "
+                f"{result[WHY]}. The run itself is whole. The same command sends them."
+            )
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

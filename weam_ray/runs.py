@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from weam_ray.config import Config, environment_home, fingerprint, load_config
 from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
-from weam_ray.files import write_whole
+from weam_ray.files import check_folder, make_folder, write_whole
 from weam_ray.folder import Folder
 from weam_ray.lease import exclusive
 from weam_ray.pipeline import StagePlan
@@ -42,23 +42,45 @@ class Home:
 
     path: Path
     stages: Folder
+    hashes: SourceHashes
 
     @classmethod
     def of(cls, config: Placed, checkout: Path) -> "Home":
-        """The setting, else WEAM_RAY_HOME, else the checkout; in a Ray job, whose checkout is a copy, `~/weam_ray`."""
+        """The setting, else WEAM_RAY_HOME, else the checkout; in a Ray job, whose checkout is a copy, `~/weam_ray`.
+
+        Nothing is written.
+
+        Raises:
+            UserError: it cannot be a folder.
+        """
         given = config.home or environment_home()
         if given is None and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
             given = "~/weam_ray"
             print("In a Ray job: the home is ~/weam_ray of the head node; set `home` or WEAM_RAY_HOME for another.")
         path = Path(given or checkout).expanduser().absolute()
-        return cls(path, Folder.at(config.stages or path / "stages"))
+        check_folder(path, "home")
+        stages = Folder.at(config.stages or path / "stages")
+        if stages.is_local:
+            check_folder(Path(stages.path), "stages")
+        return cls(path, stages, SourceHashes(path / "stages" / "sources.json"))
+
+    def begin(self) -> None:
+        """Make the home before a job writes into it, and remember the hashes of the sources.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        make_folder(self.path, "home")
+        if self.stages.is_local:
+            make_folder(Path(self.stages.path), "stages")
+        self.hashes.save()
 
     @property
     def store(self) -> StageStore:
         return StageStore(self.stages)
 
     def source_hashes(self) -> SourceHashes:
-        return SourceHashes(self.path / "stages" / "sources.json")
+        return self.hashes
 
 
 def run_fingerprint(config: Config, plan: StagePlan, hashes: SourceHashes) -> str:
@@ -151,17 +173,23 @@ class RunFolder:
         """Hold the folder against a second process of the same run.
 
         Raises:
-            UserError: another live process has it.
+            UserError: another live process has it, or it cannot be written.
         """
+        make_folder(self.path, "output.dir")
         with exclusive(self.path, "wait for it, or use --fresh"):
             self.read_state()  # another process may have finished it since
             yield
 
 
 def output_folder(config: Config, home: Home, name: str, fresh: bool) -> Path:
-    """Where a job's results go: `output.dir`, else a folder of the home's; `fresh`: the next that is not in use."""
+    """Where a job's results go: `output.dir`, else a folder of the home's; `fresh`: the next that is not in use.
+
+    Raises:
+        UserError: it cannot be a folder.
+    """
     given = config.output.dir
     path = Path(given).expanduser().absolute() if given else home.path / "runs" / name
+    check_folder(path, "output.dir")
     return unused(path) if fresh else path
 
 

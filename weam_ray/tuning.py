@@ -17,7 +17,7 @@ from weam_ray.config import Config, fingerprint, make_config
 from weam_ray.encode.tokenizer import load_tokenizer
 from weam_ray.encoder import SCRATCH
 from weam_ray.errors import UserError
-from weam_ray.files import write_whole
+from weam_ray.files import make_folder, write_whole
 from weam_ray.lease import exclusive
 from weam_ray.mlflow_store import failures, insist, reason_of, store_of, where_to_compare
 from weam_ray.pipeline import Data, StagePlan, run_stages
@@ -44,7 +44,7 @@ class SearchJob:
 
     @classmethod
     def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "SearchJob":
-        """Resolve it; nothing is run.
+        """Resolve it; nothing is run, and nothing written.
 
         Raises:
             UserError: a space, a source, the encoder or the folder is not what it must be.
@@ -100,7 +100,8 @@ class SearchJob:
             result: dict[str, Any] = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
             self.say(result)
             return result
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.home.begin()
+        make_folder(self.folder, "output.dir")
         started = time.monotonic()
         with (
             exclusive(self.folder, "wait for it, or use --fresh"),
