@@ -228,3 +228,13 @@ class Courier:
         if self.thread.is_alive():  # in a request, which ends with the process
             self.reason = self.reason or "no answer"
         return not self.reason
+
+
+def main() -> None:
+    """Print the address of the store of WEAM_RAY_HOME, else of the checkout that is named, for `make ui`."""
+    home = Path(os.environ.get("WEAM_RAY_HOME") or sys.argv[1])
+    print(store_of(None, home.expanduser().absolute()))
+
+
+if __name__ == "__main__":
+    main()

@@ -19,11 +19,11 @@ def check_answers(address: str, setting: str, seconds: float = ANSWER_SECONDS) -
     Raises:
         UserError: it does not, or the address is none of a cluster; `setting` is what named it.
     """
-    advice = f"Start the cluster, or set {setting} to one that runs; without one, `local` starts a cluster of its own."
+    advice = f"Start it, name one that runs, or leave {setting} out for a cluster of this machine's own."
     if address.startswith(("http://", "https://")):
         raise UserError(
             f"{setting}={address} is the address of a dashboard, for `ray job submit`; a job joins a cluster at "
-            "HOST:PORT. Leave it out for a cluster of its own."
+            f"HOST:PORT. Name that, or leave {setting} out for a cluster of this machine's own."
         )
     target = found_cluster() if address == "auto" else address
     if target is None:

@@ -5,6 +5,7 @@ Numba, Ray, matplotlib, Hugging Face and others keep files in the home, some of 
 
 import os
 import pwd
+import secrets
 import stat
 import tempfile
 from pathlib import Path
@@ -31,6 +32,8 @@ def settle() -> None:
         os.environ.setdefault("XDG_CACHE_HOME", str(place / ".cache"))
         os.environ.setdefault("XDG_CONFIG_HOME", str(place / ".config"))
         os.environ.setdefault("MPLCONFIGDIR", str(place / ".config" / "matplotlib"))
+        if not (home / ".ray" / "auth_token").is_file() and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # of a cluster that this process starts
         return
     os.environ["HOME"] = str(own_folder(uid))
 
