@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from weam_ray.errors import UserError
-from weam_ray.files import check_folder, make_folder
+from weam_ray.files import check_folder, looks_writable, make_folder
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def test_folders_that_can_be_made(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "new" / "deep"):
         check_folder(path, "home")
     assert list(tmp_path.iterdir()) == []
+    assert looks_writable(tmp_path / "new" / "deep")
     make_folder(tmp_path / "new" / "deep", "home")
     assert list((tmp_path / "new" / "deep").iterdir()) == []
 
@@ -62,5 +63,6 @@ def test_a_folder_that_cannot_be_made() -> None:
 def test_a_read_only_disk(read_only: Path) -> None:
     for path in (read_only, read_only / "old", read_only / "new"):
         check_folder(path, "home")
+        assert not looks_writable(path)
         with pytest.raises(UserError, match=r"home=.*: it cannot be written \(Read-only file system\)"):
             make_folder(path, "home")

@@ -88,37 +88,21 @@ def test_a_folder_of_somebody_else_is_not_used(own: Path, tmp_path: Path) -> Non
 
 
 SCRIPT = """
-import getpass, json, os
+import getpass, json
 from pathlib import Path
-import weam_ray
-import numba
-
-@numba.njit(cache=True)
-def double(x): return 2 * x
-
-from weam_ray.align.symmetrize import symmetrize
-print(json.dumps([getpass.getuser(), str(Path.home()), double(2)]))
+import weam_ray.align.symmetrize
+print(json.dumps([getpass.getuser(), str(Path.home())]))
 """
 
 
-def test_kernels_are_compiled_for_a_user_without_name_and_home(tmp_path: Path) -> None:
+def test_kernels_find_a_place_for_a_user_without_name_and_home(tmp_path: Path) -> None:
     """As a container has it that is run with another user's number."""
-    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
-    tmp_path.chmod(0o755)
-    script = ["setpriv", "--reuid", "12345", "--clear-groups", sys.executable, "-B", str(tmp_path / "script.py")]
-    reachable = [
-        "setpriv",
-        "--reuid",
-        "12345",
-        "--clear-groups",
-        sys.executable,
-        "-c",
-        f"open({str(tmp_path / 'script.py')!r})",
-    ]
+    python = ["setpriv", "--reuid", "12345", "--clear-groups", sys.executable, "-B", "-c"]
     variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT)}
+    reachable = [*python, f"import numba; open({str(CHECKOUT / 'weam_ray' / 'user.py')!r})"]
     if os.geteuid() != 0 or subprocess.run(reachable, env=variables, check=False, capture_output=True).returncode:
         pytest.skip("being another user takes root, setpriv, and a Python that others can run")
-    done = subprocess.run(script, env=variables, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = subprocess.run([*python, SCRIPT], env=variables, capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 0, done.stderr[-2000:]
-    name, home, doubled = json.loads(done.stdout)
-    assert (name, Path(home).name, doubled) == ("user-12345", "weam-ray-home-12345", 4)
+    name, home = json.loads(done.stdout)
+    assert (name, Path(home).name) == ("user-12345", "weam-ray-home-12345")

@@ -41,6 +41,11 @@ def make_folder(path: Path, setting: str) -> None:
         ) from None
 
 
+def looks_writable(path: Path) -> bool:
+    """Whether files can be written into a folder, or into the one that it would be made in; nothing is written."""
+    return os.access(next(place for place in (path, *path.parents) if place.is_dir()), os.W_OK | os.X_OK)
+
+
 def named(setting: str, path: Path) -> str:
     """A path with the setting or the option that named it."""
     return f"{setting} {path}" if setting.startswith("-") else f"{setting}={path}"

@@ -47,6 +47,7 @@ def print_preview(config: Config, checkout: Path, fresh: bool) -> None:
     if unavailable:
         print(f"stage encode: run or reuse, which depends on the encoder\nnote: {unavailable}")
     print(f"run folder {folder}")
+    home.preview()
     print("\n".join(batch_lines(config, num_pairs(found["corpus"]))))
     shape, size = encoder_shape(config, bool(unavailable))
     if shape is None:

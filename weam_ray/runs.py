@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from weam_ray.config import Config, environment_home, fingerprint, load_config
 from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
-from weam_ray.files import check_folder, make_folder, write_whole
+from weam_ray.files import check_folder, looks_writable, make_folder, write_whole
 from weam_ray.folder import Folder
 from weam_ray.lease import exclusive
 from weam_ray.pipeline import StagePlan
@@ -63,6 +63,11 @@ class Home:
         if stages.is_local:
             check_folder(Path(stages.path), "stages")
         return cls(path, stages, SourceHashes(path / "stages" / "sources.json"))
+
+    def preview(self) -> None:
+        """Print it, if no run can use it."""
+        if not looks_writable(self.path):
+            print(f"note: home={self.path} cannot be written; a run needs another")
 
     def begin(self) -> None:
         """Make the home before a job writes into it, and remember the hashes of the sources.

@@ -91,6 +91,7 @@ class SearchJob:
             f"compared after {', '.join(f'{step:,}' for step in self.rungs.steps())} steps"
         )
         print(f"folder {self.folder}")
+        self.home.preview()
 
     def run(self) -> dict[str, Any]:
         """Run the trials that are left, and write the results; the result, as result.json has it."""
