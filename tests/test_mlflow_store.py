@@ -1,5 +1,6 @@
 """The MLflow store: its address, its first use, and what is done while it is locked or away."""
 
+import json
 import re
 import shlex
 import sqlite3
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +184,37 @@ def test_a_store_that_stays_locked_is_a_sentence(tmp_path: Path, tables: bytes, 
     with pytest.raises(UserError, match=r"tracking\.uri=sqlite:.*MLflow cannot use this store: .*database is locked"):
         Tracker(None, "tests", tmp_path, wait_seconds=0)
     holder.close()
+
+
+class Busy(BaseHTTPRequestHandler):
+    """A server that has no time for the first two requests, and then knows one experiment."""
+
+    requests = 0
+
+    def do_GET(self) -> None:
+        type(self).requests += 1
+        experiment = {"experiment_id": "7", "name": "tests", "lifecycle_stage": "active"}
+        self.send_response(503 if self.requests < 3 else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"experiment": experiment}).encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+def test_a_server_that_is_busy_and_one_that_is_away(tmp_path: Path, quick: None) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            assert Tracker(address, "tests", tmp_path, wait_seconds=60).experiment_id == "7"
+        finally:
+            server.shutdown()
+            thread.join()
+    assert Busy.requests == 3
+    with pytest.raises(UserError, match=r"tracking\.uri=http://127.*: MLflow cannot use this store: .*refused"):
+        Tracker(address, "tests", tmp_path, wait_seconds=0.05)
 
 
 class Delivery:

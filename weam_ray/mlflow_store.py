@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shlex
 import sys
 import threading
@@ -57,8 +58,10 @@ def where_to_compare(uri: str) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of what a store said, cut to a readable length."""
-    return " ".join(str(error).split("\n[SQL")[0].split())[:300] or type(error).__name__
+    """What a store said, without the statement and the request that it is about, cut to a readable length."""
+    text = " ".join(str(error).split("\n[SQL")[0].split())
+    cause = re.search(r"\(Caused by \w+\((.*)\)\)", text)  # of a request
+    return (cause[1].strip("'\"") if cause else text)[:300] or type(error).__name__
 
 
 @cache
@@ -77,7 +80,7 @@ def is_passing(error: Exception) -> bool:
         return code in PASSING or (code == "INTERNAL_ERROR" and "API request to" in str(error))
     if isinstance(error, OSError):
         return isinstance(error, ConnectionError | TimeoutError) or error.errno is None  # those of `requests` have none
-    return "locked" in str(error) or "connect" in str(error)
+    return any(word in str(error).lower() for word in ("locked", "connect", "timeout"))
 
 
 def insist(action: Callable[[], Result], seconds: float, place: str) -> Result:
