@@ -23,13 +23,13 @@ check: install
 ui: install
 	@echo "Runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
 	cd $(ROOT) && MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui \
-	  --backend-store-uri sqlite:///$${WEAM_RAY_HOME:-$(ROOT)}/mlflow.db --host 127.0.0.1
+	  --backend-store-uri "$$($(BIN)/python -m weam_ray.mlflow_store $(ROOT))" --host 127.0.0.1
 
 install: $(INSTALLED)
 
 # torch goes first: DeepSpeed's build looks for it
 $(INSTALLED): $(ROOT)/requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed; set PYTHON=")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet "$$(grep '^torch==' $(ROOT)/requirements.lock)"
 	$(BIN)/pip install --quiet -r $(ROOT)/requirements.lock

@@ -159,8 +159,8 @@ def test_folder_with_something_else(home: Home, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").write_bytes(b"")
     (tmp_path / "file").write_bytes(b"")
-    for name in ("photos", "file"):
-        with pytest.raises(UserError, match="holds no run") as caught:
+    for name, reason in {"photos": "holds no run", "file": "this is a file"}.items():
+        with pytest.raises(UserError, match=reason) as caught:
             RunFolder.of(load_config("bundled", [f"output.dir={tmp_path / name}"]), home, RUN, fresh=False)
         assert str(tmp_path / name) in str(caught.value)
 

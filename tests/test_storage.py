@@ -306,7 +306,10 @@ def test_arrow_is_mapped_into_memory(folder: Folder) -> None:
 def test_source_hashes_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, memory = tmp_path / "text.en", tmp_path / "deep" / "sources.json"
     file.write_bytes(b"one\n")
-    first = SourceHashes(memory).sha256(file)
+    hashes = SourceHashes(memory)
+    first = hashes.sha256(file)
+    assert not memory.parent.exists()
+    hashes.save()
     assert first == "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806"
 
     def must_not_read(*_: object) -> NoReturn:
@@ -322,6 +325,7 @@ def test_source_hashes_notice_a_change(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(b"one\n")
     hashes = SourceHashes(tmp_path / "sources.json")
     first = hashes.sha256(file)
+    hashes.save()
     changed = file.stat().st_mtime_ns + 1_000_000
     file.write_bytes(content)
     os.utime(file, ns=(changed, changed))

@@ -4,15 +4,18 @@ import getpass
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from tests.processes import CHECKOUT, environment, wait_until
+from weam_ray import mlflow_store
 from weam_ray.errors import UserError
-from weam_ray.tracking import NOTE, Tracker, flat_parameters
+from weam_ray.tracking import NOTE, PARENT, Tracker, flat_parameters
 
 
 def steps(first: int, last: int) -> list[dict[str, Any]]:
@@ -171,3 +174,143 @@ def test_a_store_that_cannot_be_used(tmp_path: Path) -> None:
 def test_flat_parameters() -> None:
     tree = {"a": {"b": 1, "c": {"d": None}}, "e": "x", "list": [1, 2], "sources": [{"x": 1}]}
     assert flat_parameters(tree) == {"a.b": 1, "a.c.d": None, "e": "x", "list": [1, 2]}
+
+
+class Unsteady:
+    """A client of which some calls of one method fail, before anything is done or when only the answer is lost."""
+
+    def __init__(self, client: Any, method: str, failing: set[int], answer_lost: bool) -> None:
+        self.client, self.method, self.failing, self.answer_lost = client, method, failing, answer_lost
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        own = getattr(self.client, name)
+
+        def call(*arguments: Any, **more: Any) -> Any:
+            if name != self.method:
+                return own(*arguments, **more)
+            self.calls += 1
+            failing = self.calls in self.failing
+            if failing and not self.answer_lost:
+                raise LOCKED
+            result = own(*arguments, **more)
+            if failing:
+                raise LOCKED
+            return result
+
+        return call
+
+
+LOCKED = MlflowException("database is locked", error_code=2)  # TEMPORARILY_UNAVAILABLE
+
+
+@pytest.mark.parametrize("answer_lost", [False, True])
+@pytest.mark.parametrize("failing", [{1}, {2}, {2, 4, 5}])
+def test_steps_are_sent_again_after_a_failure_and_none_twice(
+    home: Path, client: MlflowClient, failing: set[int], answer_lost: bool
+) -> None:
+    """250 steps go in three requests."""
+    tracker = Tracker(None, "tests", home)
+    run_id = tracker.open("unsteady", None, {}, {})
+    tracker.client = Unsteady(client, "log_batch", failing, answer_lost)
+    whole = steps(1, 250)
+    with pytest.raises(MlflowException):
+        tracker.log_steps(whole)
+    assert tracker.last_steps[""] < 250
+    for _ in range(3):
+        with suppress(MlflowException):
+            tracker.log_steps(whole)
+    assert tracker.last_steps[""] == 250
+    for metric in ("loss", "learning_rate", "tokens_per_second", "tokens_seen"):
+        assert [entry.step for entry in client.get_metric_history(run_id, metric)] == list(range(1, 251))
+
+
+def test_a_request_that_was_late_is_not_counted_twice(home: Path, client: MlflowClient) -> None:
+    """It arrives after its repetition, which did not see it."""
+    tracker = Tracker(None, "tests", home)
+    run_id = tracker.open("late", None, {}, {})
+    whole = steps(1, 3)
+    late: list[tuple[Any, ...]] = []
+
+    class Slow(Unsteady):
+        def __getattr__(self, name: str) -> Any:
+            def lose(*arguments: Any, **more: Any) -> None:
+                late.append((arguments, more))
+                raise LOCKED
+
+            return lose if name == "log_batch" else getattr(self.client, name)
+
+    tracker.client = Slow(client, "log_batch", set(), False)
+    with pytest.raises(MlflowException):
+        tracker.log_steps(whole)
+    tracker.client = client
+    tracker.log_steps(whole)
+    ((arguments, more),) = late
+    client.log_batch(*arguments, **more)
+    assert [entry.step for entry in client.get_metric_history(run_id, "loss")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("answer_lost", [False, True])
+@pytest.mark.parametrize("parent", [False, True])
+def test_a_run_whose_creation_failed_is_created_once(
+    home: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch, answer_lost: bool, parent: bool
+) -> None:
+    monkeypatch.setattr(mlflow_store, "POLL_SECONDS", 0.01)
+    tracker, name = Tracker(None, "tests", home), f"once-{answer_lost}-{parent}"
+    tracker.client = Unsteady(client, "create_run", {1}, answer_lost)
+    tags = {PARENT: "0" * 32} if parent else {}
+    if parent:  # a child's opening is tried again by the courier
+        with pytest.raises(UserError, match="cannot open the run once"):
+            tracker.open(name, None, {"a": 1}, tags, wait_seconds=0)
+        tracker = Tracker(None, "tests", home)
+    run_id = tracker.open(name, None, {"a": 1}, tags)
+    found = client.search_runs([tracker.experiment_id], f"tags.`mlflow.runName` = '{name}'")
+    assert [run.info.run_id for run in found] == [run_id]
+    assert found[0].data.params == {"a": "1"}
+
+
+def test_an_experiment_that_was_deleted_is_restored(
+    home: Path, client: MlflowClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Tracker(None, "deleted", home)
+    run_id = first.open("run", None, {}, {})
+    client.delete_experiment(first.experiment_id)
+    again = Tracker(None, "deleted", home)
+    assert again.experiment_id == first.experiment_id
+    assert again.open("run", run_id, {}, {}) == run_id
+    told = "The experiment 'deleted' had been deleted in MLflow; it is restored."
+    assert capsys.readouterr().out.splitlines() == [told]
+    Tracker(None, "deleted", home)
+    assert capsys.readouterr().out == ""
+
+
+def test_an_experiment_that_another_process_creates_at_the_same_time(
+    home: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = client.create_experiment("both")
+    found, seen = client.get_experiment_by_name("both"), [None]
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", lambda *_: seen.pop() if seen else found)
+    assert Tracker(None, "both", home).experiment_id == other
+
+
+def test_figures_are_logged_once(home: Path, client: MlflowClient) -> None:
+    tracker = Tracker(None, "tests", home)
+    run_id = tracker.open("figures", None, {}, {})
+    for values in ({"a": 1.0}, {"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 2.0}):
+        tracker.log_figures(values, 5)
+    assert [[entry.value for entry in client.get_metric_history(run_id, key)] for key in "ab"] == [[1.0, 3.0], [2.0]]
+
+
+def test_a_run_ends_though_the_store_is_away(
+    home: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The mistake that ended it is what the user sees."""
+    monkeypatch.setattr(mlflow_store, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr("weam_ray.tracking.QUICK_SECONDS", 0.05)
+    tracker = Tracker(None, "tests", home)
+    run_id = tracker.open("ending", None, {}, {})
+    tracker.client = Unsteady(client, "set_terminated", set(range(1, 10**4)), answer_lost=False)
+    with pytest.raises(UserError, match="a mistake"), tracker.ending():
+        raise UserError("a mistake")
+    assert "MLflow does not know how this run ended (database is locked)" in capsys.readouterr().out
+    assert client.get_run(run_id).info.status == "RUNNING"

@@ -26,7 +26,7 @@ from weam_ray.corpus.stage import corpus_stage
 from weam_ray.corpus.words import segment
 from weam_ray.errors import UserError
 from weam_ray.evaluate.alignment_error import Gold, gold_rows, place_gold, read_gold, score_all
-from weam_ray.files import write_whole
+from weam_ray.files import check_folder, make_folder, write_whole
 from weam_ray.pipeline import StagePlan
 from weam_ray.runs import STATE, Home
 from weam_ray.storage import Stage, StageFile
@@ -75,7 +75,7 @@ class Alignment:
 
     @classmethod
     def of(cls, config: Config, checkout: Path, wishes: Wishes) -> "Alignment":
-        """Resolve a configuration; nothing is written but the hashes of the sources.
+        """Resolve a configuration; nothing is written.
 
         Raises:
             UserError: a source, the model, the gold or the output folder is not what it must be.
@@ -83,8 +83,7 @@ class Alignment:
         if config.output.dir is None:
             raise UserError("--output: name the folder for the results.")
         folder = Path(config.output.dir)
-        if folder.exists() and not folder.is_dir():
-            raise UserError(f"--output {folder}: this is a file; name a folder.")
+        check_folder(folder, "--output")
         if (folder / STATE).is_file():
             raise UserError(f"--output {folder}: a run of pre-training is there; name another folder.")
         if not (folder / CONFIG).is_file():
@@ -104,6 +103,8 @@ class Alignment:
         started = time.monotonic()
         gold = None if self.wishes.gold is None else read_gold(self.wishes.gold, self.wishes.gold_one_based)
         store, specs = self.home.store, self.plan.specs
+        self.home.begin()
+        make_folder(self.folder, "--output")
         with self.phase("start"):
             cluster = ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus)
             cluster.__enter__()

@@ -16,11 +16,16 @@ from typing import Any
 from tqdm import tqdm
 
 from weam_ray.errors import UserError
+from weam_ray.ray_address import check_answers, short_folder
 
 QUIET_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # MLflow would try a request for up to a quarter of an hour, and might create a run twice; `mlflow_store` tries
+    # again by itself
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
@@ -65,6 +70,7 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
         UserError: the cluster cannot be reached, or refuses this client.
     """
     quiet_environment()
+    setting = "RAY_ADDRESS" if os.environ.get("RAY_ADDRESS") else "cluster.address"
     address = os.environ.get("RAY_ADDRESS") or address
     if address == "local":
         use_loopback()
@@ -80,15 +86,18 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
         "logging_level": "warning",
     }
     if address == "local":  # whose workers have this process's environment
-        options |= {"include_dashboard": False, "num_cpus": num_cpus}
+        options |= {"include_dashboard": False, "num_cpus": num_cpus, "_temp_dir": short_folder()}
     else:
+        check_answers(address, setting)
         options["runtime_env"] = {"env_vars": variables}
     # most of `ray.init` is waiting
     importing = threading.Thread(target=importlib.import_module, args=("ray.data",))
     importing.start()
     try:
         ray.init(**options)
-    except (ConnectionError, ray.exceptions.AuthenticationError) as error:
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.AuthenticationError) as error:
+        if address == "local":
+            raise
         reason = " ".join(str(error).split())
         raise UserError(
             f"The Ray cluster at {address!r} cannot be joined: {reason} "

@@ -131,6 +131,12 @@ class TrackingSection(Section):
 
     uri: str | None = Field(default=None, description="null: sqlite under the home")
     experiment: str = Field(default="weam-ray", min_length=1)
+    wait_seconds: float = Field(
+        default=120.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="how long a job waits, at its start and at its end, for a store that is locked or away",
+    )
 
     @field_validator("uri")
     @classmethod

@@ -25,7 +25,7 @@ from weam_ray.evaluate.running import (
 )
 from weam_ray.evaluate.settings import EvaluationSettings
 from weam_ray.evaluate.tracked import EvaluationTracker
-from weam_ray.files import write_whole
+from weam_ray.files import make_folder, write_whole
 from weam_ray.lease import exclusive
 from weam_ray.report.evaluation import Report
 from weam_ray.runs import Home
@@ -50,7 +50,8 @@ class EvaluationJob:
 
     def execute(self) -> dict[str, Any]:
         """Run what is not done yet, and write the results; the result, as result.json has it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.home.begin()
+        make_folder(self.folder, "--output")
         with exclusive(self.folder, "wait for it, or name another folder with --output"):
             return self.execute_alone()
 
@@ -64,15 +65,20 @@ class EvaluationJob:
             self.check_cluster()
             self.keep_plan()
             tracker = EvaluationTracker(self.settings, self.home.path, self.folder / STATE)
-            with tracker.parent.ending():
+            with tracker.parent.ending(tracker.deliver) as courier:
                 for name, record in records.items():
-                    tracker.log_run(name, record)
+                    tracker.add_run(name, record)
                 for run, record in self.finished(records):
                     records[run.name] = record
-                    tracker.log_run(run.name, record)
+                    tracker.add_run(run.name, record)
                 result = self.conclude(list(records.values()), tracker)
         print(f"Results: {self.folder} ({RESULT}, report.html, predictions/, {ABOUT})")
         print(tracker.where())
+        if courier.reason:
+            print(
+                f"warning: MLflow lacks {len(tracker.waiting)} of {len(records)} runs, or the results of this "
+                f"evaluation: {courier.reason}. The evaluation itself is whole. The same command sends them."
+            )
         return result
 
     def conclude(self, records: list[dict[str, Any]], tracker: EvaluationTracker) -> Result:
@@ -85,7 +91,7 @@ class EvaluationJob:
         write_whole(self.folder / ABOUT, json.dumps({**about, "overview": whole}, indent=1))
         report = Report(about, result, whole, self.folder, measured)
         report.print()
-        tracker.log_results(result, [self.folder / RESULT, self.folder / ABOUT, *report.write()])
+        tracker.add_results(result, [self.folder / RESULT, self.folder / ABOUT, *report.write()])
         return result
 
     def check_folder(self) -> None:

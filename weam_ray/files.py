@@ -1,7 +1,54 @@
-"""Small files that are written whole or not at all."""
+"""Folders that can be written, and small files that are written whole or not at all."""
 
 import os
+import tempfile
 from pathlib import Path
+
+from weam_ray.errors import UserError
+
+
+def check_folder(path: Path, setting: str) -> None:
+    """See that a path is a folder, or that nothing is in the way of one; nothing is written.
+
+    Raises:
+        UserError: a file is in the way, or the path cannot be looked at; `setting` is what named it.
+    """
+    for place in (path, *path.parents):
+        try:
+            if place.is_dir():
+                return
+            if os.path.lexists(place):
+                what = "this is a file; name a folder" if place == path else f"{place} is a file; name another folder"
+                raise UserError(f"{named(setting, path)}: {what}.")
+        except OSError as error:
+            raise UserError(f"{named(setting, path)}: {error.strerror}; name another folder.") from None
+
+
+def make_folder(path: Path, setting: str) -> None:
+    """Make a folder, and see that files can be written into it.
+
+    Raises:
+        UserError: they cannot; `setting` is what named it.
+    """
+    check_folder(path, setting)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{named(setting, path)}: it cannot be written ({error.strerror}); name another folder."
+        ) from None
+
+
+def looks_writable(path: Path) -> bool:
+    """Whether files can be written into a folder, or into the one that it would be made in; nothing is written."""
+    return os.access(next(place for place in (path, *path.parents) if place.is_dir()), os.W_OK | os.X_OK)
+
+
+def named(setting: str, path: Path) -> str:
+    """A path with the setting or the option that named it."""
+    return f"{setting} {path}" if setting.startswith("-") else f"{setting}={path}"
 
 
 def write_whole(file: Path, content: str | bytes) -> None:

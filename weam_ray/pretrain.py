@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,20 @@ from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.encoder import check_tokenizer
 from weam_ray.errors import Stopped, UserError
 from weam_ray.evaluate.names import named
+from weam_ray.mlflow_store import store_of, where_to_compare
 from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.report.plots import run_plot
 from weam_ray.report.tables import print_result
 from weam_ray.runs import CONFIG, FINISHED, Home, RunFolder, run_fingerprint
-from weam_ray.tracking import NOTE, Tracker, flat_parameters, store_of, where_to_compare
+from weam_ray.tracking import NOTE, Tracker, flat_parameters
 from weam_ray.train.continuation import Continuation
 from weam_ray.train.launch import TrainingJob, launch, resources
 from weam_ray.train.log import LOSSES, read_steps
 from weam_ray.train.model import Examination
-from weam_ray.train.monitor import merged, monitored
+from weam_ray.train.monitor import StepReader, Steps, merged, monitored
+
+RESULT, PICTURE = "result.json", "result.png"
+LACKS, WHY = "mlflow_lacks_steps", "mlflow_failure"  # of a result that could not be told to MLflow, or not all of it
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Pretraining:
 
     @classmethod
     def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "Pretraining":
-        """Resolve a configuration; nothing is written but the hashes of the sources.
+        """Resolve a configuration; nothing is written.
 
         Raises:
             UserError: a source, the encoder or the run folder is not what it must be.
@@ -59,9 +63,13 @@ class Pretraining:
         folder = self.folder
         if folder.finished:
             print(f"This run is finished; --fresh runs it again. Its result, from {folder.path}:")
-            print_result(folder.result())
-            self.say_where(folder.result())
-            return folder.result()
+            result = folder.result()
+            print_result(result)
+            if folder.state.mlflow_lacks:
+                self.send_again(result)
+            self.say_where(result)
+            return result
+        self.home.begin()
         with folder.locked(), ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus):
             check_capacity(self.config.training.num_workers, resources(self.config))
             check_shared(self.home.path)
@@ -84,16 +92,15 @@ class Pretraining:
         folder.state.sessions += 1
         folder.write(CONFIG, config.to_yaml())
         with self.phase("tracking"):
-            tracker = Tracker(config.tracking.uri, config.tracking.experiment, self.home.path)
-            self.open_run(tracker, data)
+            telling = self.open_run(data_inputs(config, data))
         folder.save()
         origin = Continuation.of(config, folder.path)
         if origin is not None:
             origin.take_over(folder.path)
-        with tracker.ending():
+        with telling.tracker.ending(telling.deliver) as courier:
             with self.phase("training"):
                 bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
-                with monitored(folder.path, tracker.log_steps, bar):
+                with monitored(folder.path, telling.steps.extend, bar):
                     ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint, folder.path.name))
             if not ended:
                 raise Stopped(
@@ -103,24 +110,46 @@ class Pretraining:
             with self.phase("measurement"):
                 scores = measure(config, data, folder.path / "model")
             scores |= {"notes": [*encoder.notes(), *unknown.warnings()], "unknown_tokens": unknown.shares()}
-            result = self.conclude(scores, tracker.address())
-            self.log_result(tracker, result)
+            telling.result = result = self.conclude(scores, telling.tracker.address())
         folder.state.status = FINISHED
-        folder.save()
+        self.note_what_mlflow_lacks(telling, courier.reason)
         return result
 
-    def open_run(self, tracker: Tracker, data: Data) -> None:
+    def open_run(self, inputs: list[dict[str, str]]) -> "Telling":
+        """Start the run's MLflow run, or reopen it."""
         config, folder = self.config, self.folder
-        tags = {"kind": "pretraining", NOTE: about(config), **run_tags(config, data, folder.fingerprint, folder.path)}
-        known = folder.state.mlflow_run_id
+        corpus = self.plan.specs["corpus"].fingerprint
+        tags = {"kind": "pretraining", NOTE: about(config), **run_tags(config, corpus, folder.fingerprint, folder.path)}
 
         def created(run_id: str) -> None:
             folder.state.mlflow_run_id = run_id
             folder.save()
 
-        inputs = data_inputs(config, data)
-        tracker.open(folder.path.name, known, tracked_parameters(config), tags, inputs, created)
-        tracker.log_files(folder.path / CONFIG)
+        tracker = Tracker(config.tracking.uri, config.tracking.experiment, self.home.path, config.tracking.wait_seconds)
+        parameters, known = tracked_parameters(config), folder.state.mlflow_run_id
+        tracker.open(folder.path.name, known, parameters, tags, inputs, created)
+        return Telling(tracker, folder.path)
+
+    def send_again(self, result: dict[str, Any]) -> None:
+        """Send what MLflow lacks of a finished run, as its folder has it."""
+        with self.folder.locked():
+            telling = self.open_run([])
+            telling.steps = StepReader(self.folder.path).read()
+            del result[LACKS], result[WHY]
+            self.folder.write(RESULT, json.dumps(result, indent=1))
+            with telling.tracker.ending(telling.deliver) as courier:
+                telling.result = result
+            self.note_what_mlflow_lacks(telling, courier.reason)
+
+    def note_what_mlflow_lacks(self, telling: "Telling", reason: str) -> None:
+        """Write into state and result whether MLflow was told all of a finished run; `reason` is empty if it was."""
+        folder, result = self.folder, telling.result
+        assert result is not None
+        folder.state.mlflow_lacks = bool(reason)
+        if reason:
+            result[LACKS], result[WHY] = result["steps"] - telling.tracker.last_steps.get("", 0), reason
+            folder.write(RESULT, json.dumps(result, indent=1))
+        folder.save()
 
     def conclude(self, scores: dict[str, Any], address: str) -> dict[str, Any]:
         """The result of the run, written to its folder with its picture."""
@@ -146,24 +175,20 @@ class Pretraining:
             "mlflow_run_id": folder.state.mlflow_run_id,
             "address": address,
         }
-        folder.write("result.json", json.dumps(result, indent=1))
-        run_plot(steps, result, folder.path.name, folder.path / "result.png")
+        folder.write(RESULT, json.dumps(result, indent=1))
+        run_plot(steps, result, folder.path.name, folder.path / PICTURE)
         return result
-
-    def log_result(self, tracker: Tracker, result: dict[str, Any]) -> None:
-        folder = self.folder
-        values: dict[str, float] = {}
-        for when in ("before", "after"):
-            values |= named({part: result[part][when] for part in ("retrieval", "loss", "sentences")}, when)
-        tracker.log_results(values, result["steps"])
-        tracker.set_tags({"model": result["model"]})
-        tracker.log_files(folder.path / "result.json", folder.path / "result.png")
 
     def say_where(self, result: dict[str, Any]) -> None:
         print(f"Results: {self.folder.path} (config.yaml, losses.jsonl, result.json, result.png, model/)")
         print(where_to_compare(store_of(self.config.tracking.uri, self.home.path)))
         if "address" in result:  # earlier versions left none
             print(f"The run in MLflow: {result['address']}")
+        if LACKS in result:
+            print(
+                f"warning: MLflow lacks {result[LACKS]:,} of {result['steps']:,} steps of this run, and its results: "
+                f"{result[WHY]}. The run itself is whole. The same command sends them."
+            )
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -176,6 +201,35 @@ class Pretraining:
             seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - started, 1)
 
 
+@dataclass
+class Telling:
+    """What MLflow is told of a run: its steps as they come, and its result in the end."""
+
+    tracker: Tracker
+    folder: Path
+    steps: Steps = field(default_factory=list)
+    result: dict[str, Any] | None = None
+    has_config: bool = False
+
+    def deliver(self) -> None:
+        """Send what MLflow has not; after a failure, the same again."""
+        steps = list(self.steps)
+        if steps:
+            self.tracker.log_steps(steps)
+            del self.steps[: len(steps)]
+        if not self.has_config:
+            self.tracker.log_files(self.folder / CONFIG)
+            self.has_config = True
+        if self.result is None:
+            return
+        values: dict[str, float] = {}
+        for when in ("before", "after"):
+            values |= named({part: self.result[part][when] for part in ("retrieval", "loss", "sentences")}, when)
+        self.tracker.log_figures(values, self.result["steps"])
+        self.tracker.set_tags({"model": self.result["model"]})
+        self.tracker.log_files(self.folder / RESULT, self.folder / PICTURE)
+
+
 def about(config: Config) -> str:
     """The description of a run in MLflow."""
     return (
@@ -184,15 +238,15 @@ def about(config: Config) -> str:
     )
 
 
-def run_tags(config: Config, data: Data, fingerprint: str, folder: Path) -> dict[str, str]:
-    """What runs are filtered by in MLflow."""
+def run_tags(config: Config, corpus: str, fingerprint: str, folder: Path) -> dict[str, str]:
+    """What runs are filtered by in MLflow; `corpus` is the fingerprint of the stage."""
     languages = [source.language_pair for source in config.corpus.sources]
     return {
         "objective": config.objective.name,
         "aligner": config.align.aligner,
         "languages": " ".join(dict.fromkeys(languages)),
         "seeds": f"data {config.seeds.data}, masking {config.seeds.masking}, model {config.seeds.model}",
-        "corpus": data.corpus.fingerprint,
+        "corpus": corpus,
         "fingerprint": fingerprint,
         "folder": str(folder),
     }

@@ -48,6 +48,7 @@ def print_preview(config: Config, checkout: Path, fresh: bool) -> None:
     if unavailable:
         print(f"stage encode: run or reuse, which depends on the encoder\nnote: {unavailable}")
     print(f"run folder {folder}")
+    home.preview()
     print("\n".join(batch_lines(config, num_pairs(found["corpus"]))))
     if not unavailable:
         for note in examine(config):

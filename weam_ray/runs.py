@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from weam_ray.config import Config, environment_home, fingerprint, load_config
 from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
-from weam_ray.files import write_whole
+from weam_ray.files import check_folder, looks_writable, make_folder, write_whole
 from weam_ray.folder import Folder
 from weam_ray.lease import exclusive
 from weam_ray.paths import absolute, in_ray_job
@@ -42,23 +42,50 @@ class Home:
 
     path: Path
     stages: Folder
+    hashes: SourceHashes
 
     @classmethod
     def of(cls, config: Placed, checkout: Path) -> "Home":
-        """The setting, else WEAM_RAY_HOME, else the checkout; in a Ray job, whose checkout is a copy, `~/weam_ray`."""
+        """The setting, else WEAM_RAY_HOME, else the checkout; in a Ray job, whose checkout is a copy, `~/weam_ray`.
+
+        Nothing is written.
+
+        Raises:
+            UserError: it cannot be a folder.
+        """
         given = config.home or environment_home()
         if given is None and in_ray_job():
             given = "~/weam_ray"
             print("In a Ray job: the home is ~/weam_ray of the head node; set `home` or WEAM_RAY_HOME for another.")
         path = Path(absolute(str(given or checkout)))
-        return cls(path, Folder.at(config.stages or path / "stages"))
+        check_folder(path, "home")
+        stages = Folder.at(config.stages or path / "stages")
+        if stages.is_local:
+            check_folder(Path(stages.path), "stages")
+        return cls(path, stages, SourceHashes(path / "stages" / "sources.json"))
+
+    def preview(self) -> None:
+        """Print it, if no run can use it."""
+        if not looks_writable(self.path):
+            print(f"note: home={self.path} cannot be written; a run needs another")
+
+    def begin(self) -> None:
+        """Make the home before a job writes into it, and remember the hashes of the sources.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        make_folder(self.path, "home")
+        if self.stages.is_local:
+            make_folder(Path(self.stages.path), "stages")
+        self.hashes.save()
 
     @property
     def store(self) -> StageStore:
         return StageStore(self.stages)
 
     def source_hashes(self) -> SourceHashes:
-        return SourceHashes(self.path / "stages" / "sources.json")
+        return self.hashes
 
 
 def run_fingerprint(config: Config, plan: StagePlan, hashes: SourceHashes) -> str:
@@ -81,6 +108,7 @@ class RunState:
     mlflow_run_id: str | None = None
     sessions: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    mlflow_lacks: bool = False  # whether a finished run could not tell MLflow all
 
 
 class RunFolder:
@@ -150,17 +178,23 @@ class RunFolder:
         """Hold the folder against a second process of the same run.
 
         Raises:
-            UserError: another live process has it.
+            UserError: another live process has it, or it cannot be written.
         """
+        make_folder(self.path, "output.dir")
         with exclusive(self.path, "wait for it, or use --fresh"):
             self.read_state()  # another process may have finished it since
             yield
 
 
 def output_folder(config: Config, home: Home, name: str, fresh: bool) -> Path:
-    """Where a job's results go: `output.dir`, else a folder of the home's; `fresh`: the next that is not in use."""
+    """Where a job's results go: `output.dir`, else a folder of the home's; `fresh`: the next that is not in use.
+
+    Raises:
+        UserError: it cannot be a folder.
+    """
     given = config.output.dir
     path = Path(given) if given else home.path / "runs" / name
+    check_folder(path, "output.dir")
     return unused(path) if fresh else path
 
 

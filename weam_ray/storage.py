@@ -264,6 +264,7 @@ class SourceHashes:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.known: dict[str, list[Any]] = {}
+        self.is_new = False
         if file.is_file():
             self.known = json.loads(file.read_text(encoding="utf-8"))
 
@@ -276,5 +277,11 @@ class SourceHashes:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             self.known[key] = [*state, digest]
-            write_whole(self.file, json.dumps(self.known, indent=1))
+            self.is_new = True
         return self.known[key][2]
+
+    def save(self) -> None:
+        """Write what was not known before."""
+        if self.is_new:
+            write_whole(self.file, json.dumps(self.known, indent=1))
+            self.is_new = False

@@ -3,32 +3,34 @@
 import json
 import os
 import re
+import shlex
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from weam_ray.cluster import check_capacity, check_shared, prepare_training, ray_cluster, workers_that_fit
 from weam_ray.config import Config, fingerprint, make_config
 from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.encoder import check_tokenizer
 from weam_ray.errors import UserError
-from weam_ray.files import write_whole
+from weam_ray.files import make_folder, write_whole
 from weam_ray.lease import exclusive
+from weam_ray.mlflow_store import failures, insist, reason_of, store_of, where_to_compare
 from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.runs import Home, check_free, output_folder, run_fingerprint
 from weam_ray.search.ledger import FAILED, Ledger, Trial
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.settings import FREE, METRICS
 from weam_ray.search.space import Space, load_space, space_file
-from weam_ray.tracking import store_of, where_to_compare
 from weam_ray.train.launch import resources
 from weam_ray.train.model import Examination
 
 BEST_CONFIG, RESULT = "best.yaml", "result.json"
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class SearchJob:
 
     @classmethod
     def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "SearchJob":
-        """Resolve it; nothing is run.
+        """Resolve it; nothing is run, and nothing written.
 
         Raises:
             UserError: a space, a source, the encoder or the folder is not what it must be.
@@ -89,6 +91,7 @@ class SearchJob:
             f"compared after {', '.join(f'{step:,}' for step in self.rungs.steps())} steps"
         )
         print(f"folder {self.folder}")
+        self.home.preview()
 
     def run(self) -> dict[str, Any]:
         """Run the trials that are left, and write the results; the result, as result.json has it."""
@@ -98,7 +101,8 @@ class SearchJob:
             result: dict[str, Any] = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
             self.say(result)
             return result
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.home.begin()
+        make_folder(self.folder, "output.dir")
         started = time.monotonic()
         with (
             exclusive(self.folder, "wait for it, or use --fresh"),
@@ -143,19 +147,40 @@ class SearchJob:
         ledger.finished = False
         trials = Trials(self.config, self.space, self.home, self.folder, self.rungs)
         tracker = SearchTracker(trials, ledger, data)
-        with tracker.parent.ending():
-            tracker.settle()
-            follow = Follow(trials, ledger, tracker)
+        with tracker.parent.ending(tracker.deliver) as courier:
+            follow = Follow(trials, ledger)
             try:
                 run_trials(trials, ledger, follow, concurrent)
+            except BaseException:
+                tracker.interrupted = True
+                raise
             finally:
                 ledger.seconds = round(earlier + time.monotonic() - started, 1)
                 follow.interrupt()
-            tracker.settle()
+            if not courier.catch_up(self.config.tracking.wait_seconds):
+                raise UserError(self.untold(courier.reason))
             result = self.conclude(tracker, trials)
         ledger.finished = True
         ledger.save()
         return result
+
+    def untold(self, reason: str) -> str:
+        return (
+            f"The trials are done, but MLflow is locked or away, and their end cannot be told: {reason}. The same "
+            f"command ends the search. {self.folder} has what there is."
+        )
+
+    def tell(self, action: Callable[[], Told]) -> Told:
+        """Do something in MLflow, waiting if it is away.
+
+        Raises:
+            UserError: it does not come back in time.
+        """
+        tracking = self.config.tracking
+        try:
+            return insist(action, tracking.wait_seconds, store_of(tracking.uri, self.home.path))
+        except failures() as error:
+            raise UserError(self.untold(reason_of(error))) from None
 
     def conclude(self, tracker: Any, trials: Any) -> dict[str, Any]:
         """Result, table, plots, best configuration, and the registered model.
@@ -171,7 +196,7 @@ class SearchJob:
         table = write_table(ledger, self.space, self.folder / TABLE)
         done = ledger.completed(METRICS[metric].mode)
         if not done:
-            tracker.parent.log_files(table)
+            self.tell(lambda: tracker.parent.log_files(table))
             failed = [trial for trial in ledger.trials if trial.state == FAILED]
             ended = len(ledger.ended())
             what = f"All {ended} trials of the search failed"
@@ -184,10 +209,9 @@ class SearchJob:
         files = [table, self.folder / BEST_CONFIG, *write_plots(ledger, self.space, metric, self.folder)]
         model = trials.training(best.number, 0) / "model"
         name = re.sub("[/:]", "-", f"{self.config.tracking.experiment}-{self.config.name}")  # what MLflow refuses
-        assert best.mlflow_run_id is not None
-        ledger.champion = register(
-            tracker.parent, best.mlflow_run_id, model, name, {"metric": metric, "value": f"{best.value:.6f}"}
-        )
+        run_id, tags = best.mlflow_run_id, {"metric": metric, "value": f"{best.value:.6f}"}
+        assert run_id is not None
+        ledger.champion = self.tell(lambda: register(tracker.parent, run_id, model, name, tags))
         result = {
             "fingerprint": ledger.fingerprint,
             "metric": metric,
@@ -205,7 +229,7 @@ class SearchJob:
             "address": tracker.parent.address(),
         }
         write_whole(self.folder / RESULT, json.dumps(result, indent=1))
-        tracker.conclude(best, figures_of(ledger, best), [*files, self.folder / RESULT])
+        self.tell(lambda: tracker.conclude(best, figures_of(ledger, best), [*files, self.folder / RESULT]))
         return result
 
     def best_config(self, best: Trial) -> Config:
@@ -220,7 +244,7 @@ class SearchJob:
         print_phases(self.ledger)
         uri = store_of(self.config.tracking.uri, self.home.path)
         print(f"Best model: {result['champion']} (mlflow.transformers.load_model), {result['model']}")
-        print(f"Train it again: python jobs/pretrain.py --config {self.folder / BEST_CONFIG}")
+        print(f"Train it again: python jobs/pretrain.py --config {shlex.quote(str(self.folder / BEST_CONFIG))}")
         print(f"Results: {self.folder} ({TABLE}, {BEST_CONFIG}, {RESULT}, search.html, plots)")
         print(where_to_compare(uri))
         print(f"The search in MLflow: {result['address']}")

@@ -49,6 +49,19 @@ def test_micro_batches_add_up_to_the_batch(tmp_path: Path, model: str) -> None:
         torch.testing.assert_close(two, one, rtol=1e-3, atol=1e-3, msg=name)
 
 
+def test_a_data_set_is_not_pickled(tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which fails with some versions of Python, dill and pyarrow."""
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("the table was pickled")
+
+    monkeypatch.setattr("datasets.fingerprint.Hasher.hash", refuse)
+    write_sib200(tmp_path / "data")
+    data, store = TaskData.found(SIB, tmp_path / "data"), StageStore(Folder.at(tmp_path / "stages"))
+    stage = Part(data, "train", ("en",)).encode(store, SIB.recipe, SIB.labels, model, "t")
+    assert len(Encoded(stage).dataset()) == sum(file.rows for file in stage.files("features"))
+
+
 @pytest.mark.parametrize("labels", [3, 5])
 def test_a_head_that_came_with_the_model_is_left_behind(tmp_path: Path, model: str, labels: int) -> None:
     own = AutoModelForSequenceClassification.from_pretrained(model, num_labels=labels, dtype=torch.float32)

@@ -40,7 +40,9 @@ class Encoded:
         import datasets
 
         table = self.features
-        return datasets.Dataset(table.drop_columns([name for name in NOT_FOR_MODELS if name in table.column_names]))
+        columns = table.drop_columns([name for name in NOT_FOR_MODELS if name in table.column_names])
+        # without a fingerprint it pickles the table to make one, which fails with some versions of Python and pyarrow
+        return datasets.Dataset(columns, fingerprint=self.stage.fingerprint)
 
 
 @dataclass(frozen=True)

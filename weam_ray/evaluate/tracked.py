@@ -9,7 +9,8 @@ from typing import Any
 from weam_ray.evaluate.results import Result
 from weam_ray.evaluate.settings import EvaluationSettings
 from weam_ray.files import write_whole
-from weam_ray.tracking import NOTE, PARENT, Tracker, flat_parameters, where_to_compare
+from weam_ray.mlflow_store import where_to_compare
+from weam_ray.tracking import NOTE, PARENT, Tracker, flat_parameters
 
 PLACES = ("home", "stages", "output", "data_root", "tracking", "cluster")
 
@@ -28,13 +29,16 @@ class EvaluationTracker:
             "setting": settings.setting,
             "tasks": ", ".join(settings.tasks),
         }
-        self.parent = Tracker(settings.tracking.uri, settings.tracking.experiment, home)
+        self.waiting: list[tuple[str, dict[str, Any]]] = []
+        self.results: tuple[Result, list[Path]] | None = None
+        tracking = settings.tracking
+        self.parent = Tracker(tracking.uri, tracking.experiment, home, tracking.wait_seconds)
         parameters = flat_parameters(settings.model_dump(exclude={*PLACES}, exclude_none=True))
         name = f"evaluate {settings.system}, {settings.setting}"
         about = f"An evaluation of {settings.system}; each child is a task with one seed. Scores are in percent."
         tags = {**self.tags, NOTE: about}
         self.parent.open(name, self.runs.get("parent"), parameters, tags, created=partial(self.opened, "parent"))
-        self.child = Tracker(settings.tracking.uri, settings.tracking.experiment, home)
+        self.child = Tracker(tracking.uri, tracking.experiment, home, tracking.wait_seconds)
 
     def opened(self, name: str, run_id: str) -> None:
         """Write down the run of the parent, or of a child."""
@@ -44,6 +48,23 @@ class EvaluationTracker:
     def save(self) -> None:
         write_whole(self.state, json.dumps({"runs": self.runs, "logged": self.logged}, indent=1))
 
+    def add_run(self, name: str, record: dict[str, Any]) -> None:
+        """Take a finished run, for `deliver`."""
+        self.waiting.append((name, record))
+
+    def add_results(self, result: Result, files: list[Path]) -> None:
+        """Take means and spreads, and the files of the evaluation, for `deliver`."""
+        self.results = result, files
+
+    def deliver(self) -> None:
+        """Tell MLflow what it has not been told; after a failure, the same again."""
+        while self.waiting:
+            self.log_run(*self.waiting[0])
+            del self.waiting[0]
+        if self.results is not None:
+            self.log_results(*self.results)
+            self.results = None
+
     def log_run(self, name: str, record: dict[str, Any]) -> None:
         """The child of a finished run, unless it is there; one that was left half is made again."""
         if self.logged.get(name) == record["fingerprint"]:
@@ -52,7 +73,7 @@ class EvaluationTracker:
             self.child.delete(self.runs[name])
         parameters: dict[str, Any] = {key: record[key] for key in ("task", "seed", "model")}
         tags = {**self.tags, PARENT: self.runs["parent"], "task": record["task"]}
-        self.child.open(name, None, parameters, tags, created=partial(self.opened, name))
+        self.child.open(name, None, parameters, tags, created=partial(self.opened, name), wait_seconds=0)
         for step, entry in enumerate(record.get("history", ()), 1):
             values = {
                 metric_name(record["task"], "development", key): value for key, value in entry.items() if key != "epoch"
@@ -82,7 +103,7 @@ class EvaluationTracker:
                 values[name] = entry["mean"]
                 if entry["std"] is not None:
                     values[f"{name}_std"] = entry["std"]
-        self.parent.log_results(values, 0)
+        self.parent.log_figures(values, 0)
         self.parent.log_files(*files)
 
     def where(self) -> str:

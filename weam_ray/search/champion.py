@@ -4,7 +4,7 @@ import logging
 from importlib.metadata import version
 from pathlib import Path
 
-from weam_ray.tracking import Tracker
+from weam_ray.tracking import GONE, Tracker
 
 ALIAS = "champion"
 REQUIREMENTS = ("torch", "transformers", "safetensors")
@@ -13,11 +13,15 @@ REQUIREMENTS = ("torch", "transformers", "safetensors")
 def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[str, str]) -> str:
     """Log an exported model to a run that has ended, and register it; its address, `models:/NAME@champion`.
 
+    A model that an earlier try has registered stays.
+
     `mlflow.transformers.load_model` loads it; the requirements are the versions that wrote it.
     """
     import mlflow
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+    if is_champion(tracker, run_id, name, tags):
+        return f"models:/{name}@{ALIAS}"
     logging.getLogger("mlflow.transformers").setLevel(logging.ERROR)  # it looks for a licence on the hub
     mlflow.set_tracking_uri(tracker.uri)
     before = tracker.client.get_run(run_id).info
@@ -38,3 +42,16 @@ def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[
     tracker.client.update_model_version(name, logged.registered_model_version, about)
     tracker.client.set_registered_model_alias(name, ALIAS, logged.registered_model_version)
     return f"models:/{name}@{ALIAS}"
+
+
+def is_champion(tracker: Tracker, run_id: str, name: str, tags: dict[str, str]) -> bool:
+    """Whether the champion is of a run already, with these tags."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = tracker.client.get_model_version_by_alias(name, ALIAS)
+    except MlflowException as error:
+        if error.error_code not in GONE:
+            raise
+        return False
+    return found.run_id == run_id and tags.items() <= found.tags.items()

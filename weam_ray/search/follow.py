@@ -1,4 +1,7 @@
-"""What the driver does as Tune's trials go on: the ledger, MLflow, room on the disk, progress."""
+"""What the driver does as Tune's trials go on: the ledger, room on the disk, progress.
+
+MLflow is told by a thread of its own (`tracked.py`), which looks at the ledger.
+"""
 
 import time
 from typing import Any
@@ -9,7 +12,6 @@ from tqdm import tqdm
 from weam_ray.cluster import free_reservations
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.settings import METRICS
-from weam_ray.search.tracked import SearchTracker
 from weam_ray.search.trial import END_SECONDS, FAILURE, STEPS, VALUE, Trials, release
 
 POLL_SECONDS = 2.0
@@ -18,8 +20,8 @@ POLL_SECONDS = 2.0
 class Follow(Callback):
     """Follows the trials of one session."""
 
-    def __init__(self, trials: Trials, ledger: Ledger, tracker: SearchTracker) -> None:
-        self.trials, self.ledger, self.tracker = trials, ledger, tracker
+    def __init__(self, trials: Trials, ledger: Ledger) -> None:
+        self.trials, self.ledger = trials, ledger
         self.running: set[int] = set()
         # ended trials whose workers are still at a step, and when they are waited for no more
         self.stopping: dict[int, float] = {}
@@ -38,7 +40,6 @@ class Follow(Callback):
         own = self.own(trial)
         if own.report(result[STEPS], result[VALUE]):
             self.ledger.save()
-            self.tracker.report(own, own.steps, result[VALUE])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         own = self.own(trial)
@@ -64,7 +65,6 @@ class Follow(Callback):
             return
         self.polled = time.monotonic()
         for number in self.running:
-            self.tracker.follow(self.ledger.of(number))
             self.ledger.clock(number)
         self.ledger.save()  # a session may be killed
         self.release()
@@ -72,17 +72,15 @@ class Follow(Callback):
 
     def begin(self, trial: Trial) -> None:
         self.running.add(trial.number)
-        self.tracker.start(trial)
         self.bar.write(f"trial {trial.number}: {shown(trial.values)}", file=None)
 
     def end(self, trial: Trial, state: str) -> None:
         if trial.number not in self.running:  # it had no process, or one that died before it could start
             self.begin(trial)
-        trial.state = state
         self.running.remove(trial.number)
         self.clock(trial)
+        trial.state = state
         self.ledger.save()
-        self.tracker.end(trial)
         self.release()
         value = "" if trial.value is None else f", {trial.value:.4f}"
         steps = f" after {trial.steps:,} steps" if state == PRUNED else ""
@@ -105,7 +103,6 @@ class Follow(Callback):
         for number in self.running:
             self.clock(self.ledger.of(number))
         self.ledger.save()
-        self.tracker.interrupt()
 
     def clock(self, trial: Trial) -> None:
         """Take down what a trial's time went into."""

@@ -1,6 +1,7 @@
 """What a search knows of its trials: one state, readable by a person, written before and after anything happens."""
 
 import json
+import threading
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from weam_ray.search.space import Value
 
 RUNNING, COMPLETED, PRUNED, FAILED = "running", "completed", "pruned", "failed"
 STATE = "state.json"
+WRITING = threading.Lock()  # the driver and the courier to MLflow both write
 
 
 @dataclass
@@ -79,9 +81,10 @@ class Ledger:
             vars(self).update(vars(found))
 
     def save(self) -> None:
-        tree = asdict(self)
-        del tree["folder"], tree["begun"]
-        write_whole(self.folder / STATE, json.dumps(tree, indent=1))
+        with WRITING:
+            tree = {key: value for key, value in vars(self).items() if key not in ("folder", "begun")}
+            tree["trials"] = [asdict(trial) for trial in self.trials]
+            write_whole(self.folder / STATE, json.dumps(tree, indent=1))
 
     def begin(self, values: dict[str, Value], busy: set[int]) -> Trial:
         """The trial of some values: one that an earlier session left unfinished, else a new one.
