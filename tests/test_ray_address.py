@@ -5,12 +5,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.processes import CHECKOUT, environment
 from weam_ray import ray_address
-from weam_ray.cluster import ray_cluster
+from weam_ray.cluster import ray_cluster, start_ray
 from weam_ray.errors import UserError
 from weam_ray.ray_address import SESSION_LENGTH, check_answers, short_folder
 
@@ -89,6 +90,25 @@ def test_without_a_short_folder_a_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(UserError, match=r"set RAY_TMPDIR to one of at most \d+ bytes"):
         short_folder()
+
+
+def test_a_machine_that_is_too_busy_for_ray(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow, started = 2, []
+
+    def init(**options: Any) -> None:
+        started.append(options)
+        if len(started) <= slow:
+            raise Exception("The current node timed out during startup. This could happen because ...")
+
+    monkeypatch.setattr("ray.init", init)
+    start_ray({"address": "local"})
+    assert started == [{"address": "local"}] * 3
+    assert capsys.readouterr().out.count("it is tried again") == 2
+    slow = 10
+    with pytest.raises(UserError, match="Ray did not start, in 3 tries: this machine is too busy"):
+        start_ray({"address": "local"})
 
 
 SCRIPT = """

@@ -45,6 +45,8 @@ LOCAL_ENVIRONMENT = {
 }
 PASSED_ON = ("HF_HUB_OFFLINE", "HF_HOME", "HF_ENDPOINT", "HF_TOKEN")
 
+STARTS = 3  # of a cluster of this machine's own; Ray gives each half a minute
+
 Item = dict[str, Any]
 
 
@@ -94,9 +96,9 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
     importing = threading.Thread(target=importlib.import_module, args=("ray.data",))
     importing.start()
     try:
-        ray.init(**options)
+        start_ray(options)
     except (ConnectionError, ValueError, RuntimeError, ray.exceptions.AuthenticationError) as error:
-        if address == "local":
+        if address == "local" or isinstance(error, UserError):
             raise
         reason = " ".join(str(error).split())
         raise UserError(
@@ -114,6 +116,27 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def start_ray(options: dict[str, Any]) -> None:
+    """Start or join a cluster; one that does not come up in Ray's time, as on a busy machine, is tried again.
+
+    Raises:
+        UserError: it does not come up.
+    """
+    import ray
+
+    for _ in range(STARTS):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:  # of no class of its own
+            if "timed out during startup" not in str(error):
+                raise
+            print("Ray did not start in time on this busy machine; it is tried again.")
+    raise UserError(
+        f"Ray did not start, in {STARTS} tries: this machine is too busy. Try again when it has less to do."
+    )
 
 
 def prepare_training() -> None:
