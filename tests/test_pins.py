@@ -1,0 +1,107 @@
+"""What must stay as it is, however the code is arranged: names of stages and runs, and what a small run computes.
+
+A fingerprint that changes here makes every user build stages anew, and begin runs and searches from the start.
+"""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from tests.main_job import losses, run, write_moses
+from weam_ray.config import fingerprint, load_config
+from weam_ray.pipeline import StagePlan
+from weam_ray.pretrain import tracked_parameters
+from weam_ray.runs import run_fingerprint
+from weam_ray.storage import SourceHashes
+
+
+def stand_ins(config: str, folder: Path) -> list[str]:
+    """Overrides that name small files and an encoder's folder, written here, instead of those that users have."""
+    if config == "lab":
+        texts = folder / "bible"
+        texts.mkdir(parents=True)
+        for language in ("en", "de", "fr", "es", "ru", "ar", "vi", "tl"):
+            text = "".join(f"{language} {verse}\n" for verse in range(3))
+            (texts / f"{language}.txt.gz").write_bytes(gzip.compress(text.encode(), compresslevel=0, mtime=0))
+        return [f"data_root={folder}"]
+    if config == "paper":
+        encoder = folder / "encoder"
+        encoder.mkdir(parents=True)
+        for name in ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt"):
+            (encoder / name).write_text(f"stand-in for {name}\n", encoding="utf-8")
+        return [f"encoder.name={encoder}"]
+    return []
+
+
+def fingerprints(name: str, folder: Path) -> dict[str, str]:
+    """The fingerprints of the stages of a shipped configuration and of its run."""
+    config = load_config(name, stand_ins(name, folder))
+    hashes = SourceHashes(folder / "sources.json")
+    plan = StagePlan.of(config, hashes)
+    stages = {stage: spec.fingerprint for stage, spec in plan.specs.items()}
+    return {**stages, "run": run_fingerprint(config, plan, hashes)}
+
+
+PINNED: dict[str, dict[str, str]] = {
+    "bundled": {
+        "corpus": "a15a12872fbda7df",
+        "tokenizer": "83961b58dacc1dec",
+        "aligner": "6a2da9e35ff6f09d",
+        "align": "81e0041a0dab35cb",
+        "encode": "13c461d235d809b8",
+        "run": "be1501c18995fb60",
+    },
+    "paper": {
+        "corpus": "655350e4582bef6f",
+        "aligner": "52da63e6ab0f53d6",
+        "align": "c7784e6b4134a9e2",
+        "encode": "de15e54c4ea59b2b",
+        "run": "19c2bb14dfa4f385",
+    },
+    "lab": {
+        "corpus": "a7c38b15c33b2969",
+        "tokenizer": "4ff1256d2f29bb71",
+        "aligner": "e65d25983fa2aac2",
+        "align": "a92554df197cffc5",
+        "encode": "c5743973d5178e69",
+        "run": "56b837cded890b0d",
+    },
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_fingerprints_of_shipped_configurations(name: str, tmp_path: Path) -> None:
+    assert fingerprints(name, tmp_path) == PINNED[name]
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_no_fingerprint_depends_on_a_path(name: str, tmp_path: Path) -> None:
+    assert fingerprints(name, tmp_path / "a") == fingerprints(name, tmp_path / "another place")
+
+
+def test_names_of_parameters_in_mlflow() -> None:
+    assert fingerprint(tracked_parameters(load_config("bundled"))) == "5554fa576a113b41"
+
+
+FILES = {
+    "checkpoints",
+    "config.yaml",
+    "held_out.jsonl",
+    "losses.jsonl",
+    "model",
+    "phases.jsonl",
+    "result.json",
+    "result.png",
+    "state.json",
+    "timings.jsonl",
+}
+
+
+@pytest.mark.ray
+def test_a_small_run(ray_session: None, tmp_path: Path) -> None:
+    write_moses(tmp_path)
+    folder = run(tmp_path)
+    assert folder.name == "bundled-dc34d647"
+    assert losses(folder) == pytest.approx([10.58664, 10.55233, 10.48793, 10.35917, 10.43772, 10.31303], rel=1e-4)
+    assert {path.name for path in folder.iterdir()} == FILES
