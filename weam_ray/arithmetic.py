@@ -3,8 +3,7 @@
 from typing import Any
 
 from weam_ray.config import Config
-from weam_ray.objectives.settings import values
-from weam_ray.objectives.table import forms
+from weam_ray.objectives.settings import forms, values
 
 GIB = 2**30
 FLOAT, HALF = 4, 2

@@ -1,4 +1,4 @@
-"""The forms in which objectives take the rows of a batch, by the names that the table of objectives gives."""
+"""The forms in which objectives take the rows of a batch, by the names that their section gives."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,9 +8,9 @@ from weam_ray.encode.batch import Batch, Vocabulary
 from weam_ray.encode.collate import PairCollator
 from weam_ray.encode.rows import EncodedRow, RowKey
 from weam_ray.encode.sentences import SentenceCollator, WordCollator
-from weam_ray.objectives.table import forms
+from weam_ray.objectives.settings import forms
 
-FORMS: dict[str, Any] = {"pairs": PairCollator, "sentences": SentenceCollator, "words": WordCollator}
+COLLATORS: dict[str, Any] = {"pairs": PairCollator, "sentences": SentenceCollator, "words": WordCollator}
 
 Collate = Callable[[Sequence[tuple[RowKey, EncodedRow]], int], Batch]
 
@@ -19,6 +19,6 @@ def collators(config: Config, tokenizer: Any, packs: bool = False) -> list[Colla
     """A collator for each member of the objective, in their order; `packs` as in `Vocabulary`."""
     vocabulary = Vocabulary.of(tokenizer, packs)
     return [
-        FORMS[form](vocabulary, config.objective, config.seeds, config.training.max_length)
+        COLLATORS[form](vocabulary, config.objective, config.seeds, config.training.max_length)
         for form in forms(config.objective)
     ]

@@ -1,22 +1,21 @@
 """A mixture of objectives: the weighted sum of their losses on the same rows, each in the form that it takes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from weam_ray.objectives.base import TensorBatch
-from weam_ray.objectives.settings import ObjectiveSection
-from weam_ray.objectives.table import OBJECTIVES
 
 
 class Mixture(nn.Module):
     """Objectives around one encoder, one encoder pass each. A member of weight 0 is no member: it is not computed."""
 
-    def __init__(self, model: Any, settings: ObjectiveSection) -> None:
+    def __init__(self, members: Mapping[str, Any], weights: Mapping[str, float]) -> None:
+        """Args: members: objectives around the same masked language model, by name. weights: of each, by name."""
         super().__init__()
-        self.weights = tuple(settings.members.values())
-        members = {name: OBJECTIVES[name].build(model, settings) for name in settings.members}
+        self.weights = tuple(weights[name] for name in members)
         self.members = nn.ModuleList(members.values())
         self.masked_model = next(iter(members.values())).masked_model
         self.parts = tuple(f"{name}/{part}" for name, member in members.items() for part in member.parts)

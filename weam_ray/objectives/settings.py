@@ -6,8 +6,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from weam_ray.objectives.table import MIXTURE, NAMES, OBJECTIVES
 from weam_ray.sections import Section
+
+Form = Literal["pairs", "sentences", "words"]
+
+# the form in which each objective takes the rows of a batch (see `encode.forms`); `objectives.table` has their classes
+FORMS: dict[str, Form] = {"mlm": "sentences", "tlm": "pairs", "weam": "pairs", "word_aligned": "words"}
+MIXTURE = "mixture"
+NAMES = (*FORMS, MIXTURE)
 
 
 def check_schedule(given: Any) -> Any:
@@ -89,8 +95,8 @@ class ObjectiveSection(Section):
         if (self.name == MIXTURE) != (self.mixture is not None):
             raise ValueError("name: mixture and the weights of mixture go together, as in {mlm: 0.5, weam: 1.0}")
         for name, weight in (self.mixture or {}).items():
-            if name not in OBJECTIVES:
-                raise ValueError(f"mixture.{name}: {name!r} is none of {', '.join(OBJECTIVES)}")
+            if name not in FORMS:
+                raise ValueError(f"mixture.{name}: {name!r} is none of {', '.join(FORMS)}")
             if not 0 <= weight < float("inf"):
                 raise ValueError(f"mixture.{name}: a weight must be 0 or more, but it is {weight}")
         if self.mixture is not None and not self.members:
@@ -109,4 +115,9 @@ class ObjectiveSection(Section):
         """The objectives that take part, in the order of the table, with their weights."""
         if self.mixture is None:
             return {self.name: 1.0}
-        return {name: self.mixture[name] for name in OBJECTIVES if self.mixture.get(name, 0.0) > 0}
+        return {name: self.mixture[name] for name in FORMS if self.mixture.get(name, 0.0) > 0}
+
+
+def forms(settings: ObjectiveSection) -> list[Form]:
+    """The form of the rows that each member of an objective takes, in their order."""
+    return [FORMS[name] for name in settings.members]
