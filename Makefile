@@ -23,7 +23,7 @@ check: install
 ui: install
 	@echo "Runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
 	cd $(ROOT) && MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui \
-	  --backend-store-uri "$$($(BIN)/python -m weam_ray.mlflow_store $(ROOT))" --host 127.0.0.1
+	  --backend-store-uri "$$($(BIN)/python -m weam_ray.tracking.store $(ROOT))" --host 127.0.0.1
 
 install: $(INSTALLED)
 
@@ -34,7 +34,7 @@ $(INSTALLED): $(ROOT)/requirements.lock
 	$(BIN)/pip install --quiet "$$(grep '^torch==' $(ROOT)/requirements.lock)"
 	$(BIN)/pip install --quiet -r $(ROOT)/requirements.lock
 	$(BIN)/pip install --quiet --no-build-isolation --no-deps --editable $(ROOT)
-	cd $(ROOT) && $(BIN)/python -m weam_ray.warm_up
+	cd $(ROOT) && $(BIN)/python -m weam_ray.jobs.warm_up
 	touch $@
 
 clean:

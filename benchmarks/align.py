@@ -22,8 +22,8 @@ import numpy as np
 from options import check_cores, check_json
 
 from weam_ray import cli
-from weam_ray.align.given import link_numbers
 from weam_ray.align.pharaoh import read_pharaoh
+from weam_ray.align.ready import link_numbers
 from weam_ray.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +64,7 @@ class Bench:
 
     def compile(self) -> float:
         """Compile all kernels into a cache of this benchmark's own."""
-        return self.call([sys.executable, "-c", "from weam_ray.warm_up import compile_kernels; compile_kernels()"])
+        return self.call([sys.executable, "-c", "from weam_ray.jobs.warm_up import compile_kernels; compile_kernels()"])
 
     def align(self, text: Path, name: str) -> dict[str, Any]:
         """Run the alignment job on a text, with a home of its own, so that no stage is reused; its result."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from weam_ray.config import Config, make_config
-from weam_ray.encode.batch import Batch
-from weam_ray.memory import keep_memory
+from weam_ray.batches.batch import Batch
+from weam_ray.cluster.memory import keep_memory
 from weam_ray.pipeline import Data
+from weam_ray.settings.config import Config, make_config
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ def prepare(case: Case) -> tuple[Any, Any, Any]:
     """An engine without DeepSpeed, the worker's micro-batches, and the tokenizer."""
     import torch
 
-    from weam_ray.encode.forms import collators
-    from weam_ray.encoder import packs
-    from weam_ray.train.bare import BareEngine
-    from weam_ray.train.batches import Batches, TrainingRows
+    from weam_ray.batches.forms import collators
+    from weam_ray.batches.loader import Batches, TrainingRows
+    from weam_ray.model.families import packs
+    from weam_ray.train.engines.bare import BareEngine
     from weam_ray.train.model import objective_of
 
     config = case.config
@@ -131,10 +131,10 @@ def peak(threads: int) -> float:
 
 def concatenated(case: Case) -> list[dict[str, Any]]:
     """The pairs as `[CLS] x [SEP] y [SEP]`, as the Hugging Face Trainer takes them."""
-    from weam_ray.encode.batch import Vocabulary
-    from weam_ray.encode.collate import PairCollator
+    from weam_ray.batches.batch import Vocabulary
+    from weam_ray.batches.loader import TrainingRows
+    from weam_ray.batches.pairs import PairCollator
     from weam_ray.encode.rows import RowKey
-    from weam_ray.train.batches import TrainingRows
 
     config = case.config
     vocabulary = Vocabulary.of(case.data.load_tokenizer())
@@ -183,7 +183,7 @@ def hugging_face(case: Case, folder: str) -> dict[str, Any]:
     import torch
     from transformers import DataCollatorForLanguageModeling, Trainer, TrainerCallback
 
-    from weam_ray.encoder import build_encoder
+    from weam_ray.model.encoder import build_encoder
 
     config = case.config
     torch.set_num_threads(config.training.threads_per_worker)
@@ -218,7 +218,7 @@ def identical_batches(case: Case, folder: str) -> dict[str, Any]:
     import torch
     from transformers import Trainer
 
-    from weam_ray.encoder import build_encoder
+    from weam_ray.model.encoder import build_encoder
     from weam_ray.train.loop import StepRecord, train
 
     config = case.config

@@ -24,12 +24,14 @@ from options import check_cores, check_json
 from turns import Training, take_turns
 
 from weam_ray import cli
-from weam_ray.cluster import quiet_environment, ray_cluster
-from weam_ray.config import Config, load_config
+from weam_ray.cluster.environment import quiet_environment
+from weam_ray.cluster.join import ray_cluster
 from weam_ray.errors import UserError
 from weam_ray.pipeline import StagePlan, run_stages
-from weam_ray.runs import Home
-from weam_ray.train.launch import TrainingJob, launch
+from weam_ray.settings.config import Config, load_config
+from weam_ray.store.home import Home
+from weam_ray.train.job import TrainingJob
+from weam_ray.train.launch import launch
 from weam_ray.train.log import LOSSES, TIMINGS, read_steps
 
 BERT_BASE = {"num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}

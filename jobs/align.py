@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weam_ray import cli
-from weam_ray.align_options import align_config, align_parser, join_ranges, wishes
-from weam_ray.alignment import Alignment
+from weam_ray.jobs.align import Alignment
+from weam_ray.jobs.align_options import align_config, align_parser, join_ranges, wishes
 
 
 def align(arguments: Sequence[str]) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weam_ray import cli
-from weam_ray.evaluate_options import compare_folders, evaluate_parser, evaluation_settings
-from weam_ray.evaluation import EvaluationJob
+from weam_ray.jobs.evaluate import EvaluationJob
+from weam_ray.jobs.evaluate_options import compare_folders, evaluate_parser, evaluation_settings
 
 
 def evaluate(arguments: Sequence[str]) -> None:

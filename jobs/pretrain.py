@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weam_ray import cli
-from weam_ray.config import load_config
-from weam_ray.pretrain import Pretraining
-from weam_ray.preview import print_preview
+from weam_ray.jobs.pretrain import Pretraining
+from weam_ray.jobs.preview import print_preview
+from weam_ray.settings.config import load_config
 
 
 def pretrain(arguments: Sequence[str]) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weam_ray import cli
-from weam_ray.config import load_config
-from weam_ray.tuning import SearchJob
+from weam_ray.jobs.tune import SearchJob
+from weam_ray.settings.config import load_config
 
 
 def tune(arguments: Sequence[str]) -> None:

@@ -11,11 +11,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from hypothesis import settings
 
-from tests.main_job import tiny_overrides, write_moses
-from weam_ray.cluster import quiet_environment, ray_cluster, use_loopback
-from weam_ray.config import Config, TokenizerSection, load_config
-from weam_ray.encode.tokenizer import train_wordpiece
-from weam_ray.folder import Folder
+from tests.support.main_job import tiny_overrides, write_moses
+from weam_ray.cluster.environment import quiet_environment, use_loopback
+from weam_ray.cluster.join import ray_cluster
+from weam_ray.model.tokenizer import train_wordpiece
+from weam_ray.settings.config import Config, load_config
+from weam_ray.settings.data import TokenizerSection
+from weam_ray.store.folder import Folder
 
 quiet_environment()
 use_loopback()

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.main_job import losses, run, write_moses
-from weam_ray.config import fingerprint, load_config
-from weam_ray.pipeline import StagePlan
-from weam_ray.pretrain import tracked_parameters
-from weam_ray.runs import run_fingerprint
-from weam_ray.storage import SourceHashes
+from tests.support.main_job import losses, run, write_moses
+from weam_ray.pipeline import StagePlan, run_fingerprint
+from weam_ray.settings.config import load_config
+from weam_ray.store.files import SourceHashes, fingerprint
+from weam_ray.tracking.run import tracked_parameters
 
 
 def stand_ins(config: str, folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import CHECKOUT
+from tests.support.processes import CHECKOUT
 from weam_ray import user
 
 VARIABLES = (

@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 
-from weam_ray.cluster import quiet_environment
+from weam_ray.cluster.environment import quiet_environment
 from weam_ray.errors import Stopped, UserError
 
 USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143

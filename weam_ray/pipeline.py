@@ -5,11 +5,13 @@ from typing import Any
 
 from weam_ray.align.model_folder import load_model
 from weam_ray.align.stage import align_spec, align_stage, aligner_spec, aligner_stage
-from weam_ray.config import Config
 from weam_ray.corpus.stage import corpus_spec, corpus_stage
-from weam_ray.encode.stage import encode_spec, encode_stage, stage_tokenizer, tokenizer_spec, tokenizer_stage
-from weam_ray.encoder import SCRATCH, encoder_fingerprint
-from weam_ray.storage import SourceHashes, Stage, StageSpec, StageStore
+from weam_ray.encode.stage import encode_spec, encode_stage
+from weam_ray.encode.tokenizer_stage import stage_tokenizer, tokenizer_spec, tokenizer_stage
+from weam_ray.model.encoder import SCRATCH, encoder_fingerprint
+from weam_ray.settings.config import Config
+from weam_ray.store.files import SourceHashes, fingerprint
+from weam_ray.store.stages import Stage, StageSpec, StageStore
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,14 @@ def run_stages(config: Config, store: StageStore, plan: StagePlan) -> Data:
     align = align_stage(config, store, specs["align"], corpus, aligner)
     encoded = encode_stage(config, store, specs["encode"], align, tokenizer)
     return Data(config, corpus, tokenizer, aligner, align, encoded)
+
+
+def run_fingerprint(config: Config, plan: StagePlan, hashes: SourceHashes) -> str:
+    """Of all that can change a run's result: its settings, its data, its encoder."""
+    return fingerprint(
+        {
+            "settings": config.result_settings(),
+            "data": plan.specs["encode"].fingerprint,
+            "encoder": encoder_fingerprint(config.encoder, hashes),
+        }
+    )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.align.texts import FIXTURES
-from tests.processes import on_two_raylets
+from tests.support.processes import on_two_raylets
+from tests.support.texts import FIXTURES
 
 # a process of its own: the tests' cluster has one raylet
 SCRIPT = """
@@ -17,13 +17,13 @@ import ray
 from weam_ray.align.fast_align.bitext import Bitext, Side
 from weam_ray.align.fast_align.fit import fit
 from weam_ray.align.fast_align.model import Model
-from weam_ray.align.fast_align.tasks import Threads
+from weam_ray.align.fast_align.executors import Threads
 from weam_ray.align.pharaoh import format_pharaoh
 from weam_ray.align.symmetrize import symmetrize
-from weam_ray.align_options import align_config, align_parser
-from weam_ray.alignment import Alignment, Wishes
-from weam_ray.cluster import RayTasks
-from weam_ray.config import AlignSection
+from weam_ray.jobs.align_options import align_config, align_parser
+from weam_ray.jobs.align import Alignment, Wishes
+from weam_ray.cluster.tasks import RayTasks
+from weam_ray.settings.data import AlignSection
 from weam_ray.corpus.words import segment
 
 folder, fixture = Path(sys.argv[1]), Path(sys.argv[2])

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from weam_ray.align import eflomal
-from weam_ray.align.alignments import Links
+from weam_ray.align.links import Links
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.corpus.words import Words
 from weam_ray.errors import UserError

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.align.texts import read_lines
-from tests.alignment.job import TEXT, VERSES, aligned, assert_same_tables, links_lines, pipes, run
+from tests.support.align_job import TEXT, VERSES, aligned, assert_same_tables, links_lines, pipes, run
+from tests.support.texts import read_lines
 from weam_ray.align.model_folder import read_manifest
 from weam_ray.errors import UserError
 

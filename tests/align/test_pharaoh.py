@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.align.texts import FIXTURES, Pair, as_lists, links_of
+from tests.support.texts import FIXTURES, Pair, as_lists, links_of
 from weam_ray.align.pharaoh import format_pharaoh, format_scored, parse_bytes, parse_pharaoh, read_pharaoh
 from weam_ray.errors import UserError
 

@@ -10,21 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.align.texts import Pairs, assert_same_alignments, fit, stored_bytes
-from tests.align.texts import align as align_pairs
-from tests.encode.tables import unflat
-from tests.main_job import tiny_overrides, write_moses
-from weam_ray.align.aligners import table as aligners
-from weam_ray.align.alignments import Alignments, Links
+from tests.support.main_job import tiny_overrides, write_moses
+from tests.support.tables import unflat
+from tests.support.texts import Pairs, assert_same_alignments, fit, stored_bytes
+from tests.support.texts import align as align_pairs
 from weam_ray.align.fast_align.aligner import FastAlignDecoder
+from weam_ray.align.links import Alignments, Links
 from weam_ray.align.stage import CELLS_AT_ONCE, align_file, align_stage, aligner_stage, runs
-from weam_ray.config import Config, load_config
+from weam_ray.align.table import table as aligners
 from weam_ray.corpus.stage import corpus_stage
 from weam_ray.corpus.tables import ALIGNED, PAIRS
 from weam_ray.corpus.words import segment, word_spans
-from weam_ray.folder import Folder
 from weam_ray.pipeline import StagePlan
-from weam_ray.storage import SourceHashes, Stage, StageStore
+from weam_ray.settings.config import Config, load_config
+from weam_ray.store.files import SourceHashes
+from weam_ray.store.folder import Folder
+from weam_ray.store.stages import Stage, StageStore
 
 PARTS = ("train", "held_out")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.align.texts import Pair, as_lists, links_of, reference_links
+from tests.support.texts import Pair, as_lists, links_of, reference_links
 from weam_ray.align.symmetrize import METHODS, one_to_one, symmetrize
 
 SIZE = 7

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.align import links_differ_share
-from tests.align.texts import FIXTURES
+from tests.support.texts import FIXTURES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCRIPT = [sys.executable, str(CHECKOUT / "benchmarks" / "align.py")]

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from benchmarks.cases import Case, hugging_face, identical_batches, operations, step_sizes
-from tests.encode.rows import make_collator, make_row
-from tests.main_job import tiny_overrides, write_moses
-from weam_ray.config import load_config
+from tests.support.main_job import tiny_overrides, write_moses
+from tests.support.rows import make_collator, make_row
 from weam_ray.encode.rows import RowKey
 from weam_ray.pipeline import StagePlan, run_stages
-from weam_ray.runs import Home
+from weam_ray.settings.config import load_config
+from weam_ray.store.home import Home
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

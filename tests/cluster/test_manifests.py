@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from weam_ray import __version__, cli
-from weam_ray.cluster import QUIET_ENVIRONMENT
-from weam_ray.config import Config, load_config
+from weam_ray.cluster.environment import QUIET_ENVIRONMENT
+from weam_ray.settings.config import Config, load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 CLUSTER = ROOT / "cluster"

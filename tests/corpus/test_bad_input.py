@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.corpus.pairs import without_ray
-from weam_ray.config import Config
+from tests.support.pairs import without_ray
 from weam_ray.corpus import stage
 from weam_ray.errors import UserError
-from weam_ray.folder import Folder
-from weam_ray.storage import Attempt, Stage, StageOutput
+from weam_ray.settings.config import Config
+from weam_ray.store.folder import Folder
+from weam_ray.store.stages import Attempt, Stage, StageOutput
 
 Sides = tuple[bytes, bytes]
 

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.corpus.pairs import batch, without_ray
-from weam_ray.config import Config
+from tests.support.pairs import batch, without_ray
 from weam_ray.corpus import held_out, stage
 from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, reject_reasons
 from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, rank_hash, text_hash
-from weam_ray.corpus.readers import TsvSource
 from weam_ray.errors import UserError
-from weam_ray.folder import Folder
-from weam_ray.storage import Attempt, Counts, Stage, StageFile
+from weam_ray.settings.config import Config
+from weam_ray.settings.sources import TsvSource
+from weam_ray.store.folder import Folder
+from weam_ray.store.stages import Attempt, Counts, Stage, StageFile
 
 Lines = Sequence[tuple[str, str]]
 

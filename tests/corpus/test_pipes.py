@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.corpus.pairs import Pair, read
-from weam_ray.corpus.readers import PipesSource
+from tests.support.pairs import Pair, read
 from weam_ray.corpus.readers.base import GLUED_SEPARATOR, SEPARATOR
 from weam_ray.corpus.readers.pipes import split_sides
 from weam_ray.errors import UserError
+from weam_ray.settings.sources import PipesSource
 
 
 def pipes(folder: Path, data: bytes, suffix: str = "") -> PipesSource:

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.corpus.pairs import Pair, read
-from weam_ray.corpus.readers import BundledSource, MosesSource, ParquetSource, TsvSource, base
+from tests.support.pairs import Pair, read
+from weam_ray.corpus.readers import base, raw_pairs
 from weam_ray.corpus.readers.bundled import BUNDLED_FILE
 from weam_ray.errors import UserError
+from weam_ray.settings.sources import BundledSource, MosesSource, ParquetSource, TsvSource
 
 LANGUAGES = {"source_lang": "en", "target_lang": "de"}
 TRANSLATIONS = {
@@ -115,7 +116,7 @@ def test_blocks_of_two_files_need_not_match(tmp_path: Path) -> None:
     lines = [(f"{number}", f"{number} " * (number % 7)) for number in range(200)]
     source = moses(tmp_path, *("".join(f"{line[side]}\n" for line in lines).encode() for side in (0, 1)))
     with patch.object(base, "BLOCK_BYTES", 64):
-        assert len(list(source.pairs())) > 10
+        assert len(list(raw_pairs(source))) > 10
         assert read(source) == [Pair(str(number + 1), *line) for number, line in enumerate(lines)]
 
 

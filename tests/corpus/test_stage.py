@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.main_job import tiny_overrides
-from weam_ray.config import Config, load_config
+from tests.support.main_job import tiny_overrides
 from weam_ray.corpus.stage import PARTS, VERSION, corpus_spec, corpus_stage
 from weam_ray.corpus.tables import PAIRS, REJECTED
 from weam_ray.errors import UserError
-from weam_ray.folder import Folder
-from weam_ray.storage import SourceHashes, Stage, StageSpec, StageStore
+from weam_ray.settings.config import Config, load_config
+from weam_ray.store.files import SourceHashes
+from weam_ray.store.folder import Folder
+from weam_ray.store.stages import Stage, StageSpec, StageStore
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 

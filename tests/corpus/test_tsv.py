@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.corpus.pairs import Pair, read
-from weam_ray.corpus.readers import TsvSource, base
+from tests.support.pairs import Pair, read
+from weam_ray.corpus.readers import base, num_headings
 from weam_ray.corpus.readers.base import COLUMNS, SEPARATOR
 from weam_ray.errors import UserError
+from weam_ray.settings.sources import TsvSource
 
 LANGUAGES = {"source_lang": "en", "target_lang": "de"}
 
@@ -125,7 +126,7 @@ class TestHeading:
     )
     def test_names_of_the_columns(self, tmp_path: Path, heading: str, name: str) -> None:
         source = tsv(tmp_path, f"\ufeff{heading}\r\na\tb\r\n", name)
-        assert (source.num_headings(), read(source)) == (1, [Pair("2", "a", "b")])
+        assert (num_headings(source), read(source)) == (1, [Pair("2", "a", "b")])
 
     @pytest.mark.parametrize(
         "line",
@@ -142,7 +143,7 @@ class TestHeading:
     )
     def test_text_is_no_heading(self, tmp_path: Path, line: str) -> None:
         source = tsv(tmp_path, f"{line}\nc\td\n")
-        assert (source.num_headings(), len(read(source))) == (0, 2)
+        assert (num_headings(source), len(read(source))) == (0, 2)
 
     def test_only_the_first_line(self, tmp_path: Path) -> None:
         assert sides(tsv(tmp_path, "en\tde\nen\tde\n")) == [("en", "de")]
@@ -150,7 +151,7 @@ class TestHeading:
     def test_of_a_region(self, tmp_path: Path) -> None:
         languages = {"source_lang": "pt-BR", "target_lang": "zh_Hans"}
         for heading in ("pt-BR\tzh_Hans", "pt\tzh", "Portuguese\t\u4e2d\u6587"):
-            assert tsv(tmp_path, f"{heading}\na\tb\n", **languages).num_headings() == 1
+            assert num_headings(tsv(tmp_path, f"{heading}\na\tb\n", **languages)) == 1
 
     def test_in_other_columns(self, tmp_path: Path) -> None:
         data = "id\tde\ten\n7\tja\tyes\n8\tnein\tno\tmore\n"

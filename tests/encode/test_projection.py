@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import TEXTS
-from tests.encode.tables import Link, Span, aligned_table, expected_projection, flat, unflat
-from weam_ray.config import EncodeSection
+from tests.support.tables import Link, Span, aligned_table, expected_projection, flat, unflat
 from weam_ray.corpus.tables import ENCODED, MAX_LINKED_TOKENS
 from weam_ray.corpus.words import word_spans
 from weam_ray.encode.projection import project
 from weam_ray.encode.stage import NO_TOKENS, TOO_MANY_TOKENS, encode_table
+from weam_ray.settings.data import EncodeSection
 
 BOTH = pytest.mark.parametrize("kind", ["wordpiece", "sentencepiece"])
 

@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.encode.tables import unflat
-from tests.main_job import tiny_overrides, write_moses
+from tests.support.main_job import tiny_overrides, write_moses
+from tests.support.tables import unflat
 from weam_ray.align.stage import ALIGN_VERSION, MODEL_VERSION
-from weam_ray.config import Config, load_config
 from weam_ray.corpus.stage import VERSION as CORPUS_VERSION
 from weam_ray.corpus.tables import ENCODED
-from weam_ray.encode.stage import ENCODE_VERSION, NO_TOKENS, TOKENIZER_VERSION, tokenizer_spec, tokenizer_stage
-from weam_ray.folder import Folder
+from weam_ray.encode.stage import ENCODE_VERSION, NO_TOKENS
+from weam_ray.encode.tokenizer_stage import TOKENIZER_VERSION, tokenizer_spec, tokenizer_stage
 from weam_ray.pipeline import Data, StagePlan, run_stages
-from weam_ray.storage import SourceHashes, Stage, StageStore
+from weam_ray.settings.config import Config, load_config
+from weam_ray.store.files import SourceHashes
+from weam_ray.store.folder import Folder
+from weam_ray.store.stages import Stage, StageStore
 
 pytestmark = pytest.mark.ray
 

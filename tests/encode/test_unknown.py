@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from tests.encode.tables import aligned_table
-from weam_ray.config import EncodeSection, TokenizerSection
+from tests.support.tables import aligned_table
 from weam_ray.encode.stage import encode_table
-from weam_ray.encode.tokenizer import LONGEST_WORD, train_wordpiece
 from weam_ray.encode.unknown import UnknownCounts
+from weam_ray.model.tokenizer import LONGEST_WORD, train_wordpiece
+from weam_ray.settings.data import EncodeSection, TokenizerSection
 
 UNSPACED = {
     "th": "ภาษา ไทย เป็น มี ระดับ เสียง ของ คำ แน่นอน หรือ เช่น เดียว กับ บ้าน คน กิน ข้าว",

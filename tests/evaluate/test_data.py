@@ -6,16 +6,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.evaluate.lab import write_encoder, write_mewslix
-from tests.evaluate.tasks.writing import paragraph, write, write_csv, write_json, write_squad
-from weam_ray.encode.tokenizer import load_tokenizer
+from tests.support.lab import write_encoder, write_mewslix
+from tests.support.writing import paragraph, write, write_csv, write_json, write_squad
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import Part, TaskData, by_length, table_fingerprint
 from weam_ray.evaluate.languages import language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks import TASKS, intermediate_of
-from weam_ray.folder import Folder
-from weam_ray.storage import Stage, StageStore
+from weam_ray.model.tokenizer import load_tokenizer
+from weam_ray.settings.evaluation import Recipe
+from weam_ray.store.folder import Folder
+from weam_ray.store.stages import Stage, StageStore
 
 XNLI, LABELS = TASKS["xnli"], TASKS["xnli"].labels
 

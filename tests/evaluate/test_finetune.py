@@ -8,13 +8,13 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from tests.evaluate.lab import TOPICS, write_encoder, write_sib200
+from tests.support.lab import TOPICS, write_encoder, write_sib200
 from weam_ray.evaluate.data import Part, TaskData
 from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
 from weam_ray.evaluate.models import with_new_head
 from weam_ray.evaluate.tasks import TASKS
-from weam_ray.folder import Folder
-from weam_ray.storage import StageStore
+from weam_ray.store.folder import Folder
+from weam_ray.store.stages import StageStore
 
 SIB = TASKS["sib200"]
 

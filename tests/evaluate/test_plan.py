@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.evaluate.lab import write_encoder, write_gold, write_sib200, write_tatoeba, write_xquad
-from tests.evaluate.tasks.writing import write, write_csv
-from weam_ray.config import Config
+from tests.support.lab import write_encoder, write_gold, write_sib200, write_tatoeba, write_xquad
+from tests.support.writing import write, write_csv
 from weam_ray.errors import UserError
 from weam_ray.evaluate.plan import EvaluationPlan
-from weam_ray.evaluate.running import AlignmentRun
-from weam_ray.evaluate_options import evaluate_parser, evaluation_settings
-from weam_ray.storage import SourceHashes
+from weam_ray.evaluate.run import AlignmentRun
+from weam_ray.jobs.evaluate_options import evaluate_parser, evaluation_settings
+from weam_ray.settings.config import Config
+from weam_ray.store.files import SourceHashes
 
 
 @pytest.fixture(scope="module")

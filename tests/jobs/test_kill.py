@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.main_job import tiny_overrides, write_moses
-from tests.processes import start, wait_for_step
+from tests.support.main_job import tiny_overrides, write_moses
+from tests.support.processes import start, wait_for_step
 from weam_ray.train.checkpoint import PREFIX, latest
 from weam_ray.train.log import read_steps
 

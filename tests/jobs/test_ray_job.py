@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.main_job import tiny_overrides
+from tests.support.main_job import tiny_overrides
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent

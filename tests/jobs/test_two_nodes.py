@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.main_job import tiny_overrides, write_moses
-from tests.processes import on_two_raylets
+from tests.support.main_job import tiny_overrides, write_moses
+from tests.support.processes import on_two_raylets
 from weam_ray.train.log import read_steps
 
 # a process of its own: the tests' cluster has one raylet
@@ -15,9 +15,9 @@ import json, os, signal, sys, threading
 from pathlib import Path
 import psutil
 import ray
-from tests.processes import wait_until
-from weam_ray.config import load_config
-from weam_ray.pretrain import Pretraining
+from tests.support.processes import wait_until
+from weam_ray.settings.config import load_config
+from weam_ray.jobs.pretrain import Pretraining
 from weam_ray.train.log import read_steps
 
 overrides, folder = json.loads(sys.argv[1]), Path(sys.argv[2])

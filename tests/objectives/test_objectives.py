@@ -21,10 +21,10 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
-from weam_ray.encoder import states_of
+from weam_ray.model.families import states_of
 from weam_ray.objectives.base import MaskedModel, TensorBatch
-from weam_ray.objectives.settings import ObjectiveSection
 from weam_ray.objectives.table import OBJECTIVES, build_objective
+from weam_ray.settings.objective import ObjectiveSection
 
 VOCABULARY = 30
 SIZES = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 32}

@@ -16,15 +16,15 @@ from transformers import (
     XLMRobertaForMaskedLM,
 )
 
-from tests.encode.rows import BERT, NUM_TOKENS, ROBERTA, Row, make_collator, make_row
-from weam_ray.config import SeedSection
-from weam_ray.encode.batch import Vocabulary
+from tests.support.rows import BERT, NUM_TOKENS, ROBERTA, Row, make_collator, make_row
+from weam_ray.batches.batch import Vocabulary
+from weam_ray.batches.sentences import SentenceCollator, WordCollator
 from weam_ray.encode.rows import RowKey
-from weam_ray.encode.sentences import SentenceCollator, WordCollator
-from weam_ray.encoder import packs
+from weam_ray.model.families import packs
 from weam_ray.objectives.base import TensorBatch, positions
-from weam_ray.objectives.settings import ObjectiveSection
 from weam_ray.objectives.table import build_objective
+from weam_ray.settings.objective import ObjectiveSection
+from weam_ray.settings.training import SeedSection
 
 SIZES = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 32}
 OF_DISTILBERT = {"dim": 16, "n_heads": 2, "n_layers": 2, "hidden_dim": 32}

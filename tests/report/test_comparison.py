@@ -7,15 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weam_ray.evaluate.compare import (
-    CHECKPOINTS,
-    EXAMPLES,
-    SEEDS,
-    Comparison,
-    System,
-    SystemPair,
-    TaskComparison,
-)
+from weam_ray.evaluate.compare import CHECKPOINTS, EXAMPLES, SEEDS, Comparison, System, SystemPair, TaskComparison
 from weam_ray.evaluate.statistics import Examples, compare_languages, summary
 from weam_ray.report.comparison import (
     comparison_plot,

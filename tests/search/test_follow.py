@@ -11,7 +11,7 @@ from weam_ray.search.follow import Follow
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger
 from weam_ray.search.trial import STEPS, VALUE
 from weam_ray.train import phases
-from weam_ray.train.launch import ABANDONED
+from weam_ray.train.job import ABANDONED
 
 
 @pytest.fixture

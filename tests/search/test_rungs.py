@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weam_ray.search.rungs import Rungs
-from weam_ray.search.settings import SearchSection
+from weam_ray.settings.search import SearchSection
 
 
 def rungs(max_steps: int, **settings: Any) -> Rungs:

@@ -10,9 +10,9 @@ from ray.tune.schedulers import TrialScheduler
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.searcher import LedgerSearch, distribution, optuna_trial, scheduler
-from weam_ray.search.settings import SearchSection
 from weam_ray.search.space import Choice, LogUniform, Space, Uniform, Whole
 from weam_ray.search.trial import STEPS, VALUE
+from weam_ray.settings.search import SearchSection
 
 SPACE = Space.of(
     {"objective.lambda": LogUniform(low=0.1, high=10), "encode.subword_mapping": Choice(values=["a", "b"])}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from weam_ray.config import load_config
 from weam_ray.errors import UserError
 from weam_ray.search.space import Choice, LogUniform, Space, Uniform, Whole, load_space, space_file
+from weam_ray.settings.config import load_config
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.processes import wait_until
-from weam_ray.config import load_config
-from weam_ray.runs import Home
+from tests.support.processes import wait_until
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Choice, Space
 from weam_ray.search.trial import FAILURE, STEPS, VALUE, TrialActor, Trials
+from weam_ray.settings.config import load_config
+from weam_ray.store.home import Home
 from weam_ray.train import phases
-from weam_ray.train.launch import ABANDONED, STOP
+from weam_ray.train.job import ABANDONED, STOP
 from weam_ray.train.milestones import HELD_OUT
 
 SPACE = Space.of({"objective.lambda": Choice(values=[0.5, 1.0])})

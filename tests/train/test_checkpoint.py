@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from weam_ray.config import Config, load_config
 from weam_ray.errors import UserError
+from weam_ray.settings.config import Config, load_config
 from weam_ray.train import checkpoint
 from weam_ray.train.checkpoint import PREFIX, STATE, commit, damage, disk_is_full, latest, read_state, sweep
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from weam_ray.train.follow import Follower, merged, monitored
 from weam_ray.train.log import LOSSES, TIMINGS, StepLog, cut, read_steps
 from weam_ray.train.loop import StepRecord
-from weam_ray.train.monitor import Follower, merged, monitored
 
 
 def record(step: int, loss: float = 1.0, seconds: float = 0.5) -> StepRecord:
@@ -70,7 +70,7 @@ class Bar:
 def test_monitor_passes_each_step_once_though_the_workers_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("weam_ray.train.monitor.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("weam_ray.train.follow.POLL_SECONDS", 0.01)
     passed: list[dict[str, Any]] = []
     bar = Bar()
     with monitored(tmp_path, passed.extend, bar):

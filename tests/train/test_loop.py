@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from weam_ray.config import Config, load_config
-from weam_ray.encode.forms import collators
+from weam_ray.batches.forms import collators
 from weam_ray.encode.rows import EncodedRow, RowKey
-from weam_ray.encoder import build_encoder
 from weam_ray.errors import UserError
+from weam_ray.model.encoder import build_encoder
 from weam_ray.objectives.table import build_objective
-from weam_ray.train.bare import BareEngine
+from weam_ray.settings.config import Config, load_config
+from weam_ray.settings.training import OptimizerSection
+from weam_ray.train.engines.bare import BareEngine
 from weam_ray.train.loop import StepRecord, seed_dropout, train
 from weam_ray.train.schedule import learning_rate
-from weam_ray.train.settings import OptimizerSection
 
 Steps = list[list[tuple[int, Any]]]
 

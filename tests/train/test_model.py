@@ -21,9 +21,9 @@ from transformers import (
     XLMRobertaXLForMaskedLM,
 )
 
-from weam_ray.config import Config, load_config
-from weam_ray.encoder import first_position, num_positions
 from weam_ray.errors import UserError
+from weam_ray.model.families import first_position, num_positions
+from weam_ray.settings.config import Config, load_config
 from weam_ray.train.model import examine
 
 SIZES: dict[str, Any] = {

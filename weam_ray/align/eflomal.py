@@ -20,8 +20,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv
 
-from weam_ray.align.alignments import Links
 from weam_ray.align.fast_align.bitext import Side
+from weam_ray.align.links import Links
 from weam_ray.align.pharaoh import parse_pharaoh
 from weam_ray.corpus.words import Words
 from weam_ray.errors import UserError

@@ -7,11 +7,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from weam_ray.align.aligners import table
-from weam_ray.config import Config, fingerprint
+from weam_ray.align.table import table
 from weam_ray.errors import UserError
-from weam_ray.folder import Folder
-from weam_ray.storage import Stage
+from weam_ray.settings.config import Config
+from weam_ray.store.files import fingerprint
+from weam_ray.store.folder import Folder
+from weam_ray.store.stages import Stage
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1

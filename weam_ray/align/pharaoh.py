@@ -9,9 +9,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from weam_ray.align.alignments import Links
-from weam_ray.corpus.readers.opening import read_text
+from weam_ray.align.links import Links
 from weam_ray.errors import UserError
+from weam_ray.store.opening import read_text
 
 LARGEST_INDEX = 2**15 - 1
 _NUMBERS = re.compile(r"[0-9]+-[0-9]+")

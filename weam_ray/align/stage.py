@@ -8,16 +8,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from weam_ray.align.aligners import Decode, table
-from weam_ray.align.given import Unpaired
 from weam_ray.align.model_folder import load_model
-from weam_ray.cluster import map_items
-from weam_ray.config import Config
+from weam_ray.align.protocol import Decode
+from weam_ray.align.ready import Unpaired
+from weam_ray.align.table import table
+from weam_ray.cluster.memory import give_back_memory, private_memory
+from weam_ray.cluster.metrics import counted
+from weam_ray.cluster.tasks import map_items
 from weam_ray.corpus.tables import ALIGNED, UNPAIRED
 from weam_ray.corpus.words import Segmentation, Words, segment
-from weam_ray.memory import give_back_memory, private_memory
-from weam_ray.metrics import counted
-from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
+from weam_ray.settings.config import Config
+from weam_ray.store.files import SourceHashes
+from weam_ray.store.stages import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
 
 MODEL_VERSION = 2
 ALIGN_VERSION = 2

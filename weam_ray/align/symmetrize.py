@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from weam_ray.align.alignments import Links
+from weam_ray.align.links import Links
 
 METHODS = ("intersect", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and")
 _INTERSECT, _UNION, _GROW, _FINAL, _FINAL_AND = range(5)

@@ -10,14 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weam_ray.cluster import map_items
-from weam_ray.config import Config, CorpusSection
+from weam_ray.cluster.tasks import map_items
 from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, REMEDIES, count_direction_marks, reject_reasons
 from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, text_hashes
-from weam_ray.corpus.readers import Source
+from weam_ray.corpus.readers import num_headings, raw_pairs, source_files
 from weam_ray.corpus.tables import PAIRS, REJECTED, UNPAIRED
 from weam_ray.errors import UserError
-from weam_ray.storage import Attempt, Counts, SourceHashes, Stage, StageFile, StageOutput, StageSpec, StageStore
+from weam_ray.settings.config import Config
+from weam_ray.settings.data import CorpusSection
+from weam_ray.settings.sources import Source
+from weam_ray.store.files import SourceHashes
+from weam_ray.store.stages import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
 
 VERSION = 2
 HEADINGS = "headings"
@@ -33,7 +36,7 @@ def corpus_spec(config: Config, hashes: SourceHashes) -> StageSpec:
     corpus = config.corpus
     settings = corpus.model_dump(mode="json", exclude={"sources"})
     settings |= {"sources": [source.settings() for source in corpus.sources], "seed": config.seeds.data}
-    files = [[hashes.sha256(file) for file in source.files()] for source in corpus.sources]
+    files = [[hashes.sha256(file) for file in source_files(source)] for source in corpus.sources]
     return StageSpec("corpus", VERSION, settings, {"sources": str(files)})
 
 
@@ -96,7 +99,7 @@ def find_held_out(config: Config, sources: list[Source]) -> tuple[list[tuple[int
     def scan(item: dict[str, Any]) -> dict[str, Any]:
         source = sources[item["source"]]
         reasons = rejection(config.corpus, source)
-        found, num_rows = candidates(source.pairs(), source.languages, wanted, seed, reasons)
+        found, num_rows = candidates(raw_pairs(source), source.languages, wanted, seed, reasons)
         return {"found": found, "rows": num_rows}
 
     items = [{"source": number} for number in range(len(sources))]
@@ -141,7 +144,7 @@ def split_source(
     waiting = {part: (REJECTED if part == "rejected" else PAIRS).empty_table() for part in PARTS}
     files: dict[str, list[StageFile]] = {part: [] for part in PARTS}
     rejected: Counter[str] = Counter()
-    noted: Counter[str] = Counter({HEADINGS: source.num_headings()})
+    noted: Counter[str] = Counter({HEADINGS: num_headings(source)})
     reasons_of = rejection(corpus, source)
     row = 0
 
@@ -156,7 +159,7 @@ def split_source(
             info |= {"first_row": first_row, "end_row": table["row"][-1].as_py() + 1}
         files[part].append(attempt.write_parquet(part, f"{number:03d}-{len(files[part]):05d}", table, **info))
 
-    for batch in source.pairs():
+    for batch in raw_pairs(source):
         rows = np.arange(row, row + len(batch))
         row += len(batch)
         held_out = np.isin(rows, list(held_out_rows))

@@ -9,7 +9,7 @@ import regex
 from numba import njit
 from numpy.typing import NDArray
 
-from weam_ray.arrays import freeze, string_buffers
+from weam_ray.store.arrays import freeze, string_buffers
 
 Segmentation = Literal["words", "whitespace"]
 

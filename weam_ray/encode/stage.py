@@ -1,93 +1,28 @@
-"""Stages `tokenizer` (for an encoder from scratch) and `encode`: aligned pairs -> token ids with linked subwords."""
+"""Stage `encode`: aligned words -> linked subwords."""
 
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from weam_ray.align.alignments import Links
+from weam_ray.align.links import Links
 from weam_ray.align.symmetrize import one_to_one, symmetrize
-from weam_ray.cluster import map_items
-from weam_ray.config import Config, EncodeSection
+from weam_ray.cluster.tasks import map_items
 from weam_ray.corpus.tables import ENCODED, MAX_LINKED_TOKENS
 from weam_ray.encode.projection import project
-from weam_ray.encode.tokenizer import load_tokenizer, train_wordpiece
+from weam_ray.encode.tokenizer_stage import stage_tokenizer
+from weam_ray.encode.tokens import flat_spans, lists, tokenize
 from weam_ray.encode.unknown import KEY, UnknownCounts
-from weam_ray.storage import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
+from weam_ray.settings.config import Config
+from weam_ray.settings.data import EncodeSection
+from weam_ray.store.stages import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
 
-TOKENIZER_VERSION = 1
 ENCODE_VERSION = 1
 NO_TOKENS = "no_tokens"
 TOO_MANY_TOKENS = "too_many_tokens"
-
-
-def tokenizer_spec(config: Config, corpus: str) -> StageSpec:
-    settings = {
-        **config.tokenizer.model_dump(mode="json"),
-        "max_positions": config.encoder.scratch.max_positions,
-    }
-    return StageSpec("tokenizer", TOKENIZER_VERSION, settings, {"corpus": corpus})
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Both sides of the pairs of a part of the corpus, as often as they are asked for."""
-
-    corpus: Stage
-    part: str
-
-    def __iter__(self) -> Iterator[str]:
-        for file in self.corpus.files(self.part):
-            table = self.corpus.read_parquet(file)
-            yield from table["source"].to_pylist()
-            yield from table["target"].to_pylist()
-
-
-def tokenizer_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stage) -> Stage:
-    """Train a WordPiece tokenizer on both sides of the training pairs."""
-
-    def builder(attempt: Attempt) -> StageOutput:
-        def train(_: dict[str, Any]) -> dict[str, Any]:
-            tokenizer = train_wordpiece(
-                Texts(corpus, "train"),
-                config.tokenizer,
-                config.encoder.scratch.max_positions,
-                others=Texts(corpus, "held_out"),
-            )
-            with tempfile.TemporaryDirectory() as folder:
-                tokenizer.save_pretrained(folder)
-                saved = sorted(Path(folder).iterdir())
-                files = [attempt.write("tokenizer", path.name, path.read_bytes()) for path in saved]
-            return {"files": [asdict(file) for file in files], "vocab_size": len(tokenizer)}
-
-        (result,) = map_items([{}], train, "tokenizer", config.cluster.data_cpus)
-        rows = sum(file.rows for file in corpus.files("train"))
-        files = [StageFile(**file) for file in result["files"]]
-        return StageOutput(files, Counts(rows, rows), {"vocab_size": result["vocab_size"]})
-
-    return store.build(spec, builder)
-
-
-def unpack(stage: Stage, part: str, folder: str | Path) -> Path:
-    """Write the files of a part under their labels, for libraries that load a folder."""
-    for file in stage.files(part):
-        (Path(folder) / file.label).write_bytes(stage.read(file))
-    return Path(folder)
-
-
-def stage_tokenizer(config: Config, tokenizer: Stage | None) -> Any:
-    """The tokenizer of a run: the trained one, or that of the encoder."""
-    if tokenizer is None:
-        return load_tokenizer(config.encoder.name, config.encoder.revision)
-    with tempfile.TemporaryDirectory() as folder:
-        return load_tokenizer(unpack(tokenizer, "tokenizer", folder))
 
 
 def encode_spec(config: Config, align: str, tokenizer: str) -> StageSpec:
@@ -179,31 +114,3 @@ def encode_table(
     kept = (lengths[0] > 0) & ((lengths[1] > 0) | unpaired)
     rejected[NO_TOKENS] += int(np.count_nonzero(~kept))
     return encoded.filter(pa.array(kept))
-
-
-def tokenize(tokenizer: Any, texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """Token ids and character spans (flat start, end) of raw texts without special tokens, and each text's offset."""
-    encoded = tokenizer(
-        texts,
-        add_special_tokens=False,
-        return_offsets_mapping=True,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,
-    )
-    offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in encoded["input_ids"]])]).astype(np.int64)
-    ids = np.fromiter((value for row in encoded["input_ids"] for value in row), np.int32, offsets[-1])
-    spans = (value for row in encoded["offset_mapping"] for span in row for value in span)
-    return ids, np.fromiter(spans, np.int32, 2 * offsets[-1]), offsets
-
-
-def flat_spans(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Word spans of a column, flat, and the offsets of each row counted in words."""
-    array = column.combine_chunks()
-    offsets = array.offsets.to_numpy().astype(np.int64)
-    flat = array.values.to_numpy()[offsets[0] : offsets[-1]]
-    return np.require(flat, requirements=["C", "W"]), (offsets - offsets[0]) // 2
-
-
-def lists(values: NDArray[Any], offsets: NDArray[np.int64], kind: pa.DataType) -> pa.ListArray:
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(values, kind))

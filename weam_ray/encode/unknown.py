@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weam_ray.storage import Stage
+from weam_ray.store.stages import Stage
 
 HIGH_SHARE = 0.01  # of the tokens or of the characters of a language
 KEY = "unknown"  # of a file's info in the stage `encode`

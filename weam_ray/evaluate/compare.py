@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.forms import read_json
+from weam_ray.evaluate.formats import read_json
 from weam_ray.evaluate.statistics import (
     LEVEL,
     NUM_RESAMPLES,

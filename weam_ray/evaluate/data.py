@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.forms import check_counts
+from weam_ray.evaluate.formats import check_counts
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.languages import ENGLISH, Language, language, languages
 from weam_ray.evaluate.models import tokenizer_of
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
-from weam_ray.storage import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
+from weam_ray.settings.evaluation import Recipe
+from weam_ray.store.stages import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
 
 VERSION = 2
 ROWS_AT_ONCE = 10_000  # that are encoded, as Python objects

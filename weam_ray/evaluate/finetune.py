@@ -13,9 +13,9 @@ import pyarrow as pa
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import Questions
 from weam_ray.evaluate.models import tokenizer_of
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Task
-from weam_ray.storage import Stage
+from weam_ray.settings.evaluation import Recipe
+from weam_ray.store.stages import Stage
 
 NOT_FOR_MODELS = ("row", "heads", "spans")
 IN_BATCH = "in_batch_accuracy"  # what pairs of texts are developed on

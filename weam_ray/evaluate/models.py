@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from weam_ray.encode.tokenizer import load_tokenizer
-from weam_ray.encoder import check_words, num_positions
 from weam_ray.errors import UserError
-from weam_ray.weights import Loaded, load_pretrained, some
+from weam_ray.model.encoder import check_words
+from weam_ray.model.families import num_positions
+from weam_ray.model.tokenizer import load_tokenizer
+from weam_ray.model.weights import Loaded, load_pretrained, some
 
 
 def load_config(model: str) -> Any:

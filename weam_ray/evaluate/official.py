@@ -10,31 +10,12 @@ import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Parts:
-    """A metric = 100 * numerator.sum() / denominator.sum(); both (examples,)."""
-
-    numerator: Values
-    denominator: Values
-
-    @property
-    def percent(self) -> float:
-        total = float(self.denominator.sum())
-        return 100.0 * float(self.numerator.sum()) / total if total else 0.0
-
-
-def mean_of(values: Sequence[float]) -> Parts:
-    return Parts(np.asarray(values, np.float64), np.ones(len(values)))
+from weam_ray.measure.ratio import Parts, mean_of
 
 
 def accuracy(labels: Sequence[Any], predictions: Sequence[Any], language: str = "") -> dict[str, Parts]:

@@ -7,21 +7,23 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.config import EncoderSection, fingerprint, load_config
-from weam_ray.encoder import encoder_fingerprint
 from weam_ray.errors import UserError
-from weam_ray.evaluate.alignment import HeldOutPairs, gold_sets, held_out_of
 from weam_ray.evaluate.data import TaskData, table_fingerprint
+from weam_ray.evaluate.held_out_runs import held_out_of
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import check_stride
 from weam_ray.evaluate.languages import ENGLISH, language
 from weam_ray.evaluate.models import check_head, check_layers, examine, room_of, tokenizer_of
-from weam_ray.evaluate.running import ALIGNMENT, VERSION, AlignmentRun, Run, parts_of
-from weam_ray.evaluate.settings import EvaluationSettings, Recipe
+from weam_ray.evaluate.run import ALIGNMENT, VERSION, AlignmentRun, Run, parts_of
 from weam_ray.evaluate.tasks import intermediate_of, task_of
 from weam_ray.evaluate.tasks.base import Split, Task
-from weam_ray.runs import CONFIG
-from weam_ray.storage import SourceHashes
+from weam_ray.measure.pairs import HeldOutPairs, gold_sets
+from weam_ray.model.encoder import encoder_fingerprint
+from weam_ray.settings.config import load_config
+from weam_ray.settings.encoder import EncoderSection
+from weam_ray.settings.evaluation import EvaluationSettings, Recipe
+from weam_ray.store.files import SourceHashes, fingerprint
+from weam_ray.store.runs import CONFIG
 
 QUESTION_FRAME = 4  # special tokens around a question and its context, at most
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from weam_ray.evaluate.alignment import GOLD, METRICS, TOLD
 from weam_ray.evaluate.compare import LOWER_IS_BETTER
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.plan import EvaluationPlan
-from weam_ray.evaluate.running import ALIGNMENT
+from weam_ray.evaluate.run import ALIGNMENT
 from weam_ray.evaluate.statistics import summary
+from weam_ray.measure.by_layer import GOLD, METRICS, TOLD
 
 Result = dict[str, dict[str, dict[str, Any]]]
 Records = Sequence[dict[str, Any]]
@@ -22,7 +22,7 @@ def evaluation_result(records: Records, metrics: dict[str, str], tests: dict[str
     `metrics` has them for every metric of the task. Languages whose labels are hidden are left out.
 
     Args:
-        records: of all runs, as `running.finish` leaves them.
+        records: of all runs, as `run.finish` leaves them.
         metrics: the main metric of each task.
         tests: for each task its languages in order, with the fingerprint of their test rows.
     """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray import cli
-from weam_ray.evaluate.forms import check_counts
+from weam_ray.evaluate.formats import check_counts
 from weam_ray.evaluate.languages import language
 from weam_ray.evaluate.tasks import task_of
 from weam_ray.evaluate.tasks.base import Task

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from weam_ray.encode.batch import Batch
-from weam_ray.encoder import FAMILIES, first_position
+from weam_ray.batches.batch import Batch
+from weam_ray.model.families import FAMILIES, first_position
 
 ALL = slice(None)
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from weam_ray.objectives.mixture import Mixture
 from weam_ray.objectives.mlm import MLM
-from weam_ray.objectives.settings import MIXTURE, ObjectiveSection
 from weam_ray.objectives.tlm import TLM
 from weam_ray.objectives.weam import WEAM
 from weam_ray.objectives.word_aligned import WordAligned
+from weam_ray.settings.objective import MIXTURE, ObjectiveSection
 
 OBJECTIVES = {"mlm": MLM, "tlm": TLM, "weam": WEAM, "word_aligned": WordAligned}
 

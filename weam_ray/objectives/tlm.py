@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from weam_ray.objectives.base import MaskedModel, TensorBatch, masked_prediction
-from weam_ray.objectives.settings import ObjectiveSection
+from weam_ray.settings.objective import ObjectiveSection
 
 
 class TLM(nn.Module):

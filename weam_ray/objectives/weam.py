@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from weam_ray.objectives.base import MaskedModel, TensorBatch, masked_prediction, token_losses
-from weam_ray.objectives.settings import ObjectiveSection, value_at, values
+from weam_ray.settings.objective import ObjectiveSection, value_at, values
 
 
 class WEAM(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from weam_ray.objectives.base import MaskedModel, TensorBatch
-from weam_ray.objectives.settings import ObjectiveSection
+from weam_ray.settings.objective import ObjectiveSection
 
 
 class WordAligned(nn.Module):

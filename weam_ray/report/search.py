@@ -15,8 +15,8 @@ from rich.table import Table
 
 from weam_ray.search.ledger import COMPLETED, Ledger, Trial
 from weam_ray.search.searcher import optuna_trial
-from weam_ray.search.settings import METRICS
 from weam_ray.search.space import Space
+from weam_ray.settings.search import METRICS
 from weam_ray.train.phases import ENGINE, HELD_OUT, STEPS, WORKERS
 from weam_ray.train.phases import NAMES as PHASES
 

@@ -4,7 +4,7 @@ import logging
 from importlib.metadata import version
 from pathlib import Path
 
-from weam_ray.tracking import GONE, Tracker
+from weam_ray.tracking.client import GONE, Tracker
 
 ALIAS = "champion"
 REQUIREMENTS = ("torch", "transformers", "safetensors")

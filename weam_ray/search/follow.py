@@ -9,10 +9,10 @@ from typing import Any
 from ray.tune import Callback
 from tqdm import tqdm
 
-from weam_ray.cluster import free_reservations
+from weam_ray.cluster.ray_private import free_reservations
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
-from weam_ray.search.settings import METRICS
 from weam_ray.search.trial import END_SECONDS, FAILURE, STEPS, VALUE, Trials, release
+from weam_ray.settings.search import METRICS
 
 POLL_SECONDS = 2.0
 

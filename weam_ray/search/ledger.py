@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from weam_ray.files import write_whole
 from weam_ray.search.space import Value
+from weam_ray.store.files import write_whole
 
 RUNNING, COMPLETED, PRUNED, FAILED = "running", "completed", "pruned", "failed"
 STATE = "state.json"

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from weam_ray.search.settings import SearchSection
+from weam_ray.settings.search import SearchSection
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from ray.tune.search.optuna import OptunaSearch
 
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.rungs import Rungs
-from weam_ray.search.settings import METRICS, SearchSection
 from weam_ray.search.space import Domain, LogUniform, Space, Uniform, Value, Whole
 from weam_ray.search.trial import STEPS, VALUE
+from weam_ray.settings.search import METRICS, SearchSection
 
 RANDOM_FIRST = 10  # trials at random before TPE has something to go by; of a short search, a third
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field, model_validator
 
-from weam_ray.config import Config, make_config
 from weam_ray.errors import UserError
-from weam_ray.sections import Section
+from weam_ray.settings.base import Section
+from weam_ray.settings.config import Config, make_config
 
 Value = str | int | float | bool | None
 

@@ -15,14 +15,15 @@ from typing import Any
 
 from ray.tune import Trainable
 
-from weam_ray.config import Config, fingerprint, make_config
-from weam_ray.files import write_whole
 from weam_ray.pipeline import StagePlan, run_stages
-from weam_ray.runs import Home
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space
+from weam_ray.settings.config import Config, make_config
+from weam_ray.store.files import fingerprint, write_whole
+from weam_ray.store.home import Home
 from weam_ray.train import phases
-from weam_ray.train.launch import TrainingJob, abandon, launch
+from weam_ray.train.job import TrainingJob, abandon
+from weam_ray.train.launch import launch
 from weam_ray.train.log import read_steps
 from weam_ray.train.milestones import HELD_OUT, Milestones
 

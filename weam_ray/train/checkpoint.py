@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from weam_ray.config import Config
 from weam_ray.errors import UserError
+from weam_ray.settings.config import Config
 
 STATE = "state.json"
 PREFIX = "checkpoint_"

@@ -9,8 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from weam_ray.config import Config
 from weam_ray.errors import UserError
+from weam_ray.settings.config import Config
 from weam_ray.train import checkpoint
 from weam_ray.train.checkpoint import STATE, STORAGE, CheckpointState
 from weam_ray.train.log import LOSSES, TIMINGS, cut

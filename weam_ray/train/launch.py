@@ -1,49 +1,16 @@
-"""Training on Ray Train: workers, checkpoints, restarts, the exported model."""
+"""Training on Ray Train: workers are started, and watched until they end."""
 
-import os
 import signal
 import sys
 import threading
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from weam_ray.config import Config
 from weam_ray.errors import UserError
-from weam_ray.memory import keep_memory
-from weam_ray.metrics import step_done
-from weam_ray.pipeline import Data
 from weam_ray.train import checkpoint, phases
-from weam_ray.train.milestones import Measurer, Milestones
-
-MISTAKE, STOP, ABANDONED = "mistake.txt", "stop", "abandoned"
-MISTAKE_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """What a training worker is given; `run` is its name among Ray's metrics, `milestones` are of a search."""
-
-    config: Config
-    data: Data
-    folder: Path
-    fingerprint: str
-    run: str
-    milestones: Milestones | None = None
-
-    @property
-    def storage(self) -> Path:
-        """Where the checkpoints are; every worker sees it."""
-        return self.folder / checkpoint.STORAGE
-
-
-def resources(config: Config) -> dict[str, float]:
-    """What one training worker reserves."""
-    needed: dict[str, float] = {"CPU": config.training.threads_per_worker}
-    return {**needed, "GPU": 1} if config.training.use_gpu else needed
+from weam_ray.train.job import ABANDONED, MISTAKE, MISTAKE_BYTES, STOP, TrainingJob, resources
+from weam_ray.train.worker import train_worker
 
 
 def launch(job: TrainingJob) -> bool:
@@ -118,152 +85,8 @@ def stopped_by_sigterm(job: TrainingJob) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def abandon(folder: Path) -> None:
-    """Ask the workers of a training to end after the step that they are in, without a checkpoint."""
-    (folder / ABANDONED).touch()
-    (folder / STOP).touch()
-
-
 def root_cause(error: BaseException) -> str:
     """The last line of the first worker's error."""
     failures = getattr(error, "worker_failures", None) or {}
     causes = [str(cause) for cause in failures.values()] or [str(error)]
     return causes[0].strip().splitlines()[-1]
-
-
-def train_worker(settings: dict[str, Any]) -> None:
-    """One training worker. A mistake of the user's ends all workers without a restart."""
-    import ray.train
-
-    job: TrainingJob = settings["job"]
-    first = ray.train.get_context().get_world_rank() == 0
-
-    def phase(name: str) -> None:
-        if first:
-            phases.begin(job.folder, name)
-
-    phase(phases.ENGINE)
-    try:
-        run_worker(job, phase)
-    except UserError as error:
-        if first:
-            with (job.folder / MISTAKE).open("r+", encoding="utf-8") as file:
-                file.write(str(error))
-    finally:
-        phase(phases.RELEASE)
-
-
-def run_worker(job: TrainingJob, phase: Callable[[str], None]) -> None:
-    """`phase` notes what begins."""
-    import ray.train
-    import torch
-
-    from weam_ray.encode.forms import collators
-    from weam_ray.encoder import packs
-    from weam_ray.train.batches import Batches, TrainingRows
-    from weam_ray.train.export import export
-    from weam_ray.train.log import StepLog
-    from weam_ray.train.loop import StepRecord, train
-    from weam_ray.train.model import objective_of
-    from weam_ray.train.saving import Saver
-
-    config = job.config
-    # for a GPU DeepSpeed compiles its Adam, with the ninja that stands beside this Python
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    context = ray.train.get_context()
-    rank, world_size = context.get_world_rank(), context.get_world_size()
-    torch.set_num_threads(config.training.threads_per_worker)
-    keep_memory()
-    tokenizer = job.data.load_tokenizer()
-    objective = objective_of(config, tokenizer)
-    model = objective.masked_model.model
-    num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    start, attempt = agree(job.storage, rank)
-    engine, done = restored(job, objective, start)
-    log = StepLog(job.folder, done) if rank == 0 else None
-
-    unwritten: list[OSError] = []  # what a full disk did to the log
-
-    def record(entry: StepRecord) -> None:
-        try:
-            if log is not None and not unwritten:
-                log.write(entry)
-                step_done(entry, job.run)
-        except OSError as error:
-            unwritten.append(error)
-
-    def stop() -> bool:
-        return bool(unwritten) or (job.folder / STOP).exists()
-
-    def abandoned() -> bool:
-        return (job.folder / ABANDONED).exists()
-
-    def check() -> None:
-        if unwritten:
-            raise unwritten[0]
-
-    measure = Measurer(job, engine, model.config, tokenizer, done, phase)
-    save = Saver(
-        engine, job.storage, attempt, config, job.fingerprint, num_parameters, check, measure, abandoned, phase
-    )
-    also = frozenset(job.milestones.steps if job.milestones else ())
-    rows = TrainingRows(job.data.encoded)
-    plan = rows.plan(config.training, config.seeds.data)
-    collate = collators(config, tokenizer, packs(model))
-    batches = Batches(rows, plan, collate, config.training.micro_batch_size, rank, world_size)
-    try:
-        steps = batches.steps(done, config.training.max_steps)
-        phase(phases.STEPS)
-        last = train(engine, config, steps, done, record, save, stop, also)
-    finally:
-        if log is not None:
-            log.close()
-    if last < config.training.max_steps:
-        return
-    phase(phases.EXPORT)
-    weights = engine.full_weights()
-    if weights is not None:
-        export(weights, model.config, tokenizer, job.folder / "model")
-    torch.distributed.barrier()
-
-
-def restored(job: TrainingJob, objective: Any, start: Path | None) -> tuple[Any, int]:
-    """The engine as a checkpoint left it, and the steps done.
-
-    Raises:
-        UserError: the checkpoint was taken over from another run, and its weights are of another shape.
-    """
-    from weam_ray.train.deepspeed_engine import DeepSpeedEngine
-
-    config = job.config
-    if start is None:
-        return DeepSpeedEngine(objective, config), 0
-    state = checkpoint.read_state(start)
-    taken_over = state.fingerprint != job.fingerprint
-    try:
-        if taken_over and config.training.weights_only:
-            objective.load_state_dict(checkpoint.merged_weights(start, state.zero_stage))
-            return DeepSpeedEngine(objective, config), state.step
-        engine = DeepSpeedEngine(objective, config)
-        engine.load(start)
-        return engine, state.step
-    except RuntimeError as error:
-        if not taken_over or "state_dict" not in str(error):
-            raise
-        raise UserError(
-            f"training.continue_from={config.training.continue_from}: the weights do not fit this run: "
-            f"{' '.join(str(error).split())[:300]}"
-        ) from None
-
-
-def agree(storage: Path, rank: int) -> tuple[Path | None, str]:
-    """The checkpoint to go on from, and a name for this attempt; the first worker chooses for all."""
-    import torch
-
-    chosen: list[Any] = [None, None]
-    if rank == 0:
-        start, _ = checkpoint.latest(storage)
-        checkpoint.sweep(storage)
-        chosen = [start, uuid.uuid4().hex[:8]]
-    torch.distributed.broadcast_object_list(chosen)
-    return chosen[0], chosen[1]

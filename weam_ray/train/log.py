@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weam_ray.files import write_whole
+from weam_ray.store.files import write_whole
 
 if TYPE_CHECKING:  # the loop imports torch, which those that only read do without
     from weam_ray.train.loop import StepRecord

@@ -9,14 +9,11 @@ from typing import Protocol
 
 import torch
 
-from weam_ray.config import Config
-from weam_ray.encode.batch import Batch
+from weam_ray.batches.batch import MicroBatches
 from weam_ray.errors import UserError
 from weam_ray.objectives.base import TensorBatch
+from weam_ray.settings.config import Config
 from weam_ray.train.schedule import learning_rate
-
-# a worker's micro-batches of a step: each with its number in the global batch, in the form of each member
-MicroBatches = list[tuple[int, tuple[Batch, ...]]]
 
 
 class Engine(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weam_ray.files import write_whole
+from weam_ray.store.files import write_whole
 from weam_ray.train import phases
 from weam_ray.train.log import cut, read_steps
 
@@ -15,7 +15,7 @@ HELD_OUT = "held_out.jsonl"
 
 @dataclass(frozen=True)
 class Milestones:
-    """The steps after which `metric`, a name of `evaluate.held_out.FIGURES`, is measured."""
+    """The steps after which `metric`, a name of `measure.held_out.FIGURES`, is measured."""
 
     steps: tuple[int, ...]
     metric: str
@@ -40,7 +40,7 @@ class Measurer:
 
     def __call__(self, step: int) -> None:
         """Add a line, if the step is a milestone."""
-        from weam_ray.evaluate.held_out import FIGURES, HeldOut
+        from weam_ray.measure.held_out import FIGURES, HeldOut
         from weam_ray.train.export import filled
 
         milestones = self.job.milestones

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from weam_ray.cluster import RayTasks
-from weam_ray.config import Config
-from weam_ray.encoder import FAMILIES, SCRATCH, build_encoder, load_masked_model, model_config, num_positions
+from weam_ray.cluster.tasks import RayTasks
 from weam_ray.errors import UserError
+from weam_ray.model.encoder import SCRATCH, build_encoder, load_masked_model, model_config
+from weam_ray.model.families import FAMILIES, num_positions
+from weam_ray.model.weights import some
 from weam_ray.objectives.table import build_objective
-from weam_ray.weights import some
+from weam_ray.settings.config import Config
 
 
 def objective_of(config: Config, tokenizer: Any) -> Any:

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from weam_ray.config import Config
 from weam_ray.errors import UserError
+from weam_ray.settings.config import Config
 from weam_ray.train import checkpoint, phases
-from weam_ray.train.deepspeed_engine import DeepSpeedEngine
+from weam_ray.train.engines.deepspeed import DeepSpeedEngine
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The learning rate as a function of the step."""
 
-from weam_ray.train.settings import OptimizerSection
+from weam_ray.settings.training import OptimizerSection
 
 
 def learning_rate(settings: OptimizerSection, step: int, max_steps: int) -> float:

@@ -14,7 +14,7 @@ class Trainer(DataParallelTrainer):
     """Without a manager of datasets, since the workers read their rows by themselves.
 
     In an actor, as a trial of a search is one, the controller is in the same process, and the two end together. There
-    no process watches over what it has reserved: who started the actor does (`cluster.free_reservations`).
+    no process watches over what it has reserved: who started the actor does (`cluster.ray_private.free_reservations`).
     """
 
     def _create_default_callbacks(self) -> list[Any]:

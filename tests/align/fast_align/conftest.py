@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.align.texts import Pairs, fit, verses
+from tests.support.texts import Pairs, fit, verses
 from weam_ray.align.fast_align.model import Model
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.align.texts import Pairs, bitext_of, words_of
+from tests.support.texts import Pairs, bitext_of, words_of
 from weam_ray.align.fast_align.bitext import Bitext, Side, find_forms
 
 # short words of few letters, some a part of another, of one to four bytes each

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.align.reference import digamma
+from tests.support.reference import digamma
 from weam_ray.align.fast_align import em
-from weam_ray.arrays import freeze
+from weam_ray.store.arrays import freeze
 
 counts_in_bits = st.lists(st.integers(0, 2**40), min_size=1, max_size=6)
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tests.align.reference import Reference
-from tests.align.texts import (
+from tests.support.reference import Reference
+from tests.support.texts import (
     Pairs,
     align,
     as_lists,

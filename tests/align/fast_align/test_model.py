@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from tests.align.reference import Reference
-from tests.align.texts import (
+from tests.support.reference import Reference
+from tests.support.texts import (
     Pairs,
     align,
     all_links,

@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 from numpy.testing import assert_array_equal
 
-from tests.align.texts import Pairs, align, assert_same_alignments, assert_same_models, fit, stored_bytes
+from tests.support.texts import Pairs, align, assert_same_alignments, assert_same_models, fit, stored_bytes
 from weam_ray.align.fast_align import fit as fit_module
 from weam_ray.align.fast_align.model import Lexicon, Model, Part, map_safetensors
 from weam_ray.errors import UserError

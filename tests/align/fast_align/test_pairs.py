@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weam_ray.align.fast_align.pairs import SPREAD, add_counts, group_pairs, look_up, merge_rows, positions_by_word
-from weam_ray.arrays import freeze
+from weam_ray.store.arrays import freeze
 
 NUM_SOURCE, NUM_TARGET = 6, 5
 

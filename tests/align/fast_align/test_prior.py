@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.align.reference import expected_feature, feature, partition
+from tests.support.reference import expected_feature, feature, partition
 from weam_ray.align.fast_align.prior import (
     MOST_WORDS,
     Priors,
@@ -18,7 +18,7 @@ from weam_ray.align.fast_align.prior import (
     prior_of,
     tension_gradient,
 )
-from weam_ray.arrays import freeze
+from weam_ray.store.arrays import freeze
 
 lengths = st.integers(1, 30)
 tensions = st.floats(0.1, 14)

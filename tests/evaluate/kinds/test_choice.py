@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from tests.conftest import TEXTS
-from tests.evaluate.lab import write_encoder
+from tests.support.lab import write_encoder
 from weam_ray.evaluate.data import by_length
 from weam_ray.evaluate.kinds.choice import Choice
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.reading import CHOICES
+from weam_ray.settings.evaluation import Recipe
 
 BOTH = pytest.mark.parametrize("tokenizer", ["wordpiece", "sentencepiece"], indirect=True)
 KIND = Choice()

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import TEXTS
-from tests.evaluate.lab import write_encoder
+from tests.support.lab import write_encoder
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import by_length
 from weam_ray.evaluate.kinds.questions import NO_WINDOW, NOT_IN_PLACE, Questions, best_spans, shortened, target
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.reading import QUESTIONS
+from weam_ray.settings.evaluation import Recipe
 
 BOTH = pytest.mark.parametrize("tokenizer", ["wordpiece", "sentencepiece"], indirect=True)
 KIND = Questions()

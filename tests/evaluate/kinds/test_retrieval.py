@@ -11,16 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from tests.conftest import TEXTS
-from tests.evaluate.lab import write_encoder
-from tests.evaluate.tasks.writing import write, write_json_lines
+from tests.support.lab import write_encoder
+from tests.support.writing import write, write_json_lines
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.kinds.retrieval import SCALE, Nearest, Retrieval
-from weam_ray.evaluate.layers import sentence_vectors
-from weam_ray.evaluate.retrieving import BEST, first_token, pooled, rankings, untrained
-from weam_ray.evaluate.settings import Recipe
+from weam_ray.evaluate.rankings import BEST, first_token, pooled, rankings, untrained
 from weam_ray.evaluate.tasks import TASKS, mewslix
 from weam_ray.evaluate.tasks.reading import QUERIES, SENTENCES
+from weam_ray.measure.states import sentence_vectors
+from weam_ray.settings.evaluation import Recipe
 
 KIND = Retrieval()
 PAIRS = pa.table({"text": TEXTS[:4], "pair": TEXTS[4:8], "label": [None] * 4}, schema=SENTENCES)

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import TEXTS
-from tests.evaluate.lab import write_encoder
+from tests.support.lab import write_encoder
 from weam_ray.evaluate.kinds.tokens import IGNORED, Tokens, cut, subwords
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.reading import TOKENS
+from weam_ray.settings.evaluation import Recipe
 
 BOTH = pytest.mark.parametrize("tokenizer", ["wordpiece", "sentencepiece"], indirect=True)
 LABELS = ("DET", "NOUN", "VERB", "X")

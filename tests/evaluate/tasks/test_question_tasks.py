@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.evaluate.tasks.writing import layout_of, paragraph, rows_of, write_squad
+from tests.support.writing import layout_of, paragraph, rows_of, write_squad
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.languages import language

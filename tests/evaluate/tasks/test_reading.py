@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.evaluate.tasks.writing import paragraph, write, write_csv, write_json, write_squad
+from tests.support.writing import paragraph, write, write_csv, write_json, write_squad
 from weam_ray.errors import UserError
 from weam_ray.evaluate.tasks.reading import json_lines, read_conllu, read_rows, read_sentences, read_squad, read_tagged
 

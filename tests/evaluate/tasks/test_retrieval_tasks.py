@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.evaluate.tasks.writing import paragraph, rows_of, write, write_json, write_json_lines, write_squad
+from tests.support.writing import paragraph, rows_of, write, write_json, write_json_lines, write_squad
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.languages import language

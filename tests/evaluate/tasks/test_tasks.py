@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluate.tasks.writing import layout_of, rows_of, write, write_csv, write_json_lines
+from tests.support.writing import layout_of, rows_of, write, write_csv, write_json_lines
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.kinds import KINDS

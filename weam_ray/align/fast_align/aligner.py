@@ -11,18 +11,21 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from weam_ray.align.aligners import Decode, Fitted
-from weam_ray.align.alignments import Alignments
 from weam_ray.align.fast_align.bitext import Bitext, Side
+from weam_ray.align.fast_align.executors import Threads
 from weam_ray.align.fast_align.fit import fit
 from weam_ray.align.fast_align.model import IterationReport, Lexicon, Model, Part, map_safetensors
-from weam_ray.align.fast_align.tasks import Threads
-from weam_ray.cluster import RayTasks, Shared, num_slots, slots_of_node, stream
-from weam_ray.config import AlignSection, Config
+from weam_ray.align.links import Alignments
+from weam_ray.align.protocol import Decode, Fitted
+from weam_ray.cluster.capacity import num_slots, slots_of_node
+from weam_ray.cluster.memory import give_back_memory
+from weam_ray.cluster.tasks import RayTasks, Shared, stream
 from weam_ray.corpus.words import Segmentation, Words, segment
 from weam_ray.errors import UserError
-from weam_ray.memory import give_back_memory
-from weam_ray.storage import Attempt, SourceHashes, Stage, StageFile
+from weam_ray.settings.config import Config
+from weam_ray.settings.data import AlignSection
+from weam_ray.store.files import SourceHashes
+from weam_ray.store.stages import Attempt, Stage, StageFile
 
 SETTINGS = ("lowercase", "iterations", "tension", "optimize_tension", "null_probability", "alpha")
 MOST_ROWS_OF_SHARD = 32_000

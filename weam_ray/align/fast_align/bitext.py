@@ -9,8 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from weam_ray.align.fast_align.pairs import group_pairs
-from weam_ray.arrays import freeze, string_buffers
 from weam_ray.corpus.words import Words
+from weam_ray.store.arrays import freeze, string_buffers
 
 
 @dataclass(frozen=True)

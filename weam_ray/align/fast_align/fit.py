@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from weam_ray.align.fast_align import steps
+from weam_ray.align.fast_align.executors import Tasks
 from weam_ray.align.fast_align.model import IterationReport, Lexicon, Parameters, Part
-from weam_ray.align.fast_align.tasks import Tasks
-from weam_ray.config import AlignSection
 from weam_ray.corpus.words import Segmentation
+from weam_ray.settings.data import AlignSection
 
 CELLS_PER_RANGE = 16_000_000  # a range's table is below 20 bytes a cell
 MOST_RANGES = 256

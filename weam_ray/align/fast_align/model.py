@@ -16,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from weam_ray.align.alignments import Alignments
 from weam_ray.align.fast_align import em
 from weam_ray.align.fast_align.bitext import Bitext, find_forms
 from weam_ray.align.fast_align.pairs import look_up
 from weam_ray.align.fast_align.prior import Priors
-from weam_ray.arrays import freeze, string_buffers
+from weam_ray.align.links import Alignments
 from weam_ray.errors import UserError
+from weam_ray.store.arrays import freeze, string_buffers
 
 FORMAT_VERSION = 2
 PRIOR_CELLS = 2**20  # 16 MiB

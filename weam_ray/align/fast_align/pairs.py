@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from weam_ray.arrays import freeze
+from weam_ray.store.arrays import freeze
 
 Words = NDArray[np.int32]
 Offsets = NDArray[np.int64]

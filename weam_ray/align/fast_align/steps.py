@@ -19,8 +19,8 @@ from weam_ray.align.fast_align.bitext import Bitext, Side, find_forms
 from weam_ray.align.fast_align.model import IterationReport, Part
 from weam_ray.align.fast_align.pairs import add_counts, merge_rows, take_rows
 from weam_ray.align.fast_align.prior import Priors, optimize_tension
-from weam_ray.arrays import freeze
 from weam_ray.corpus.words import Words
+from weam_ray.store.arrays import freeze
 
 PRIOR_CELLS = 2**22  # of the priors that a shard remembers during an E-step: 64 MiB at most
 

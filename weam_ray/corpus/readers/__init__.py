@@ -1,23 +1,12 @@
-"""Readers of parallel and of unpaired text: one small file each, and the table of them.
+"""Readers of parallel and of unpaired text, a module for each class of `settings.sources`.
 
-A reader is a section of the configuration with three methods: `files()`, the paths that it reads;
-`pairs()`, the pairs in file order, as record batches of `base.RAW_PAIRS`; and `label()`, how messages call the source.
+A reader registers functions for its class: `source_files`, the files that are read; `raw_pairs`, their rows in file
+order, as record batches of `base.RAW_PAIRS`; and where lines before the first row are none, `num_headings`.
 """
 
-from typing import Annotated
+from weam_ray.corpus.readers import bundled, moses, parquet, pipes, text, tsv
+from weam_ray.corpus.readers.base import RAW_PAIRS, num_headings, raw_pairs, source_files
 
-from pydantic import Field
+READERS = (bundled, moses, parquet, pipes, text, tsv)  # imported, and so registered
 
-from weam_ray.corpus.readers.bundled import BundledSource
-from weam_ray.corpus.readers.moses import MosesSource
-from weam_ray.corpus.readers.parquet import ParquetSource
-from weam_ray.corpus.readers.pipes import PipesSource
-from weam_ray.corpus.readers.text import TextSource
-from weam_ray.corpus.readers.tsv import TsvSource
-
-Source = Annotated[
-    BundledSource | MosesSource | ParquetSource | PipesSource | TextSource | TsvSource,
-    Field(discriminator="format"),
-]
-
-__all__ = ["BundledSource", "MosesSource", "ParquetSource", "PipesSource", "Source", "TextSource", "TsvSource"]
+__all__ = ["RAW_PAIRS", "READERS", "num_headings", "raw_pairs", "source_files"]

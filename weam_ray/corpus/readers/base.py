@@ -1,22 +1,19 @@
 """What all readers share: the batches they yield, and lines of text with their errors."""
 
 import re
-from abc import abstractmethod
 from collections.abc import Iterator
+from functools import singledispatch
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
-from weam_ray.corpus.readers.opening import check_line_ends, num_lone_returns, open_text
 from weam_ray.errors import UserError
-from weam_ray.paths import LocalPath
-from weam_ray.sections import Section
+from weam_ray.settings.sources import Readable
+from weam_ray.store.opening import check_line_ends, num_lone_returns, open_text
 
-LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 BLOCK_BYTES = 1 << 21  # of text in memory at once; some 10,000 lines
 LONGEST_LINE = 1 << 30  # in bytes; whatever is in it, it is no sentence
 
@@ -32,65 +29,30 @@ RAW_PAIRS = pa.schema(
 _LINES = pa.schema([("text", pa.string()), ("problem", pa.string())])
 
 
-class Readable(Section):
-    """What every source is: files, and languages."""
+@singledispatch
+def source_files(source: Readable) -> list[Path]:
+    """The files that a source is read from; by their content a stage is known.
 
-    path_keys: ClassVar[tuple[str, ...]] = ()
-    link_keys: ClassVar[tuple[str, ...]] = ()
-
-    @property
-    @abstractmethod
-    def languages(self) -> tuple[str, str]:
-        """Source and target; unpaired text has no target language, which is written as a blank."""
-
-    @abstractmethod
-    def label(self) -> str:
-        """What a message calls the source."""
-
-    @abstractmethod
-    def files(self) -> list[Path]:
-        """The files that it is read from; by their content a stage is known."""
-
-    @abstractmethod
-    def pairs(self) -> Iterator[pa.RecordBatch]:
-        """The rows as they stand in the files, of the schema `RAW_PAIRS`."""
-
-    def num_headings(self) -> int:
-        """Lines before the first row that are no rows."""
-        return 0
-
-    @property
-    def is_paired(self) -> bool:
-        return bool(self.languages[1])
-
-    @property
-    def language_pair(self) -> str:
-        """`en-de`, or `en` for unpaired text."""
-        return "-".join(filter(None, self.languages))
-
-    def settings(self) -> dict[str, Any]:
-        """All but the paths: files count by their content."""
-        return self.model_dump(mode="json", exclude={*self.path_keys, *self.link_keys})
+    Raises:
+        UserError: a file is missing.
+    """
+    raise NotImplementedError(type(source))
 
 
-class SourceBase(Readable):
-    """The two languages of a source of parallel text, as codes such as `en` or `pt-BR`."""
+@singledispatch
+def raw_pairs(source: Readable) -> Iterator[pa.RecordBatch]:
+    """The rows of a source as they stand in its files, of the schema `RAW_PAIRS`.
 
-    link_keys: ClassVar[tuple[str, ...]] = ("links",)
+    Raises:
+        UserError: a file cannot be read.
+    """
+    raise NotImplementedError(type(source))
 
-    source_lang: str = Field(pattern=LANGUAGE_PATTERN)
-    target_lang: str = Field(pattern=LANGUAGE_PATTERN)
-    links: LocalPath | None = Field(default=None, description="file of links, for the aligner `pharaoh`")
 
-    @model_validator(mode="after")
-    def languages_differ(self) -> Self:
-        if self.source_lang == self.target_lang:
-            raise ValueError(f"source_lang and target_lang are both {self.source_lang!r}; a pair has two languages")
-        return self
-
-    @property
-    def languages(self) -> tuple[str, str]:
-        return self.source_lang, self.target_lang
+@singledispatch
+def num_headings(source: Readable) -> int:
+    """Lines before the first row that are no rows."""
+    return 0
 
 
 def existing_file(path: str, key: str) -> Path:

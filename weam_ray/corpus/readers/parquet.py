@@ -2,89 +2,73 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from weam_ray.corpus.readers.base import RAW_PAIRS, SourceBase, decode, existing_file, numbers
+from weam_ray.corpus.readers.base import RAW_PAIRS, decode, existing_file, numbers, raw_pairs, source_files
 from weam_ray.errors import UserError
-from weam_ray.paths import LocalPath
+from weam_ray.settings.sources import DEFAULT_COLUMNS, ParquetSource
 
 BATCH_ROWS = 10_000
-DEFAULT_COLUMNS = ("source", "target")
 
 Column = tuple[str, ...]  # its name, and that of a field where it is a struct
 
 
-class ParquetSource(SourceBase):
-    """A missing value counts as a blank side. `id_column` names the pairs; without it they are numbered from 1.
+@source_files.register
+def parquet_files(source: ParquetSource) -> list[Path]:
+    return [existing_file(source.path, "corpus.sources.path")]
 
-    `translation.en` is the field `en` of the column `translation`. Where no columns are named, and none is called
-    `source` or `target`, a struct column with the two languages as fields is taken, as data sets of the hub have it.
+
+@raw_pairs.register
+def parquet_pairs(source: ParquetSource) -> Iterator[pa.RecordBatch]:
+    """The pairs, in file order.
+
+    Raises:
+        UserError: not a Parquet file, or a column that is missing or does not hold text, or text that is not
+            UTF-8.
     """
-
-    path_keys: ClassVar[tuple[str, ...]] = ("path",)
-
-    format: Literal["parquet"]
-    path: LocalPath
-    source_column: str = DEFAULT_COLUMNS[0]
-    target_column: str = DEFAULT_COLUMNS[1]
-    id_column: str | None = None
-
-    def label(self) -> str:
-        return self.path
-
-    def files(self) -> list[Path]:
-        return [existing_file(self.path, "corpus.sources.path")]
-
-    def pairs(self) -> Iterator[pa.RecordBatch]:
-        """The pairs, in file order.
-
-        Raises:
-            UserError: not a Parquet file, or a column that is missing or does not hold text, or text that is not
-                UTF-8.
-        """
-        (file,) = self.files()
+    (file,) = source_files(source)
+    try:
+        table = pq.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{file}: not a Parquet file ({error}).") from error
+    wanted = columns_of(source, file, table.schema_arrow)
+    names = dict.fromkeys(".".join(column) for column in wanted)
+    row = 0
+    batches = table.iter_batches(BATCH_ROWS, columns=[*names, *([source.id_column] if source.id_column else [])])
+    while True:
         try:
-            table = pq.ParquetFile(file)
-        except pa.ArrowInvalid as error:
-            raise UserError(f"{file}: not a Parquet file ({error}).") from error
-        wanted = self.columns(file, table.schema_arrow)
-        names = dict.fromkeys(".".join(column) for column in wanted)
-        row = 0
-        batches = table.iter_batches(BATCH_ROWS, columns=[*names, *([self.id_column] if self.id_column else [])])
-        while True:
-            try:
-                batch = next(batches, None)
-                ids = batch[self.id_column].to_pylist() if batch is not None and self.id_column else None
-            except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-                raise UserError(f"{file}, after row {row}: damaged ({error}).") from error
-            if batch is None:
-                return
-            texts = [pc.fill_null(values_of(batch, column).cast(pa.binary()), b"") for column in wanted]
-            sides, problems = zip(*(decode(text, file, "row", row + 1) for text in texts), strict=True)
-            own = numbers(row + 1, batch.num_rows)
-            if ids is not None:
-                own = pc.coalesce(pa.array([None if name is None else str(name) for name in ids], pa.string()), own)
-            yield pa.record_batch([own, *sides, pc.coalesce(*problems)], schema=RAW_PAIRS)
-            row += batch.num_rows
+            batch = next(batches, None)
+            ids = batch[source.id_column].to_pylist() if batch is not None and source.id_column else None
+        except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+            raise UserError(f"{file}, after row {row}: damaged ({error}).") from error
+        if batch is None:
+            return
+        texts = [pc.fill_null(values_of(batch, column).cast(pa.binary()), b"") for column in wanted]
+        sides, problems = zip(*(decode(text, file, "row", row + 1) for text in texts), strict=True)
+        own = numbers(row + 1, batch.num_rows)
+        if ids is not None:
+            own = pc.coalesce(pa.array([None if name is None else str(name) for name in ids], pa.string()), own)
+        yield pa.record_batch([own, *sides, pc.coalesce(*problems)], schema=RAW_PAIRS)
+        row += batch.num_rows
 
-    def columns(self, file: Path, schema: pa.Schema) -> list[Column]:
-        """Where the source and the target are.
 
-        Raises:
-            UserError: a column is missing, or does not hold text.
-        """
-        if self.id_column is not None and self.id_column not in schema.names:
-            raise UserError(f"{file}: no column {self.id_column!r}; there are {described(schema)}.")
-        names = self.source_column, self.target_column
-        if names == DEFAULT_COLUMNS and not set(names) & set(schema.names):
-            structs = [field.name for field in schema if set(self.languages) <= set(fields_of(field.type))]
-            if len(structs) == 1:
-                names = f"{structs[0]}.{self.source_lang}", f"{structs[0]}.{self.target_lang}"
-        return [text_column(file, schema, name) for name in names]
+def columns_of(source: ParquetSource, file: Path, schema: pa.Schema) -> list[Column]:
+    """Where the source and the target are.
+
+    Raises:
+        UserError: a column is missing, or does not hold text.
+    """
+    if source.id_column is not None and source.id_column not in schema.names:
+        raise UserError(f"{file}: no column {source.id_column!r}; there are {described(schema)}.")
+    names = source.source_column, source.target_column
+    if names == DEFAULT_COLUMNS and not set(names) & set(schema.names):
+        structs = [field.name for field in schema if set(source.languages) <= set(fields_of(field.type))]
+        if len(structs) == 1:
+            names = f"{structs[0]}.{source.source_lang}", f"{structs[0]}.{source.target_lang}"
+    return [text_column(file, schema, name) for name in names]
 
 
 def text_column(file: Path, schema: pa.Schema, name: str) -> Column:

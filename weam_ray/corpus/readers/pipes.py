@@ -2,54 +2,42 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weam_ray.arrays import string_buffers
 from weam_ray.corpus.readers.base import (
     GLUED_SEPARATOR,
     RAW_PAIRS,
     SEPARATOR,
-    SourceBase,
     cut,
     existing_file,
     numbers,
+    raw_pairs,
     read_lines,
+    source_files,
 )
-from weam_ray.paths import LocalPath
+from weam_ray.settings.sources import PipesSource
+from weam_ray.store.arrays import string_buffers
 
 BAR, SPACE, TAB = b"| \t"
 
 
-class PipesSource(SourceBase):
-    """The token `|||` parts the sides, and so does a tab; a line without either has a blank target.
+@source_files.register
+def pipes_files(source: PipesSource) -> list[Path]:
+    return [existing_file(source.path, "corpus.sources.path")]
 
-    A line with more than one of them has the problem `separator`, and one that has `|||` only as a part of other words
-    has the problem `glued_separator`.
-    """
 
-    path_keys: ClassVar[tuple[str, ...]] = ("path",)
-
-    format: Literal["pipes"]
-    path: LocalPath
-
-    def label(self) -> str:
-        return self.path
-
-    def files(self) -> list[Path]:
-        return [existing_file(self.path, "corpus.sources.path")]
-
-    def pairs(self) -> Iterator[pa.RecordBatch]:
-        """The pairs, numbered from 1 by line."""
-        number = 1
-        for lines in read_lines(*self.files()):
-            source, target, problems = split_sides(lines["text"])
-            problems = pc.coalesce(problems, lines["problem"])
-            yield pa.record_batch([numbers(number, len(lines)), source, target, problems], schema=RAW_PAIRS)
-            number += len(lines)
+@raw_pairs.register
+def pipes_pairs(pipes: PipesSource) -> Iterator[pa.RecordBatch]:
+    """The pairs, numbered from 1 by line."""
+    number = 1
+    for lines in read_lines(*source_files(pipes)):
+        source, target, problems = split_sides(lines["text"])
+        problems = pc.coalesce(problems, lines["problem"])
+        yield pa.record_batch([numbers(number, len(lines)), source, target, problems], schema=RAW_PAIRS)
+        number += len(lines)
 
 
 def split_sides(lines: pa.StringArray) -> tuple[pa.StringArray, pa.StringArray, pa.StringArray]:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from weam_ray.evaluate.settings import Recipe
+from weam_ray.settings.evaluation import Recipe
 
 Outputs = Sequence[NDArray[np.float32]]
 

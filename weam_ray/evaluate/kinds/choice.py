@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from weam_ray.evaluate.kinds.base import Outputs, in_order
 from weam_ray.evaluate.models import with_new_head
-from weam_ray.evaluate.settings import Recipe
+from weam_ray.settings.evaluation import Recipe
 
 
 class Choice:

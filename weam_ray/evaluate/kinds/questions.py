@@ -10,7 +10,7 @@ import pyarrow as pa
 from weam_ray.errors import UserError
 from weam_ray.evaluate.kinds.base import Outputs
 from weam_ray.evaluate.models import with_new_head
-from weam_ray.evaluate.settings import Recipe
+from weam_ray.settings.evaluation import Recipe
 
 NOT_IN_PLACE = "answer_not_in_its_place"
 NO_WINDOW = "answer_in_no_window"

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from weam_ray.evaluate.kinds.base import Outputs
 from weam_ray.evaluate.models import encoder_of
-from weam_ray.evaluate.settings import Recipe
+from weam_ray.settings.evaluation import Recipe
 
 TEXTS = ("text", "pair")
 SCALE = 100.0  # of cosines in the softmax, where training begins

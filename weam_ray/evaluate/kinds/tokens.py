@@ -5,10 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.encode.tokenizer import SentenceTemplate
 from weam_ray.evaluate.kinds.base import Outputs
 from weam_ray.evaluate.models import with_new_head
-from weam_ray.evaluate.settings import Recipe
+from weam_ray.model.tokenizer import SentenceTemplate
+from weam_ray.settings.evaluation import Recipe
 
 IGNORED = -100
 

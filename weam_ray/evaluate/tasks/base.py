@@ -8,10 +8,10 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.forms import FileForm
+from weam_ray.evaluate.formats import FileForm
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.official import Parts
-from weam_ray.evaluate.settings import Recipe
+from weam_ray.measure.ratio import Parts
+from weam_ray.settings.evaluation import Recipe
 
 Split = Literal["train", "dev", "test"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate import forms, official
-from weam_ray.evaluate.forms import read_text
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_rows
+from weam_ray.settings.evaluation import Recipe
+from weam_ray.store.text import read_text
 
 COLUMNS = ("text", "label")
 
@@ -48,7 +48,7 @@ def task_of_file(given: str) -> Task:
         metric="accuracy",
         recipe=Recipe(),
         layouts=(Layout("labelled file", files, read),),
-        form=forms.LINES,
+        form=formats.LINES,
         score=official.accuracy,
     )
 

@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate import forms, official
-from weam_ray.evaluate.forms import read_json
+from weam_ray.evaluate import formats, official
+from weam_ray.evaluate.formats import read_json
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Layout, Pool, Split, Task
 from weam_ray.evaluate.tasks.reading import CANDIDATES, QUERIES, SENTENCES, answers_of, read_squad
+from weam_ray.settings.evaluation import Recipe
 
 SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
 
@@ -130,7 +130,7 @@ TASK = Task(
     metric="map@20",
     recipe=Recipe(learning_rate=2e-5, epochs=3, batch_size=16, max_length=256),
     layouts=(Layout("official", files, read),),
-    form=forms.RANKINGS,
+    form=formats.RANKINGS,
     score=official.map_at_20,
     pool=Pool(lambda root, language: own_files(root), candidates),
     notes=("English training sentences are split by punctuation.",),

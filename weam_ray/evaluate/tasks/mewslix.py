@@ -12,11 +12,11 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Layout, Pool, Split, Task
 from weam_ray.evaluate.tasks.reading import CANDIDATES, QUERIES, SENTENCES, json_lines
+from weam_ray.settings.evaluation import Recipe
 
 ROWS = 20_000  # of candidates in memory at once
 
@@ -98,7 +98,7 @@ TASK = Task(
     metric="map@20",
     recipe=Recipe(learning_rate=2e-5, epochs=2, batch_size=256, max_length=64),
     layouts=(Layout("xtreme", files, read),),
-    form=forms.RANKINGS,
+    form=formats.RANKINGS,
     score=official.map_at_20,
     hidden_labels=lambda root, language: root / "mewslix" / "wikinews_labels" / f"test-{language.code}.json",
     pool=Pool(lambda root, language: [root / "mewslix" / "candidate_set_entities.jsonl"], candidates),

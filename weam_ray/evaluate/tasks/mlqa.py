@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import Language
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import read_squad
@@ -32,7 +32,7 @@ TASK = Task(
     metric="f1",
     recipe=RECIPE,
     layouts=(Layout("official", files, read),),
-    form=forms.ANSWERS,
+    form=formats.ANSWERS,
     score=official.mlqa,
     hub=Hub(
         "facebook/mlqa",

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, usual_split
 from weam_ray.evaluate.tasks.reading import TOKENS, read_tagged
+from weam_ray.settings.evaluation import Recipe
 
 LANGUAGES = (
     *("af", "ar", "bg", "bn", "de", "el", "en", "es", "et", "eu", "fa", "fi", "fr", "he"),
@@ -50,7 +50,7 @@ TASK = Task(
         Layout("xtreme", xtreme_files, lambda files, split, language: read_tagged(files)),
         Layout("official", official_files, read_official),
     ),
-    form=forms.TAGS,
+    form=formats.TAGS,
     score=official.tag_f1,
     hub=Hub(
         "google/xtreme",

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.forms import BLANKS, read_json, read_text
+from weam_ray.evaluate.formats import read_json
+from weam_ray.store.text import BLANKS, read_text
 
 SENTENCES = pa.schema([("text", pa.string()), ("pair", pa.string()), ("label", pa.string())])
 CHOICES = pa.schema([("prompt", pa.string()), ("choices", pa.list_(pa.string())), ("label", pa.int32())])

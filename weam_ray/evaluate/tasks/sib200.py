@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, usual_split
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_sentences
+from weam_ray.settings.evaluation import Recipe
 
 LABELS = ("entertainment", "geography", "health", "politics", "science/technology", "sports", "travel")
 
@@ -44,7 +44,7 @@ TASK = Task(
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=20, batch_size=32, max_length=128),
     layouts=(Layout("official", files, read, codes=other_languages),),
-    form=forms.LINES,
+    form=formats.LINES,
     score=official.accuracy,
     hub=Hub(
         "Davlan/sib200",

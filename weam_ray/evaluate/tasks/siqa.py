@@ -6,11 +6,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import CHOICES, json_lines
+from weam_ray.settings.evaluation import Recipe
 
 ANSWERS = ("A", "B", "C")
 
@@ -43,6 +43,6 @@ TASK = Task(
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
     layouts=(Layout("official", files, read),),
-    form=forms.CHOICES,
+    form=formats.CHOICES,
     score=official.accuracy,
 )

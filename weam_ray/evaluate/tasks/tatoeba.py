@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate import forms, official
-from weam_ray.evaluate.forms import text_lines
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Pool, Split, Task
 from weam_ray.evaluate.tasks.reading import CANDIDATES, QUERIES
+from weam_ray.settings.evaluation import Recipe
+from weam_ray.store.text import text_lines
 
 # of the data set google/xtreme
 HUB_LANGUAGES = frozenset(
@@ -121,7 +121,7 @@ TASK = Task(
             read_hidden,
         ),
     ),
-    form=forms.LINES,
+    form=formats.LINES,
     score=official.accuracy,
     pool=Pool(english, candidates),
     trained=False,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import read_squad
@@ -53,7 +53,7 @@ TASK = Task(
     metric="f1",
     recipe=RECIPE,
     layouts=(Layout("xtreme", files, read),),
-    form=forms.ANSWERS,
+    form=formats.ANSWERS,
     score=official.squad,
     hub=Hub(
         "google-research-datasets/tydiqa",

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, usual_split
 from weam_ray.evaluate.tasks.reading import TOKENS, read_conllu, read_tagged
+from weam_ray.settings.evaluation import Recipe
 
 LABELS = (
     "ADJ",
@@ -69,7 +69,7 @@ TASK = Task(
         Layout("treebanks", treebanks, lambda files, split, language: read_conllu(files)),
         Layout("xtreme", xtreme_files, lambda files, split, language: read_tagged(files)),
     ),
-    form=forms.TAGS,
+    form=formats.TAGS,
     score=lambda labels, predictions, language: (
         official.tag_f1(labels, predictions) | official.tag_accuracy(labels, predictions)
     ),

@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import CHOICES, json_lines
+from weam_ray.settings.evaluation import Recipe
 
 LANGUAGES = ("et", "ht", "id", "it", "qu", "sw", "ta", "th", "tr", "vi", "zh")
 
@@ -71,7 +71,7 @@ TASK = Task(
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
     layouts=(Layout("xtreme", files, read), Layout("official", official_files, read)),
-    form=forms.CHOICES,
+    form=formats.CHOICES,
     score=official.accuracy,
     hub=Hub(
         "cambridgeltl/xcopa",

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, rejected_row, usual_split
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_rows, read_sentences
+from weam_ray.settings.evaluation import Recipe
 
 LANGUAGES = ("ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh")
 LABELS = ("contradiction", "entailment", "neutral")
@@ -76,7 +76,7 @@ TASK = Task(
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
     layouts=(Layout("official", official_files, read_official), Layout("xtreme", xtreme_files, read_xtreme)),
-    form=forms.LINES,
+    form=formats.LINES,
     score=official.accuracy,
     hub=Hub(
         "facebook/xnli",

@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weam_ray.evaluate import forms, official
+from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.settings import Recipe
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import QUESTIONS, question_row, read_squad
+from weam_ray.settings.evaluation import Recipe
 
 LANGUAGES = ("ar", "de", "el", "en", "es", "hi", "ro", "ru", "th", "tr", "vi", "zh")
 
@@ -88,7 +88,7 @@ TASK = Task(
             "is not the official test set",
         ),
     ),
-    form=forms.ANSWERS,
+    form=formats.ANSWERS,
     score=official.squad,
     hub=Hub(
         "google/xquad",

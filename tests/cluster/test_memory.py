@@ -1,0 +1,41 @@
+"""The memory of a process: it is measured, and given back."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+from weam_ray.cluster.memory import LARGE, private_memory
+
+SCRIPT = """
+import numpy as np
+import pyarrow as pa
+from weam_ray.cluster.memory import give_back_memory, private_memory
+give_back_memory()
+give_back_memory()
+assert pa.default_memory_pool().backend_name == "system"
+before = private_memory()
+small = [np.ones(2**13) for _ in range(2_000)]  # 125 MiB in pieces that the C library keeps when they are freed
+held = private_memory() - before
+del small
+give_back_memory()
+print(held, private_memory() - before)
+"""
+
+
+def test_private_memory_grows_with_what_is_written() -> None:
+    before = private_memory()
+    assert before > 2**20
+    size = 4 * LARGE
+    held = np.ones(size, np.uint8)
+    assert 0.9 * size < private_memory() - before < 2 * size
+    del held
+    assert private_memory() - before < 0.5 * size
+
+
+def test_give_back_memory() -> None:
+    """Twice, in a process of its own: it changes Arrow's pool for good."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    held, left = map(int, done.stdout.split())
+    assert held > 100 * 2**20
+    assert left < held / 4

@@ -1,0 +1,385 @@
+"""The search job as a whole, on a small corpus: Tune over Train, early stopping, MLflow, the registered model."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+
+from tests.support.lab import write_encoder
+from tests.support.main_job import config_of, write_moses
+from tests.support.processes import wait_until
+from weam_ray.errors import UserError
+from weam_ray.jobs.tune import SearchJob
+from weam_ray.search.ledger import FAILED, PRUNED, Ledger, Trial
+from weam_ray.settings.config import Config, load_config
+
+CORES = psutil.cpu_count()  # a worker that needs all of them: no part of one is left for the trial's own process
+
+TWO_RATES = """
+from weam_ray.search.space import Choice, Space
+
+def space():
+    return Space.of({"optimizer.learning_rate": Choice(values=[0.005, 1.0e-9])})
+"""
+
+
+def search_config(place: Path, *overrides: str, space: str = TWO_RATES) -> Config:
+    """A search of seconds; the second trial learns nothing, and is stopped."""
+    file = place / "own_space.py"
+    file.write_text(space, encoding="utf-8")
+    return config_of(
+        place,
+        f"search={{space: {file}, algorithm: grid, num_trials: 2, max_concurrent: 1, metric: held_out_loss}}",
+        "training.max_steps=12",
+        f"training.threads_per_worker={CORES}",
+        "corpus.held_out=20",
+        *overrides,
+    )
+
+
+def actors() -> Iterator[tuple[int, str]]:
+    """The processes of Ray that this one has started, and the class or the task that each is at."""
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
+            title = re.match(r"ray::(\w+)", " ".join(process.cmdline()))
+            if title:
+                yield process.pid, title[1]
+
+
+@contextmanager
+def actors_of_trials() -> Iterator[dict[str, dict[int, set[str]]]]:
+    """What begins in Ray's processes in the block, by class or task: by process, its libraries of torch."""
+    earlier = set(actors())  # of other tests, that still end
+    found: dict[str, dict[int, set[str]]] = {}
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.3):
+            for pid, kind in set(actors()) - earlier:
+                with suppress(OSError):  # it has ended
+                    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")  # psutil's way is slow
+                    found.setdefault(kind, {}).setdefault(pid, set()).update(re.findall(r"libtorch\w*", maps))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    yield found
+    stop.set()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def searched(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A finished search: its place, folder, result, and the actors that it had."""
+    place = tmp_path_factory.mktemp("search")
+    write_moses(place)
+    job = SearchJob.of(search_config(place), place)
+    with actors_of_trials() as seen:
+        result = job.run()
+    return {"place": place, "folder": job.folder, "result": result, "actors": seen}
+
+
+@pytest.mark.ray
+class TestSearch:
+    def test_one_trial_completes_and_one_is_stopped(self, searched: dict[str, Any]) -> None:
+        ledger = Ledger.read(searched["folder"])
+        assert ledger is not None
+        first, second = ledger.trials
+        assert [first.state, second.state] == ["completed", "pruned"]
+        assert [steps for steps, _ in first.reports] == [3, 6, 12]
+        assert [steps for steps, _ in second.reports] == [3]
+        assert first.reports[0][1] < second.reports[0][1]
+        assert searched["result"]["best_values"] == {"optimizer.learning_rate": 0.005}
+
+    def test_what_it_leaves(self, searched: dict[str, Any]) -> None:
+        folder: Path = searched["folder"]
+        table = pq.read_table(folder / "trials.parquet").to_pylist()
+        assert [(row["trial"], row["state"], row["optimizer.learning_rate"]) for row in table] == [
+            (1, "completed", 0.005),
+            (2, "pruned", 1e-9),
+        ]
+        for row in table:
+            phases = {
+                name: row[f"seconds_{name}"] for name in ("workers", "engine", "steps", "held_out", "checkpoints")
+            }
+            assert min(phases.values()) > 0, phases
+            assert sum(phases.values()) < row["seconds"] + 0.1
+        best = load_config(str(folder / "best.yaml"))
+        assert (best.optimizer.learning_rate, best.output.dir) == (0.005, None)
+        names = {"optimization_history.png", "slice.png", "parallel_coordinate.png", "search.html", "result.json"}
+        assert names <= {file.name for file in folder.iterdir()}
+        page = (folder / "search.html").read_text(encoding="utf-8")
+        assert "plotly" in page.lower()
+        assert 'src="http' not in page
+
+    def test_a_stopped_trial_gives_back_workers_and_disk(self, searched: dict[str, Any]) -> None:
+        import ray
+        from ray.util import placement_group_table
+
+        whole = ray.cluster_resources()["CPU"]
+        wait_until(lambda: ray.available_resources().get("CPU", 0) == whole, 30)
+        assert {group["state"] for group in placement_group_table().values()} <= {"REMOVED"}
+        trials = searched["folder"] / "trials"
+        assert not list(trials.glob("*/*/checkpoints"))
+        assert [file.parent.parent.parent.name for file in trials.glob("*/*/model/config.json")] == ["0001"]
+
+    def test_the_process_of_a_trial_is_light(self, searched: dict[str, Any]) -> None:
+        """It imports no torch; and of Ray Train's processes those do not start that it can do without."""
+        seen = searched["actors"]
+        assert all(seen["RayTrainWorker"].values())
+        trials = seen.get("TrialActor", {}) | seen["ResourceTrainable"]  # by its class or its task
+        assert list(trials.values()) == [set()], "one process for one trial after the other, and no torch in it"
+        unwanted = {"TrainController", "DatasetManager", "PreemptionWatcher", "PlacementGroupCleaner"}
+        assert unwanted & set(seen) == set()
+
+    def test_mlflow(self, searched: dict[str, Any]) -> None:
+        client = MlflowClient(f"sqlite:///{searched['place'] / 'home' / 'mlflow.db'}")
+        parent = client.get_run(searched["result"]["mlflow_run_id"])
+        children = client.search_runs(
+            [parent.info.experiment_id],
+            f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'",
+            order_by=["attributes.start_time"],
+        )
+        assert (parent.info.status, parent.data.tags["kind"]) == ("FINISHED", "search")
+        assert parent.data.params["space.optimizer.learning_rate"] == "0.005 | 1e-09"
+        assert [child.info.status for child in children] == ["FINISHED", "KILLED"]
+        assert [child.data.tags["state"] for child in children] == ["completed", "pruned"]
+        assert [child.data.tags["best"] for child in children] == ["true", "false"]
+        assert [child.data.params["optimizer.learning_rate"] for child in children] == ["0.005", "1e-09"]
+        for child, last in zip(children, (12, 3), strict=True):
+            losses = [entry.step for entry in client.get_metric_history(child.info.run_id, "loss")]
+            assert losses == list(range(1, len(losses) + 1))
+            assert len(losses) >= last
+            held_out = client.get_metric_history(child.info.run_id, "held_out_after/multilingual_loss")
+            assert [entry.step for entry in held_out] == [3, 6, 12][: len(held_out)]
+            assert held_out[-1].step == last
+        files = {file.path for file in client.list_artifacts(parent.info.run_id)}
+        assert {"trials.parquet", "best.yaml", "search.html", "slice.png", "optimization_history.png"} <= files
+        version = client.get_model_version_by_alias("weam-ray-bundled", "champion")
+        assert (version.run_id, version.tags["metric"]) == (children[0].info.run_id, "held_out_loss")
+
+    def test_the_same_command_again_says_what_is_there(
+        self, searched: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        job = SearchJob.of(search_config(searched["place"]), searched["place"])
+        assert job.run() == searched["result"]
+        said = capsys.readouterr().out
+        assert "This search is finished" in said
+        assert f"/runs/{searched['result']['mlflow_run_id']}" in said.splitlines()[-1]
+
+    def test_a_trial_that_was_to_be_stopped_when_the_session_was_killed(self, searched: dict[str, Any]) -> None:
+        """It is not trained on: it was reported, but not ended. MLflow had not been told that another had ended."""
+        ledger = Ledger.read(searched["folder"])
+        assert ledger is not None
+        ledger.trials[1].state, ledger.finished = "running", False
+        ledger.save()
+        losses = searched["folder"] / "trials" / "0002" / "seed-1" / "losses.jsonl"
+        before = losses.stat().st_mtime_ns
+        client = MlflowClient(f"sqlite:///{searched['place'] / 'home' / 'mlflow.db'}")
+        client.update_run(ledger.trials[0].mlflow_run_id, status="RUNNING")
+        client.set_tag(ledger.trials[0].mlflow_run_id, "state", "running")
+        job = SearchJob.of(search_config(searched["place"]), searched["place"])
+        assert job.run()["best_trial"] == 1
+        ended = Ledger.read(searched["folder"])
+        assert ended is not None
+        assert [trial.state for trial in ended.trials] == ["completed", "pruned"]
+        assert losses.stat().st_mtime_ns == before
+        children = [client.get_run(trial.mlflow_run_id) for trial in ended.trials]
+        assert [(child.info.status, child.data.tags["state"]) for child in children] == [
+            ("FINISHED", "completed"),
+            ("KILLED", "pruned"),
+        ]
+        history = client.get_metric_history(ended.trials[0].mlflow_run_id, "held_out")
+        assert [metric.step for metric in history] == [3, 6, 12]
+
+    @pytest.mark.slow
+    def test_a_child_that_was_deleted_is_made_again(self, searched: dict[str, Any]) -> None:
+        ledger = Ledger.read(searched["folder"])
+        assert ledger is not None
+        gone = ledger.trials[0].mlflow_run_id or ""
+        client = MlflowClient(f"sqlite:///{searched['place'] / 'home' / 'mlflow.db'}")
+        client.delete_run(gone)
+        ledger.finished = False
+        ledger.save()
+        job = SearchJob.of(search_config(searched["place"]), searched["place"])
+        job.run()
+        made = client.get_run(job.ledger.trials[0].mlflow_run_id or "")
+        assert made.info.run_id != gone
+        assert (made.info.status, made.data.tags["state"], made.data.tags["best"]) == ("FINISHED", "completed", "true")
+        assert [metric.step for metric in client.get_metric_history(made.info.run_id, "held_out")] == [3, 6, 12]
+        assert client.get_run(job.ledger.mlflow_run_id or "").info.status == "FINISHED"
+        assert client.get_model_version_by_alias("weam-ray-bundled", "champion").run_id == made.info.run_id
+
+    @pytest.mark.slow
+    def test_the_champion_loads_in_a_fresh_process(self, searched: dict[str, Any]) -> None:
+        script = (
+            "import mlflow\n"
+            f"mlflow.set_tracking_uri('sqlite:///{searched['place'] / 'home' / 'mlflow.db'}')\n"
+            f"fill = mlflow.transformers.load_model({searched['result']['champion']!r})\n"
+            "print(len(fill('the [MASK] sees the dog')))\n"
+        )
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.strip() == "5"
+
+
+class TestRefusals:
+    """What is refused before anything runs."""
+
+    @pytest.fixture(autouse=True)
+    def corpus(self, tmp_path: Path) -> None:
+        write_moses(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("overrides", "message"),
+        [
+            (["corpus.held_out=0"], "compares trials on held-out pairs, and there are none"),
+            (["search.num_trials=3"], r"search\.num_trials=3: the grid of .*own_space\.py has 2 points"),
+            (["search.space=nowhere"], "--space nowhere: neither a file nor one of"),
+            (["search.metric=loss"], r"search\.metric: .*'retrieval' or 'held_out_loss'"),
+            (["search.num_trials=0"], r"search\.num_trials: .*greater than or equal to 1"),
+        ],
+    )
+    def test_settings(self, tmp_path: Path, overrides: list[str], message: str) -> None:
+        with pytest.raises(UserError, match=message):
+            SearchJob.of(search_config(tmp_path, *overrides), tmp_path)
+
+    def test_a_tokenizer_of_another_encoder(self, tmp_path: Path, wordpiece: Any) -> None:
+        encoder = write_encoder(tmp_path / "encoder", wordpiece, num_words=50)
+        with pytest.raises(UserError, match=r"encoder: 50 embeddings for a tokenizer of 3\d\d tokens"):
+            SearchJob.of(search_config(tmp_path, f"encoder.name={encoder}"), tmp_path)
+
+    def test_a_folder_with_something_else(self, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "notes.txt").write_text("mine", encoding="utf-8")
+        with pytest.raises(UserError, match="is not empty and holds no search"):
+            SearchJob.of(search_config(tmp_path, f"output.dir={tmp_path / 'out'}"), tmp_path)
+
+    def test_a_folder_with_another_search(self, tmp_path: Path) -> None:
+        given = f"output.dir={tmp_path / 'out'}"
+        SearchJob.of(search_config(tmp_path, given), tmp_path).ledger.save()
+        again = SearchJob.of(search_config(tmp_path, given, "search.num_trials=1"), tmp_path)
+        assert again.ledger.sessions == 0
+        for other in ("search.metric=retrieval", "objective.lambda=0.5", "training.max_steps=13"):
+            with pytest.raises(UserError, match="another space, configuration or data"):
+                SearchJob.of(search_config(tmp_path, given, other), tmp_path)
+
+    def test_fresh_takes_the_next_folder(self, tmp_path: Path) -> None:
+        config = search_config(tmp_path, f"output.dir={tmp_path / 'out'}")
+        SearchJob.of(config, tmp_path).ledger.save()
+        assert SearchJob.of(config, tmp_path, fresh=True).folder == tmp_path / "out-2"
+
+    @pytest.mark.ray
+    def test_workers_that_do_not_fit(self, ray_session: None, tmp_path: Path) -> None:
+        job = SearchJob.of(search_config(tmp_path, "training.num_workers=8", "training.threads_per_worker=1"), tmp_path)
+        with pytest.raises(UserError, match=r"training\.num_workers=8: 8 workers of 1 CPU each do not fit"):
+            job.run()
+
+    def test_no_trial_that_was_completed(self, tmp_path: Path) -> None:
+        write_moses(tmp_path)
+        job = SearchJob.of(search_config(tmp_path), tmp_path)
+        job.folder.mkdir(parents=True)
+        pruned = Trial(2, {"optimizer.learning_rate": 1e-9}, PRUNED, [(3, 0.1)])
+        failed = Trial(1, {"optimizer.learning_rate": 0.005}, FAILED, [(3, 0.5)], "the disk is full.")
+        tracker = SimpleNamespace(parent=SimpleNamespace(log_files=lambda *_: None))
+        for trials, message in (
+            (
+                [failed, pruned],
+                "None of 2 trials was completed: 1 failed, .*; trial 1: the disk is full. All",
+            ),
+            ([pruned], "None of 1 trials was completed: 0 failed, the others were stopped early. All are in .*parquet"),
+        ):
+            job.ledger.trials = trials
+            with pytest.raises(UserError, match=message):
+                job.conclude(tracker, None)
+
+    def test_a_preview_writes_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        job = SearchJob.of(search_config(tmp_path), tmp_path)
+        job.preview()
+        assert "2 trials of 12 steps, 0 of them done; compared after 3, 6, 12 steps" in capsys.readouterr().out
+        assert not job.folder.exists()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_failed_trials(ray_session: None, tmp_path: Path) -> None:
+    """One fails and the search goes on; where all do, it ends with one sentence."""
+    write_moses(tmp_path)
+    space = TWO_RATES.replace("1.0e-9", "1.0e30")
+    job = SearchJob.of(search_config(tmp_path, "search.early_stopping=false", space=space), tmp_path)
+    result = job.run()
+    assert result["trials"] == {"completed": 1, "failed": 1}
+    (failed,) = [trial for trial in job.ledger.trials if trial.state == "failed"]
+    assert "not a finite number" in failed.message
+    client = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}")
+    assert failed.mlflow_run_id is not None
+    run = client.get_run(failed.mlflow_run_id)
+    assert (run.info.status, run.data.tags["state"]) == ("FAILED", "failed")
+    assert "not a finite number" in run.data.tags["message"]
+
+    space = space.replace("0.005", "2.0e30")
+    job = SearchJob.of(search_config(tmp_path, "search.early_stopping=false", space=space), tmp_path)
+    with pytest.raises(UserError, match=r"All 2 trials of the search failed; trial 1: Step \d+: the loss is"):
+        job.run()
+    states = json.loads((job.folder / "state.json").read_text(encoding="utf-8"))["trials"]
+    assert [trial["state"] for trial in states] == ["failed", "failed"]
+    parent = client.get_run(job.ledger.mlflow_run_id or "")
+    assert parent.info.status == "FAILED"
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_values_that_do_not_go_together(ray_session: None, tmp_path: Path) -> None:
+    """Each by itself is allowed: the trial that has both fails by what the configuration says."""
+    write_moses(tmp_path)
+    space = TWO_RATES.replace(
+        '"optimizer.learning_rate": Choice(values=[0.005, 1.0e-9])',
+        '"training.zero_stage": Choice(values=[1, 0]), "training.precision": Choice(values=["bf16", "fp32"])',
+    )
+    more = ("search.num_trials=3", "search.early_stopping=false", "training.zero_stage=1", "training.max_steps=4")
+    job = SearchJob.of(search_config(tmp_path, *more, space=space), tmp_path)
+    assert job.run()["trials"] == {"completed": 2, "failed": 1}
+    (failed,) = [trial for trial in job.ledger.trials if trial.state == "failed"]
+    assert failed.values == {"training.zero_stage": 0, "training.precision": "bf16"}
+    assert "bf16" in failed.message
+    assert "zero_stage" in failed.message
+    run = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}").get_run(failed.mlflow_run_id or "")
+    assert (run.info.status, run.data.params["training.zero_stage"]) == ("FAILED", "0")
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_trial_whose_process_is_killed(ray_session: None, tmp_path: Path) -> None:
+    """What it had reserved, all cores, is given back, so that the next trial can train."""
+    write_moses(tmp_path)
+    earlier = set(actors())
+    job = SearchJob.of(search_config(tmp_path, "search.early_stopping=false"), tmp_path)
+
+    def kill_first() -> None:
+        phases = job.folder / "trials/0001/seed-1/phases.jsonl"
+        wait_until(lambda: phases.is_file() and '"engine"' in phases.read_text(encoding="utf-8"))
+        ours = {pid for pid, kind in set(actors()) - earlier if kind in ("TrialActor", "ResourceTrainable")}
+        for pid in ours:
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_first, daemon=True)
+    killer.start()
+    result = job.run()
+    assert result["trials"] == {"completed": 1, "failed": 1}
+    assert [trial.state for trial in job.ledger.trials] == ["failed", "completed"]
+    assert "died" in job.ledger.trials[0].message

@@ -1,0 +1,72 @@
+"""Tables and the picture of a result."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from weam_ray.report.run_picture import run_plot, smoothed
+from weam_ray.report.run_tables import loss_table, print_result, result_table, sentence_table
+
+
+def scores(value: float) -> dict[str, float]:
+    return {"to_english": value, "from_english": value / 2, "to_english_uncentred": value / 4}
+
+
+def result() -> dict[str, Any]:
+    loss = {"multilingual_loss": 5.0, "cross_lingual_loss": 4.0, "unigram_entropy": 6.0, "masked_tokens": 1234.0}
+    return {
+        "steps": 3,
+        "retrieval": {
+            "before": {"de": scores(0.04), "ru": scores(0.02)},
+            "after": {"de": scores(0.5), "ru": scores(0.3)},
+        },
+        "loss": {"before": {**loss, "cross_lingual_loss": 7.5}, "after": loss},
+        "sentences": {"before": {"de": alone(0.01)}, "after": {"de": alone(0.23)}},
+        "tokens_per_second": 1000.0,
+        "seconds": 12.0,
+        "seconds_by_phase": {"stages": 2.0, "training": 10.0},
+    }
+
+
+def alone(accuracy: float) -> dict[str, float]:
+    return {"accuracy": accuracy, "unigram_accuracy": 0.06, "loss": 5.0, "unigram_entropy": 5.8, "masked_tokens": 9.0}
+
+
+def shown(table: Any) -> str:
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(table)
+    return console.export_text()
+
+
+def test_tables_show_before_and_after_and_the_mean() -> None:
+    text = shown(result_table(result()))
+    assert "4.0 > 50.0" in text
+    assert "3.0 > 40.0" in text  # the mean
+    assert "to english uncentred" in text
+    losses = shown(loss_table(result()))
+    assert "1,234 masked tokens" in losses
+    assert "7.500" in losses
+    assert "1.0 > 23.0" in shown(sentence_table(result()))
+
+
+def test_without_held_out_pairs_it_says_so(capsys: Any) -> None:
+    print_result({**result(), **{part: {"before": {}, "after": {}} for part in ("retrieval", "loss", "sentences")}})
+    assert "Nothing was held out" in capsys.readouterr().out
+
+
+def test_the_picture_of_a_run(tmp_path: Path) -> None:
+    steps = [{"step": n, "multilingual_loss": 9.0 / n, "cross_lingual_loss": 8.0 / n} for n in range(1, 60)]
+    full = run_plot(steps, result(), "a run", tmp_path / "full.png")
+    tlm = run_plot([{"step": 1, "multilingual_loss": 9.0}], result(), "one step of TLM", tmp_path / "tlm.png")
+    empty = {**result(), "retrieval": {"before": {}, "after": {}}, "loss": {"before": {}, "after": {}}}
+    bare = run_plot(steps, empty, "nothing measured", tmp_path / "bare.png")
+    for file in (full, tlm, bare):
+        assert file.read_bytes().startswith(b"\x89PNG")
+    assert full.stat().st_size > tlm.stat().st_size
+
+
+def test_smoothing_keeps_a_constant_and_the_length() -> None:
+    np.testing.assert_allclose(smoothed(np.full(200, 3.0)), 3.0)
+    assert len(smoothed(np.arange(7.0))) == 7

@@ -1,0 +1,44 @@
+"""What readers yield, as tuples; batches made of tuples; the stage without Ray."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import pyarrow as pa
+
+from weam_ray.corpus import stage
+from weam_ray.corpus.readers import raw_pairs
+from weam_ray.corpus.readers.base import RAW_PAIRS
+from weam_ray.settings.sources import Source
+
+
+class Pair(NamedTuple):
+    pair_id: str
+    source: str
+    target: str
+    problem: str | None = None
+
+
+def read(source: Source) -> list[Pair]:
+    """All pairs of a source."""
+    batches = list(raw_pairs(source))
+    assert all(batch.schema.equals(RAW_PAIRS) for batch in batches)
+    return [Pair(**row) for batch in batches for row in batch.to_pylist()]
+
+
+def batch(pairs: Iterable[tuple[str, str]], problem: str | None = None) -> pa.RecordBatch:
+    """Pairs of texts as a reader yields them, numbered from 1."""
+    rows = [Pair(str(number), *texts, problem)._asdict() for number, texts in enumerate(pairs, 1)]
+    return pa.RecordBatch.from_pylist(rows, schema=RAW_PAIRS)
+
+
+@contextmanager
+def without_ray() -> Iterator[None]:
+    """The tasks of the stage, in this process and one after another."""
+
+    def run(items: Sequence[dict[str, Any]], task: Callable[[Any], Any], *_: object) -> list[Any]:
+        return [task(item) for item in items]
+
+    with patch.object(stage, "map_items", run):
+        yield

@@ -1,0 +1,83 @@
+"""What a training step is given: a micro-batch, and what it takes of a tokenizer to make one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from weam_ray.model.tokenizer import PairTemplate, SentenceTemplate
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A micro-batch of B rows (a pair, a sentence alone, or sentences side by side), padded to T positions.
+
+    Attributes:
+        input_ids: (B, T) after masking. token_type_ids: (B, T).
+        attention_mask: (B, T) 0 for padding, else the number, from 1, of the sequence in its row; positions attend to
+            those of their own number.
+        exchange: (B, T) position whose state stands here after the exchange; itself where there is no partner.
+        masked: (M,) indices into the flattened (B * T) positions, rising. labels: (M,) the tokens masked there.
+        aligned: (A, 2) flattened positions of the last subwords of aligned words, source and target.
+        anchors: (E,) flattened positions, rising, whose states are to stay where they were.
+        lost_tokens, lost_links: what truncation took.
+    """
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    token_type_ids: NDArray[np.int64]
+    exchange: NDArray[np.int64]
+    masked: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    lost_tokens: int = 0
+    lost_links: int = 0
+    aligned: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    anchors: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens but for padding, special tokens included."""
+        return int(np.count_nonzero(self.attention_mask))
+
+    def counts(self) -> dict[str, int]:
+        """What the terms of a loss are means over."""
+        return {"masked": len(self.masked), "aligned": len(self.aligned), "anchors": len(self.anchors)}
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What batches need of a tokenizer: its frames, the ids for padding and masks, and the ordinary ids.
+
+    `packs` says whether the encoder can take sentences side by side in one row, each attending to itself.
+    """
+
+    template: PairTemplate
+    pad_id: int
+    mask_id: int
+    ordinary_ids: NDArray[np.int64]
+    sentence: SentenceTemplate
+    packs: bool = False
+
+    @classmethod
+    def of(cls, tokenizer: Any, packs: bool = False) -> "Vocabulary":
+        ordinary = np.setdiff1d(np.arange(len(tokenizer)), np.array(tokenizer.all_special_ids))
+        pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        frames = PairTemplate.of(tokenizer), SentenceTemplate.of(tokenizer)
+        return cls(frames[0], pad_id, tokenizer.mask_token_id, ordinary, frames[1], packs)
+
+
+def pad(sequences: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(B, T) ids and attention mask of sequences of unequal lengths."""
+    length = max(map(len, sequences))
+    ids = np.full((len(sequences), length), pad_id, np.int64)
+    attention_mask = np.zeros((len(sequences), length), np.int64)
+    for number, sequence in enumerate(sequences):
+        ids[number, : len(sequence)] = sequence
+        attention_mask[number, : len(sequence)] = 1
+    return ids, attention_mask
+
+
+# a worker's micro-batches of a step: each with its number in the global batch, in the form of each member
+MicroBatches = list[tuple[int, tuple[Batch, ...]]]

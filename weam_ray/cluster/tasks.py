@@ -1,0 +1,100 @@
+"""Functions as tasks of the cluster: over items with Ray Data, one by one, or as streams."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from tqdm import tqdm
+
+from weam_ray.errors import UserError
+
+Item = dict[str, Any]
+
+
+def map_items(items: Sequence[Item], task: Callable[[Item], Item], label: str, num_cpus: float = 1.0) -> list[Item]:
+    """`task` of every item, as tasks of Ray Data, in the order of the items; results are JSON values.
+
+    An item is a small description (a source, a shard of a stage); the task reads and writes the rows itself, so a
+    retried task only writes its file again and the number of workers changes nothing.
+
+    Raises:
+        UserError: raised in a task, passed on as it is.
+    """
+    import ray
+
+    def run(batch: dict[str, Any]) -> dict[str, Any]:
+        results: list[str] = []
+        for number in batch["item"]:
+            try:
+                result = {"number": int(number), "done": task(items[number])}
+            except UserError as error:
+                result = {"number": int(number), "mistake": str(error)}
+            results.append(json.dumps(result))
+        return {"result": results}
+
+    # one operator, and so one start of tasks; a range would be read by another
+    dataset = ray.data.from_items([{"item": number} for number in range(len(items))], override_num_blocks=len(items))
+    mapped = dataset.map_batches(run, batch_size=1, num_cpus=num_cpus)
+    results: dict[int, Item] = {}
+    for row in progress(mapped.iter_rows(), label, total=len(items)):
+        result = json.loads(row["result"])
+        if "mistake" in result:
+            raise UserError(result["mistake"])
+        results[result["number"]] = result["done"]
+    return [results[number] for number in range(len(items))]
+
+
+def stream(task: Callable[..., Iterator[Any]], num_cpus: float, *arguments: Any) -> Iterator[Any]:
+    """What a generator yields that runs as one task, as it comes; what it raises is raised here."""
+    import ray
+
+    results = ray.remote(task).options(num_cpus=num_cpus, num_returns="streaming").remote(*arguments)
+    for result in results:
+        yield RayTasks(num_cpus).get(result)
+
+
+class Shared:
+    """A value in Ray's object store: one copy on a node, whose arrays all its processes read in place."""
+
+    def __init__(self, value: Any) -> None:
+        import ray
+
+        self.reference = ray.put(value)
+
+    def get(self) -> Any:
+        import ray
+
+        return ray.get(self.reference)
+
+
+class RayTasks:
+    """Runs functions as Ray tasks; their results stay where they are computed until another task or `get` asks."""
+
+    def __init__(self, num_cpus: float, num_gpus: float = 0) -> None:
+        self.num_cpus = num_cpus
+        self.num_gpus = num_gpus
+        self.known: dict[Callable[..., Any], Any] = {}
+
+    def submit(self, step: Callable[..., Any], *arguments: Any, returns: int = 1) -> Any:
+        """Start a task; a reference to its result, or `returns` references where it returns a tuple."""
+        import ray
+
+        if step not in self.known:
+            self.known[step] = ray.remote(step)
+        options = {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "num_returns": returns}
+        return self.known[step].options(**options).remote(*arguments)
+
+    def get(self, results: Any) -> Any:
+        """The values of one reference or of a list; what a task raised is raised here."""
+        import ray
+
+        try:
+            return ray.get(results)
+        except ray.exceptions.RayTaskError as error:
+            raise (error.cause if isinstance(error.cause, UserError) else error) from None
+
+
+def progress(rows: Any, label: str, total: int | None = None) -> Any:
+    """A progress bar on stderr: redrawn on a terminal, a line now and then elsewhere."""
+    return tqdm(rows, desc=label, total=total, leave=False, mininterval=0.5 if sys.stderr.isatty() else 10.0)

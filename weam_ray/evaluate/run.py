@@ -1,0 +1,280 @@
+"""One task of the cluster: fine-tune and predict, or predict alone; it leaves its files, and its record last."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weam_ray.evaluate.data import TaskData
+from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
+from weam_ray.evaluate.formats import check_counts, write_mapping
+from weam_ray.evaluate.held_out_runs import held_out_of
+from weam_ray.evaluate.languages import ENGLISH
+from weam_ray.evaluate.models import encoder_of, tokenizer_of
+from weam_ray.evaluate.rankings import first_token, rankings, untrained
+from weam_ray.measure.by_layer import GOLD, METRICS, SENTENCES, WORDS, Measures, measure
+from weam_ray.measure.pairs import gold_sets
+from weam_ray.measure.ratio import Parts
+from weam_ray.settings.evaluation import Recipe
+from weam_ray.store.files import write_whole
+
+ALIGNMENT = "alignment"  # among tasks: all metrics of alignment
+VERSION = 1  # of what a run does: records of another one do not count
+
+
+@dataclass(frozen=True)
+class Run:
+    """One unit of an evaluation that is done or not: a task with a seed, and in `translate-train` a language.
+
+    `number` names it in predictions/TASK/NUMBER: the seed, or that of the model for a task without training.
+    `fingerprint` is of all that can change its result; a record with another one is no record of this run.
+    """
+
+    data: TaskData
+    number: int
+    seed: int
+    model: str
+    recipe: Recipe
+    labels: tuple[str, ...]
+    trains_on: tuple[str, ...]
+    tests: tuple[str, ...]
+    fingerprint: str
+    part: str = ""
+
+    @property
+    def task(self) -> str:
+        return self.data.task.name
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}-{self.number}{self.part and '-'}{self.part}"
+
+    def record(self, folder: Path) -> dict[str, Any] | None:
+        """What it left when it was finished, if it is."""
+        return read_record(folder / "runs" / f"{self.name}.json", self.fingerprint)
+
+
+def read_record(file: Path, fingerprint: str) -> dict[str, Any] | None:
+    """The record of a run, unless it is of one with other settings."""
+    if not file.is_file():
+        return None
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found if found["fingerprint"] == fingerprint else None
+
+
+def write_examples(folder: Path, task: str, number: int, code: str, parts: Parts) -> None:
+    """What a score is made of, by test example, for a bootstrap."""
+    place = folder / "examples" / task / str(number)
+    place.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        pa.table({"numerator": parts.numerator, "denominator": parts.denominator}), place / f"{code}.parquet"
+    )
+
+
+def carry_on(
+    run: Run, training: Encoded, development: Encoded, model: str, folder: Path, threads: int, use_gpu: bool
+) -> str:
+    """Fine-tune an intermediate task, and keep the encoder without the head; the folder that it is in."""
+    if not (folder / "config.json").is_file():
+        tuned = tune(run, training, development, model, threads, use_gpu)
+        partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+        tuned.save_encoder(partial)
+        write_whole(
+            partial / "intermediate.json", json.dumps({"history": tuned.history, "seconds": tuned.seconds}, indent=1)
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    return str(folder)
+
+
+def tune(run: Run, training: Encoded, development: Encoded, model: str, threads: int, use_gpu: bool) -> FineTuned:
+    return FineTuned(
+        FineTuning(
+            run.data.task,
+            model,
+            run.labels,
+            run.recipe,
+            run.seed,
+            training,
+            development,
+            threads=threads,
+            use_gpu=use_gpu,
+        )
+    )
+
+
+def run_trained(
+    run: Run,
+    training: Encoded,
+    development: Encoded,
+    tests: dict[str, Encoded],
+    model: str,
+    folder: Path,
+    threads: int,
+    use_gpu: bool,
+) -> dict[str, Any]:
+    """Fine-tune from an encoder, predict the test sets, and leave files and record in the evaluation's folder."""
+    started = time.monotonic()
+    tuned = tune(run, training, development, model, threads, use_gpu)
+    if run.data.task.kind == "retrieval":
+        encode = first_token(tuned.model.base_model, tuned.tokenizer, run.recipe)
+        queries = {code: run.data.read("test", code) for code in run.tests}
+        predictions = rankings(run.data, queries, encode)
+    else:
+        predictions, queries = {}, {code: own.rows for code, own in tests.items()}
+        for code in run.tests:
+            predictions[code], best = tuned.predict(tests[code])
+            if best is not None:
+                write_mapping(prediction_folder(run, folder) / f"nbest-{code}.json", best)
+    return finish(
+        run,
+        folder,
+        predictions,
+        queries,
+        {
+            "history": tuned.history,
+            "training_rows": training.rows.num_rows,
+            "rejected": training.stage.counts.rejected,
+            "seconds": round(time.monotonic() - started, 1),
+        },
+    )
+
+
+def run_untrained(run: Run, folder: Path, threads: int, use_gpu: bool) -> dict[str, Any]:
+    """Predict with the encoder as it is, and leave files and record in the evaluation's folder."""
+    started = time.monotonic()
+    queries = {code: run.data.read("test", code) for code in run.tests}
+    predictions = untrained(run.data, queries, run.model, run.recipe, threads, "cuda" if use_gpu else "cpu")
+    return finish(run, folder, predictions, queries, {"seconds": round(time.monotonic() - started, 1)})
+
+
+def prediction_folder(run: Run, folder: Path) -> Path:
+    place = folder / "predictions" / run.task / str(run.number)
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def finish(
+    run: Run, folder: Path, predictions: dict[str, Any], rows: dict[str, pa.Table], about: dict[str, Any]
+) -> dict[str, Any]:
+    """Score predictions of rows where labels are known; files first, the record last."""
+    form, scores = run.data.task.form, {}
+    (folder / "runs" / f"{run.name}.json").unlink(missing_ok=True)  # of other settings, whose files go now
+    for code, found in predictions.items():
+        form.write(prediction_folder(run, folder) / f"test-{code}.{form.suffix}", found)
+        gold = run.data.gold(rows[code], code)
+        if gold is None:
+            continue
+        check_counts(gold, found, f"{run.task}, {code}")
+        labels = folder / "labels" / run.task
+        labels.mkdir(parents=True, exist_ok=True)
+        form.write_labels(labels / f"test-{code}.{form.suffix}", gold)
+        parts = run.data.task.score(gold, found, code)
+        scores[code] = {name: own.percent for name, own in parts.items()}
+        write_examples(folder, run.task, run.number, code, parts[run.data.task.metric])
+    record = {
+        "task": run.task,
+        "number": run.number,
+        "seed": run.seed,
+        "model": run.model,
+        "trains_on": list(run.trains_on),
+        "scores": scores,
+        **about,
+        "fingerprint": run.fingerprint,
+    }
+    write_whole(folder / "runs" / f"{run.name}.json", json.dumps(record, indent=1))
+    return record
+
+
+@dataclass(frozen=True)
+class AlignmentRun:
+    """The alignment metrics of one model; `held_out` is the run with the pairs, `root` has the gold sets.
+
+    Each of its language pairs and gold sets is measured by a task of its own.
+    """
+
+    number: int
+    model: str
+    held_out: Path | None
+    root: Path | None
+    num_pairs: int
+    num_sets: int
+    layer: int | None
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        return f"{ALIGNMENT}-{self.number}"
+
+    def record(self, folder: Path) -> dict[str, Any] | None:
+        return read_record(folder / "runs" / f"{self.name}.json", self.fingerprint)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured on one language pair or gold set, the fingerprint of its data, and the seconds it took."""
+
+    name: str
+    found: Measures
+    data: str
+    seconds: float
+
+
+def measure_alignment(run: AlignmentRun, number: int, threads: int, use_gpu: bool) -> Measured:
+    """Measure on one of the run's language pairs or, by numbers after those, of its gold sets."""
+    import torch
+
+    torch.set_num_threads(threads)
+    started = time.monotonic()
+    model, tokenizer = encoder_of(run.model).to("cuda" if use_gpu else "cpu"), tokenizer_of(run.model)
+    if run.held_out is not None and number < run.num_pairs:
+        pair = held_out_of(run.held_out)[number]
+        found, name, data = measure(model, tokenizer, [pair], [], run.layer), pair.name, pair.fingerprint
+    else:
+        own = gold_sets(run.root)[number - run.num_pairs]
+        found, name, data = measure(model, tokenizer, [], [own], run.layer), own.name, own.fingerprint
+    return Measured(name, found, data, time.monotonic() - started)
+
+
+def finish_alignment(run: AlignmentRun, folder: Path, *measured: Measured) -> dict[str, Any]:
+    """Join what was measured, the pairs and then the gold sets, and leave files and record."""
+    found = Measures.joined([own.found for own in measured])
+    scores: dict[str, Any] = {}
+    for task, languages in found.parts.items():
+        for name, parts in languages.items():
+            scores.setdefault(task, {})[name] = {METRICS[task]: parts.percent}
+            write_examples(folder, task, run.number, name, parts)
+    first = run.num_pairs
+    pairs, sets = ({own.name: own.data for own in some} for some in (measured[:first], measured[first:]))
+    record = {
+        "task": ALIGNMENT,
+        "number": run.number,
+        "seed": 0,
+        "model": run.model,
+        "scores": {},
+        "layer": found.layer,
+        "layers": found.layers,
+        "cosines": {name: [left, right, own.tolist()] for name, (left, right, own) in found.cosines.items()},
+        "parts": [{"task": task, "number": run.number, "scores": own} for task, own in scores.items()],
+        "data": {SENTENCES: pairs, WORDS: pairs, GOLD: sets},
+        "seconds": round(sum(own.seconds for own in measured), 1),
+        "fingerprint": run.fingerprint,
+    }
+    write_whole(folder / "runs" / f"{run.name}.json", json.dumps(record, indent=1))
+    return record
+
+
+def parts_of(setting: str, tests: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """The runs of a task in a setting: a name, the languages that train, and those that are tested."""
+    if setting == "zero-shot":
+        return [("", (ENGLISH,), tuple(tests))]
+    if setting == "translate-train-all":
+        return [("", (ENGLISH, *(code for code in tests if code != ENGLISH)), tuple(tests))]
+    return [(code, (code,), (code,)) for code in tests]

@@ -1,0 +1,86 @@
+"""`--dry-run`: the resolved configuration, the stages, the batch arithmetic and the memory, and nothing done."""
+
+from pathlib import Path
+from typing import Any
+
+from weam_ray.errors import EncoderUnavailable
+from weam_ray.jobs.cost import PUBLISHED_SHAPES, batch_lines, count_parameters, memory_lines
+from weam_ray.jobs.pretrain import Pretraining
+from weam_ray.model.encoder import SCRATCH, model_config, scratch_config
+from weam_ray.model.tokenizer import load_tokenizer
+from weam_ray.pipeline import StagePlan
+from weam_ray.settings.config import Config
+from weam_ray.store.home import Home
+from weam_ray.store.stages import Stage, describe
+from weam_ray.train.model import examine
+
+
+class StandInTokenizer:
+    """A tokenizer that is yet to be trained, as far as its size goes."""
+
+    pad_token_id = 0
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def print_preview(config: Config, checkout: Path, fresh: bool) -> None:
+    """Print what a run would do; an encoder that cannot be had here leaves a gap, and is named.
+
+    Raises:
+        UserError: a mistake that would end the run.
+    """
+    print(config.to_yaml())
+    home = Home.of(config, checkout)
+    unavailable = ""
+    try:
+        job = Pretraining.of(config, checkout, fresh)
+        plan, folder = job.plan, f"{job.folder.path}: {'finished' if job.folder.finished else 'new or unfinished'}"
+    except EncoderUnavailable as error:
+        unavailable = str(error)
+        plan, folder = StagePlan.without_encoder(config, home.source_hashes()), "depends on the encoder"
+    found = {stage: home.store.find(spec) for stage, spec in plan.specs.items()}
+    for stage, spec in plan.specs.items():
+        print(f"stage {stage:9s} {spec.fingerprint}: {todo(found[stage])}")
+    if unavailable:
+        print(f"stage encode: run or reuse, which depends on the encoder\nnote: {unavailable}")
+    print(f"run folder {folder}")
+    home.preview()
+    print("\n".join(batch_lines(config, num_pairs(found["corpus"]))))
+    if not unavailable:
+        for note in examine(config):
+            print(f"note: {note}")
+    shape, size = encoder_shape(config, bool(unavailable))
+    if shape is None:
+        print("memory of one device: unknown without the encoder")
+    else:
+        print("\n".join(memory_lines(config, count_parameters(shape), size)))
+
+
+def todo(stage: Stage | None) -> str:
+    return "run" if stage is None else f"reuse ({describe(stage.counts)})"
+
+
+def num_pairs(corpus: Stage | None) -> int | None:
+    return None if corpus is None else sum(file.rows for file in corpus.files("train"))
+
+
+def encoder_shape(config: Config, unavailable: bool) -> tuple[Any, int]:
+    """The Hugging Face configuration of the encoder and its number of words, or (None, 0) where it cannot be had."""
+    from transformers import AutoConfig
+
+    name = config.encoder.name
+    if name == SCRATCH:
+        size = config.tokenizer.vocab_size
+        return scratch_config(config.encoder, StandInTokenizer(size)), size
+    if not unavailable:
+        tokenizer = load_tokenizer(name, config.encoder.revision)
+        return model_config(config.encoder, tokenizer), len(tokenizer)
+    if name in PUBLISHED_SHAPES:
+        print(f"the shape of {name} is taken from its publication, not from its files")
+        shape = AutoConfig.for_model(**PUBLISHED_SHAPES[name])
+        return shape, shape.vocab_size
+    return None, 0

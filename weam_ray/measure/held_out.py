@@ -1,0 +1,129 @@
+"""What a run measures on its held-out rows: sentence retrieval, both predictions, and sentences that stand alone."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from weam_ray.encode.rows import EncodedRow, EncodedShard
+from weam_ray.measure.names import named
+from weam_ray.measure.prediction import prediction_scores, sentence_scores
+from weam_ray.measure.sentence_retrieval import retrieval_scores
+from weam_ray.measure.states import check_layer, sentence_vectors
+from weam_ray.settings.config import Config
+from weam_ray.store.stages import Stage
+
+ENGLISH = "en"
+NO_LANGUAGE = ""  # of the target of unpaired text
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out rows of a run, by language pair (source, target); the target of unpaired text is empty."""
+
+    rows: dict[tuple[str, str], list[EncodedRow]]
+
+    @classmethod
+    def of(cls, encoded: Stage) -> "HeldOut":
+        rows: dict[tuple[str, str], list[EncodedRow]] = {}
+        for file in encoded.files("held_out"):
+            table = encoded.read_arrow(file)
+            if not table.num_rows:
+                continue
+            shard = EncodedShard(table)
+            pair = (table["source_lang"][0].as_py(), table["target_lang"][0].as_py())
+            rows.setdefault(pair, []).extend(shard.row(number) for number in range(len(shard)))
+        return cls(rows)
+
+    @property
+    def pairs(self) -> dict[tuple[str, str], list[EncodedRow]]:
+        return {pair: rows for pair, rows in self.rows.items() if pair[1] != NO_LANGUAGE}
+
+    def sentences(self) -> dict[str, list[EncodedRow]]:
+        """Every sentence of each language once, as unpaired text."""
+        found: dict[str, dict[bytes, EncodedRow]] = {}
+        for languages, rows in self.rows.items():
+            for row in rows:
+                for language, own in zip(languages, (row, row.swapped()), strict=True):
+                    if language != NO_LANGUAGE:
+                        found.setdefault(language, {}).setdefault(own.source_ids.tobytes(), own.alone())
+        return {language: list(own.values()) for language, own in sorted(found.items())}
+
+    def pivot(self, setting: str | None) -> str:
+        """The language that retrieval goes to: the setting, or the one in most language pairs, English on ties."""
+        counts = Counter(language for pair in self.pairs for language in pair)
+        return setting or min(counts, key=lambda language: (-counts[language], language != ENGLISH, language))
+
+    def measure(self, model: Any, tokenizer: Any, config: Config) -> dict[str, Any]:
+        """`retrieval` by language; `loss`: `prediction_scores` of all held-out pairs; `sentences`: `sentence_scores`
+        by language, but for those of which no token happens to be masked.
+        """
+        if not self.rows:
+            return {"retrieval": {}, "loss": {}, "sentences": {}}
+        size = (config.training.max_length, config.evaluation.batch_size)
+        pairs = [row for rows in self.pairs.values() for row in rows]
+        return {
+            "retrieval": self.retrieval(model, tokenizer, config) if pairs else {},
+            "loss": prediction_scores(model, tokenizer, pairs, *size) if pairs else {},
+            "sentences": {
+                language: scores
+                for language, rows in self.sentences().items()
+                if (scores := sentence_scores(model, tokenizer, rows, *size))
+            },
+        }
+
+    def retrieval(self, model: Any, tokenizer: Any, config: Config) -> dict[str, dict[str, float]]:
+        """`retrieval_scores` by language.
+
+        A pair of languages without the pivot stands under `source-target`, its target language as the pivot.
+        """
+        settings = config.evaluation
+        check_layer(model, settings.layer)
+        pivot = self.pivot(settings.pivot)
+        sides = [
+            [ids.tobytes() for ids in side]
+            for rows in self.pairs.values()
+            for side in ([row.source_ids for row in rows], [row.target_ids for row in rows])
+        ]
+        # a sentence that stands in several language pairs is encoded once
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(chain.from_iterable(sides)))}
+        sentences = [np.frombuffer(key, np.int32) for key in numbers]
+        size = (config.training.max_length, settings.batch_size)
+        encoded = sentence_vectors(model, tokenizer, sentences, settings.layer, *size)
+        every = iter([encoded[[numbers[key] for key in side]] for side in sides])
+        retrieval: dict[str, dict[str, float]] = {}
+        for source, target in self.pairs:
+            vectors = [next(every), next(every)]
+            if source == pivot:
+                name, goal, (other, centre) = target, pivot, vectors[::-1]
+            else:
+                name = source if target == pivot else f"{source}-{target}"
+                goal, (other, centre) = target, vectors
+            if name in retrieval:  # both directions of a language pair are there
+                name = f"{source}-{target}"
+            retrieval[name] = retrieval_scores(other, centre, "english" if goal == ENGLISH else goal)
+        return retrieval
+
+
+def mean_retrieval(held_out: HeldOut, model: Any, tokenizer: Any, config: Config) -> tuple[float, dict[str, float]]:
+    """P@1, each language's mean removed, both ways and over all languages: a share."""
+    retrieval = held_out.retrieval(model, tokenizer, config)
+    values = [value for own in retrieval.values() for key, value in own.items() if not key.endswith("_uncentred")]
+    return sum(values) / len(values), named({"retrieval": retrieval}, "after")
+
+
+def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, config: Config) -> tuple[float, dict[str, float]]:
+    """The loss, nats a token, of masks that are the same whatever the run's mask probability and seeds."""
+    pairs = [row for rows in held_out.pairs.values() for row in rows]
+    loss = prediction_scores(model, tokenizer, pairs, config.training.max_length, config.evaluation.batch_size)
+    return loss["multilingual_loss"], named({"loss": loss}, "after")
+
+
+# of each metric of a search its value, and by their names in MLflow the figures that it is made of
+FIGURES: dict[str, Callable[[HeldOut, Any, Any, Config], tuple[float, dict[str, float]]]] = {
+    "retrieval": mean_retrieval,
+    "held_out_loss": multilingual_loss,
+}

@@ -1,0 +1,86 @@
+"""Model families: where each keeps its encoder, its head and its layers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a model family calls its encoder, its masked-language-model head as a function of states, and the part of the
+    encoder whose `layer` are its layers.
+    """
+
+    encoder: Callable[[Any], Any]
+    head: Callable[[Any, "torch.Tensor"], "torch.Tensor"]
+    stack: Callable[[Any], Any] = lambda encoder: encoder.encoder
+
+
+def _distilbert_head(model: Any, states: "torch.Tensor") -> "torch.Tensor":
+    return model.vocab_projector(model.vocab_layer_norm(model.activation(model.vocab_transform(states))))
+
+
+FAMILIES = {
+    "bert": Family(lambda model: model.bert, lambda model, states: model.cls(states)),
+    "roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states)),
+    "xlm-roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states)),
+    "distilbert": Family(lambda model: model.distilbert, _distilbert_head, lambda encoder: encoder.transformer),
+}
+
+
+def position_table(model: Any) -> Any:
+    """The embedding of positions of a model, or None where it has none: where they are rotary, or relative."""
+    from torch.nn import Embedding
+
+    tables = (
+        module
+        for name, module in model.named_modules()
+        if isinstance(module, Embedding) and name.rpartition(".")[2] in POSITION_TABLES
+    )
+    return next(tables, None)
+
+
+def first_position(model: Any) -> int:
+    """The number that a model's embedding of positions has for the first token: families like RoBERTa leave out those
+    up to the number of padding.
+    """
+    padding = getattr(position_table(model), "padding_idx", None)
+    return 0 if padding is None else padding + 1
+
+
+def num_positions(model: Any) -> int | None:
+    """How many tokens a model has positions for, read off the model itself; None where it does not say."""
+    table = position_table(model)
+    if table is None:
+        return getattr(model.config, "max_position_embeddings", None)
+    return table.num_embeddings - first_position(model)
+
+
+def states_of(model: Any, layers: Sequence[int], **inputs: Any) -> "list[torch.Tensor]":
+    """States of some layers, (rows, tokens, hidden); 0 is the embeddings, -1 the last layer.
+
+    For a single layer of a family in the table, those above it are not computed.
+    """
+    encoder, family = model.base_model, FAMILIES.get(model.config.model_type)
+    last = layers[0] % (model.config.num_hidden_layers + 1)
+    if len(layers) == 1 and last and family:
+        stack = family.stack(encoder)
+        whole = stack.layer
+        stack.layer = whole[:last]
+        try:
+            return [encoder(**inputs).last_hidden_state]
+        finally:
+            stack.layer = whole
+    hidden = encoder(**inputs, output_hidden_states=True).hidden_states
+    return [hidden[layer] for layer in layers]
+
+
+def packs(model: Any) -> bool:
+    """Whether sentences may stand side by side in a row: a family that takes positions, and attention with a mask."""
+    return model.config.model_type in FAMILIES and model.config._attn_implementation in ("sdpa", "eager")

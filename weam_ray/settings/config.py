@@ -1,0 +1,165 @@
+"""The configuration of pre-training, alignment and search: one typed tree, read from YAML and
+`a.b=value` overrides.
+"""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+from ruamel.yaml import YAML
+
+from weam_ray.errors import UserError
+from weam_ray.settings.base import Section
+from weam_ray.settings.data import AlignSection, CorpusSection, EncodeSection, TokenizerSection
+from weam_ray.settings.encoder import EncoderSection
+from weam_ray.settings.measurement import EvaluationSection
+from weam_ray.settings.objective import ObjectiveSection
+from weam_ray.settings.parsing import apply_override, parse_mapping, validated
+from weam_ray.settings.paths import LocalPath, OutputPath, StoragePath, absolute
+from weam_ray.settings.search import SearchSection
+from weam_ray.settings.services import ClusterSection, OutputSection, TrackingSection
+from weam_ray.settings.training import OptimizerSection, SeedSection, TrainingSection
+
+SHIPPED = Path(__file__).parent / "shipped"
+DATA_ROOT = "{data_root}"
+
+
+class Config(Section):
+    """The whole configuration of a run."""
+
+    name: str = Field(default="custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    home: OutputPath | None = None
+    data_root: LocalPath | None = Field(
+        default=None, description="what `{data_root}` stands for in the paths of sources; null: WEAM_RAY_DATA_ROOT"
+    )
+    stages: StoragePath | None = Field(
+        default=None, description="where stages are kept: a path or URI; null: stages/ under the home"
+    )
+    corpus: CorpusSection
+    align: AlignSection = AlignSection()
+    tokenizer: TokenizerSection = TokenizerSection()
+    encoder: EncoderSection = EncoderSection(name="scratch")
+    encode: EncodeSection = EncodeSection()
+    objective: ObjectiveSection = ObjectiveSection()
+    optimizer: OptimizerSection = OptimizerSection()
+    training: TrainingSection = TrainingSection.model_validate({})
+    evaluation: EvaluationSection = EvaluationSection()
+    seeds: SeedSection = SeedSection()
+    tracking: TrackingSection = TrackingSection()
+    cluster: ClusterSection = ClusterSection()
+    search: SearchSection = SearchSection()
+    output: OutputSection = OutputSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def under_data_root(cls, tree: Any) -> Any:
+        """Put the data root into the paths of sources, so that the resolved tree shows what is read."""
+        corpus = tree.get("corpus") if isinstance(tree, dict) else None
+        sources = corpus.get("sources") if isinstance(corpus, dict) else None
+        root = (tree.get("data_root") or os.environ.get("WEAM_RAY_DATA_ROOT")) if sources else None
+        if root and not isinstance(root, str):
+            raise ValueError(f"data_root: a path is expected, but {root!r} was given")
+        for number, source in enumerate(sources if isinstance(sources, list) else []):
+            for key, value in source.items() if isinstance(source, dict) else ():
+                if not isinstance(value, str) or DATA_ROOT not in value:
+                    continue
+                if not root:
+                    raise ValueError(
+                        f"corpus.sources.{number}.{key}: {value!r} needs to know where the data are; set data_root, or "
+                        "the environment variable WEAM_RAY_DATA_ROOT"
+                    )
+                source[key] = value.replace(DATA_ROOT, absolute(root))
+        return tree
+
+    @model_validator(mode="after")
+    def languages_are_there(self) -> "Config":
+        languages = {code for source in self.corpus.sources for code in source.languages if code}
+        named = {"evaluation.pivot": self.evaluation.pivot}
+        if "word_aligned" in self.objective.members:
+            named["objective.anchor_language"] = self.objective.anchor_language
+        for key, language in named.items():
+            if language is not None and language not in languages:
+                raise ValueError(
+                    f"{key} {language!r} is in no source; the languages are {', '.join(sorted(languages))}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def pairs_are_there(self) -> "Config":
+        if any(source.is_paired for source in self.corpus.sources):
+            return self
+        if self.objective.masking == "aligned":
+            raise ValueError("objective.masking aligned masks words with links, but every source is unpaired text")
+        need = [name for name in self.objective.members if name != "mlm"]
+        if need:
+            raise ValueError(
+                f"objective {need[0]} learns from pairs, but every source is unpaired text; give a source of pairs, or "
+                "objective=mlm"
+            )
+        return self
+
+    def tree(self) -> dict[str, Any]:
+        """The tree as plain values, under the names that users write."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_yaml(self) -> str:
+        """The tree as YAML that `load_config` reads back to an equal configuration."""
+        buffer = io.StringIO()
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = False
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        yaml.dump(self.tree(), buffer)
+        return buffer.getvalue()
+
+    def result_settings(self) -> dict[str, Any]:
+        """What can change a result: the tree without places, services and source paths (files count by content)."""
+        tree = self.tree()
+        for key in ("name", "home", "data_root", "stages", "tracking", "cluster", "search", "output"):
+            del tree[key]
+        del tree["corpus"]["sources"]
+        del tree["training"]["max_failures"]
+        for key in self.objective.idle:
+            del tree["objective"][key]
+        for key in ("model", "num_shards", "memory_limit"):
+            del tree["align"][key]
+        if self.encoder.name != "scratch":
+            del tree["tokenizer"], tree["encoder"]["scratch"], tree["encoder"]["name"]
+        return tree
+
+
+def load_config(name_or_file: str, overrides: Sequence[str] = ()) -> Config:
+    """A shipped configuration by name, or a YAML file, with overrides such as `objective.lambda=0.5`.
+
+    Raises:
+        UserError: no such configuration, an unreadable file, an unknown key, a wrong type or value.
+    """
+    tree, name = read_yaml(name_or_file)
+    tree.setdefault("name", name)
+    return make_config(tree, overrides)
+
+
+def make_config(tree: dict[str, Any], overrides: Sequence[str] = ()) -> Config:
+    """The configuration of a tree of plain values and overrides.
+
+    Raises:
+        UserError: an unknown key, a wrong type or value.
+    """
+    for override in overrides:
+        apply_override(tree, override, short=("objective", "encoder"))
+    return validated(Config, tree)
+
+
+def read_yaml(name_or_file: str) -> tuple[dict[str, Any], str]:
+    """The tree of a shipped configuration or of a file, and the name that it goes by."""
+    shipped = SHIPPED / f"{name_or_file}.yaml"
+    file = shipped if shipped.is_file() else Path(name_or_file).expanduser()
+    if not file.is_file():
+        names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
+        raise UserError(f"--config {name_or_file}: neither a file nor one of the shipped configurations ({names}).")
+    try:
+        return parse_mapping(file.read_text(encoding="utf-8"), str(file)), file.stem
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8.") from None

@@ -1,0 +1,123 @@
+"""The section `objective` of the configuration, and values that change by step."""
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from weam_ray.settings.base import Section
+
+Form = Literal["pairs", "sentences", "words"]
+
+# the form in which each objective takes the rows of a batch (see `batches.forms`); `objectives.table` has their classes
+FORMS: dict[str, Form] = {"mlm": "sentences", "tlm": "pairs", "weam": "pairs", "word_aligned": "words"}
+MIXTURE = "mixture"
+NAMES = (*FORMS, MIXTURE)
+
+
+def check_schedule(given: Any) -> Any:
+    """A number, or points `[[step, value], ...]` by rising steps."""
+    if type(given) in (int, float):
+        return float(given)
+    whole = isinstance(given, list) and all(
+        isinstance(point, list | tuple) and len(point) == 2 and type(point[0]) is int and type(point[1]) in (int, float)
+        for point in given
+    )
+    if not given or not whole:
+        raise ValueError(f"a number is expected, or points [[step, value], ...], not {given!r}")
+    steps = [point[0] for point in given]
+    if steps[0] < 1 or any(later <= earlier for earlier, later in pairwise(steps)):
+        raise ValueError(f"the steps of the points must rise from 1 on, but they are {steps}")
+    return [(point[0], float(point[1])) for point in given]
+
+
+Schedule = Annotated[float | list[tuple[int, float]], BeforeValidator(check_schedule)]
+
+
+def value_at(schedule: Schedule, step: int) -> float:
+    """The value of a step, from 1: linear between the points, constant before the first and after the last."""
+    if isinstance(schedule, list):
+        return float(np.interp(step, [point[0] for point in schedule], [point[1] for point in schedule]))
+    return float(schedule)
+
+
+def values(schedule: Schedule) -> list[float]:
+    """The values at the points of a schedule; all others lie between them."""
+    return [point[1] for point in schedule] if isinstance(schedule, list) else [float(schedule)]
+
+
+class ObjectiveSection(Section):
+    """What is predicted (Yang et al. 2021, Figure 1; our choices where the figure is silent), or brought together.
+
+    `lambda` and `mask_probability` are numbers, or points `[[step, value], ...]` with lines between them.
+    """
+
+    name: str = Field(default="weam", min_length=1)
+    mixture: dict[str, float] | None = Field(
+        default=None, description="for `name: mixture`, the weight of each objective in the loss"
+    )
+    lambda_: Schedule = Field(default=1.0, alias="lambda", description="weight of cross-lingual prediction")
+    normalize: bool = Field(default=False, description="divide WEAM's loss by 1 + lambda")
+    mask_probability: Schedule = 0.15
+    masking: Literal["subword", "whole_word", "aligned"] = "subword"
+    sentence_order: Literal["random", "fixed"] = "random"
+    anchor_language: str = Field(
+        default="en", min_length=1, description="word_aligned: the language whose states are held where they were"
+    )
+    anchor_weight: float = Field(
+        default=1.0, ge=0, allow_inf_nan=False, description="word_aligned: weight of the term that holds them"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def known(cls, name: str) -> str:
+        if name not in NAMES:
+            raise ValueError(f"{name!r} is none of {', '.join(NAMES)}")
+        return name
+
+    @field_validator("lambda_")
+    @classmethod
+    def not_negative(cls, schedule: Schedule) -> Schedule:
+        if not all(0 <= value < float("inf") for value in values(schedule)):
+            raise ValueError(f"values must be 0 or more, but they are {values(schedule)}")
+        return schedule
+
+    @field_validator("mask_probability")
+    @classmethod
+    def between_zero_and_one(cls, schedule: Schedule) -> Schedule:
+        if not all(0 < value < 1 for value in values(schedule)):
+            raise ValueError(f"values must lie between 0 and 1, but they are {values(schedule)}")
+        return schedule
+
+    @model_validator(mode="after")
+    def mixture_fits(self) -> "ObjectiveSection":
+        if (self.name == MIXTURE) != (self.mixture is not None):
+            raise ValueError("name: mixture and the weights of mixture go together, as in {mlm: 0.5, weam: 1.0}")
+        for name, weight in (self.mixture or {}).items():
+            if name not in FORMS:
+                raise ValueError(f"mixture.{name}: {name!r} is none of {', '.join(FORMS)}")
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"mixture.{name}: a weight must be 0 or more, but it is {weight}")
+        if self.mixture is not None and not self.members:
+            raise ValueError("mixture: at least one weight must be above 0")
+        return self
+
+    @property
+    def idle(self) -> set[str]:
+        """Keys, as users write them, that change nothing for the objectives that take part."""
+        keys = {"weam": {"lambda", "normalize"}, "word_aligned": {"anchor_language", "anchor_weight"}}
+        idle = {key for name, own in keys.items() if name not in self.members for key in own}
+        return idle if self.mixture else {*idle, "mixture"}
+
+    @property
+    def members(self) -> dict[str, float]:
+        """The objectives that take part, in the order of the table, with their weights."""
+        if self.mixture is None:
+            return {self.name: 1.0}
+        return {name: self.mixture[name] for name in FORMS if self.mixture.get(name, 0.0) > 0}
+
+
+def forms(settings: ObjectiveSection) -> list[Form]:
+    """The form of the rows that each member of an objective takes, in their order."""
+    return [FORMS[name] for name in settings.members]

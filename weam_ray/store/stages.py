@@ -1,0 +1,257 @@
+"""Stage folders: written whole or not at all, named by what went into them, reused when it is the same.
+
+A stage is a folder `<stage>-<fingerprint>` on any Arrow filesystem. Attempts write files under names of their own;
+`manifest.json`, written last, lists the files that count. Nothing is ever renamed, so object stores serve as well.
+"""
+
+import getpass
+import hashlib
+import json
+import os
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weam_ray.errors import UserError
+from weam_ray.store.arrays import parquet_options
+from weam_ray.store.files import fingerprint
+from weam_ray.store.folder import Folder
+from weam_ray.store.lease import lease, live_attempts, sweep
+
+
+@dataclass(frozen=True)
+class StageFile:
+    """A file of a stage: its part (such as `train`), label in it, name, bytes, SHA-256, rows where it has rows."""
+
+    part: str
+    label: str
+    name: str
+    size: int
+    sha256: str
+    rows: int = 0
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows in, out and rejected by reason; `check` holds them to account."""
+
+    rows_in: int
+    rows_out: int
+    rejected: dict[str, int] = field(default_factory=dict)
+
+    def check(self) -> None:
+        lost = self.rows_in - self.rows_out - sum(self.rejected.values())
+        assert lost == 0, f"{lost} rows are unaccounted for: {self}"
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """What a stage's output depends on: its code (`version`), its settings, and the fingerprints of its inputs."""
+
+    stage: str
+    version: int
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(asdict(self))
+
+    @property
+    def folder_name(self) -> str:
+        return f"{self.stage}-{self.fingerprint}"
+
+
+@dataclass(frozen=True)
+class StageOutput:
+    """What the builder of a stage returns."""
+
+    files: list[StageFile]
+    counts: Counts
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt to build a stage; writes files that count only once the manifest names them."""
+
+    folder: Folder
+    name: str
+
+    def write(
+        self,
+        part: str,
+        label: str,
+        data: bytes | list[pa.Buffer],
+        rows: int = 0,
+        suffix: str = "",
+        **info: Any,
+    ) -> StageFile:
+        """Write one file, of some bytes or of pieces, under a name that no other attempt uses; `label` is what the
+        file is called in its part.
+        """
+        name = f"{self.name}-{part}-{label}{suffix}"
+        pieces = [data] if isinstance(data, bytes) else data
+        self.folder.write(name, *pieces)
+        told = hashlib.sha256()
+        for piece in pieces:
+            told.update(piece)
+        return StageFile(part, label, name, sum(map(len, pieces)), told.hexdigest(), rows, info)
+
+    def write_parquet(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, **parquet_options(table.schema))
+        return self.write(part, label, sink.getvalue().to_pybytes(), table.num_rows, ".parquet", **info)
+
+    def write_batches(
+        self, part: str, label: str, schema: pa.Schema, tables: Iterable[pa.Table], **info: Any
+    ) -> StageFile:
+        """Parquet of tables that come one after another, a row group each; only their compressed form is kept."""
+        sink, rows = pa.BufferOutputStream(), 0
+        with pq.ParquetWriter(sink, schema, **parquet_options(schema)) as writer:
+            for table in tables:
+                writer.write_table(table)
+                rows += table.num_rows
+        return self.write(part, label, sink.getvalue().to_pybytes(), rows, ".parquet", **info)
+
+    def write_arrow(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
+        """Uncompressed Arrow IPC, in one record batch, for readers that map the file into memory."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table.combine_chunks())
+        return self.write(part, label, sink.getvalue().to_pybytes(), table.num_rows, ".arrow", **info)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A committed stage, read through its manifest only."""
+
+    folder: Folder
+    manifest: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        return self.manifest["fingerprint"]
+
+    @property
+    def info(self) -> dict[str, Any]:
+        return self.manifest["info"]
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(**self.manifest["counts"])
+
+    def files(self, part: str) -> list[StageFile]:
+        return [StageFile(**entry) for entry in self.manifest["files"] if entry["part"] == part]
+
+    def read(self, file: StageFile) -> bytes:
+        return self.folder.read(file.name)
+
+    def read_parquet(self, file: StageFile, columns: list[str] | None = None) -> pa.Table:
+        return pq.read_table(self.folder.file(file.name), columns=columns, filesystem=self.folder.filesystem)
+
+    def batches(self, file: StageFile, num_rows: int) -> Iterator[pa.Table]:
+        """The rows of a Parquet file, at most `num_rows` at a time."""
+        with self.folder.filesystem.open_input_file(self.folder.file(file.name)) as stream:
+            for batch in pq.ParquetFile(stream).iter_batches(batch_size=num_rows):
+                yield pa.Table.from_batches([batch])
+
+    def local_path(self, file: StageFile) -> Path:
+        """The file on a local disk, to be mapped into memory: itself, or a copy that all processes of a user share."""
+        if self.folder.is_local:
+            return Path(self.folder.file(file.name))
+        folder = Path(tempfile.gettempdir()) / f"weam-ray-{getpass.getuser()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise UserError(f"{folder} belongs to another user; set TMPDIR to a folder of your own.")
+        copy = folder / f"{file.sha256}{Path(file.name).suffix}"
+        if not copy.is_file():
+            partial = copy.with_suffix(f".{uuid.uuid4().hex}")
+            partial.write_bytes(self.read(file))
+            partial.replace(copy)
+        return copy
+
+    def read_arrow(self, file: StageFile) -> pa.Table:
+        """The table of an Arrow file: memory-mapped on a local disk, read whole from elsewhere."""
+        path = self.folder.file(file.name)
+        source = pa.memory_map(path) if self.folder.is_local else self.folder.filesystem.open_input_file(path)
+        return pa.ipc.open_file(source).read_all()
+
+
+class StageStore:
+    """All stages of a home."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    def find(self, spec: StageSpec) -> Stage | None:
+        """The committed stage of a specification, if all its files are there in full."""
+        folder = self.folder.child(spec.folder_name)
+        sizes = folder.sizes()
+        if "manifest.json" not in sizes:
+            return None
+        try:
+            manifest = json.loads(folder.read("manifest.json"))
+        except json.JSONDecodeError:
+            return None  # damaged: built again
+        whole = all(sizes.get(entry["name"]) == entry["size"] for entry in manifest["files"])
+        return Stage(folder, manifest) if whole else None
+
+    def build(
+        self,
+        spec: StageSpec,
+        builder: Callable[[Attempt], StageOutput],
+        say: Callable[[str], None] = print,
+    ) -> Stage:
+        """The stage of a specification: found, or built by `builder` and committed.
+
+        While another live process builds the same stage, this waits for it. Two that start in the same instant may
+        both build; they write the same rows under different names, and the manifest names one set.
+        """
+        found = self.find(spec)
+        if found is not None:
+            say(f"{spec.folder_name}: reused ({describe(found.counts)})")
+            return found
+        folder = self.folder.child(spec.folder_name)
+        attempt = Attempt(folder, uuid.uuid4().hex[:8])
+        with lease(folder, attempt.name, say):
+            found = self.find(spec)
+            if found is not None:
+                say(f"{spec.folder_name}: built meanwhile by another process ({describe(found.counts)})")
+                return found
+            sweep(folder, keep=live_attempts(folder))
+            started = time.monotonic()
+            try:
+                output = builder(attempt)
+                output.counts.check()
+            except BaseException:
+                for name in folder.sizes():
+                    if name.startswith(f"{attempt.name}-"):
+                        folder.delete(name)
+                raise
+            manifest = {
+                **asdict(spec),
+                "fingerprint": spec.fingerprint,
+                "files": [asdict(file) for file in output.files],
+                "counts": asdict(output.counts),
+                "info": output.info,
+                "seconds": round(time.monotonic() - started, 3),
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+            folder.write("manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+        say(f"{spec.folder_name}: done in {manifest['seconds']:.1f} s ({describe(output.counts)})")
+        return Stage(folder, json.loads(json.dumps(manifest)))
+
+
+def describe(counts: Counts) -> str:
+    rejected = "".join(f", {number:,} {reason}" for reason, number in counts.rejected.items() if number)
+    return f"{counts.rows_in:,} rows in, {counts.rows_out:,} out" + (f"; rejected{rejected[1:]}" if rejected else "")
