@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from weam_ray.encode.unknown import KEY, UnknownCounts
 from weam_ray.evaluate.compare import LOWER_IS_BETTER
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.plan import EvaluationPlan
@@ -64,16 +65,22 @@ def tested(plan: EvaluationPlan, measured: Records) -> tuple[dict[str, str], dic
     return metrics, tests
 
 
-def about_evaluation(plan: EvaluationPlan, measured: Records) -> dict[str, Any]:
+def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) -> dict[str, Any]:
     """What was evaluated and how, as evaluation.json has it."""
     settings = plan.settings
+    # all runs of a task have the same test rows, some of them where each language has runs of its own
+    unknown = {planned.task.name: UnknownCounts() for planned in plan.tasks}
+    for record in records:
+        if record["task"] in unknown:
+            unknown[record["task"]].counts |= record.get(KEY, {})  # an earlier version's records have none
     tasks: dict[str, Any] = {
         planned.task.name: {
             "trained": planned.task.trained,
             "metric": planned.task.metric,
             "form": planned.data.form,
             "recipe": planned.recipe.model_dump(),
-            "notes": planned.notes,
+            "notes": [*planned.notes, *unknown[planned.task.name].warnings()],
+            "unknown_tokens": unknown[planned.task.name].shares(),
             "languages": list(planned.tests),
         }
         for planned in plan.tasks

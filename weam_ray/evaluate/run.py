@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from weam_ray.encode.tokens import tokenize
+from weam_ray.encode.unknown import KEY, UnknownCounts
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
 from weam_ray.evaluate.formats import check_counts, write_mapping
@@ -26,6 +28,7 @@ from weam_ray.settings.evaluation import Recipe
 from weam_ray.store.files import write_whole
 
 ALIGNMENT = "alignment"  # among tasks: all metrics of alignment
+TEXT_COLUMNS = ("text", "pair", "prompt", "choices", "words", "question", "context")  # of the rows of all kinds
 VERSION = 1  # of what a run does: records of another one do not count
 
 
@@ -142,6 +145,7 @@ def run_trained(
             "history": tuned.history,
             "training_rows": training.rows.num_rows,
             "rejected": training.stage.counts.rejected,
+            KEY: unknown_counts(queries, tuned.tokenizer).counts,
             "seconds": round(time.monotonic() - started, 1),
         },
     )
@@ -152,7 +156,22 @@ def run_untrained(run: Run, folder: Path, threads: int, use_gpu: bool) -> dict[s
     started = time.monotonic()
     queries = {code: run.data.read("test", code) for code in run.tests}
     predictions = untrained(run.data, queries, run.model, run.recipe, threads, "cuda" if use_gpu else "cpu")
-    return finish(run, folder, predictions, queries, {"seconds": round(time.monotonic() - started, 1)})
+    about = {
+        KEY: unknown_counts(queries, tokenizer_of(run.model)).counts,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    return finish(run, folder, predictions, queries, about)
+
+
+def unknown_counts(rows: dict[str, pa.Table], tokenizer: Any) -> UnknownCounts:
+    """Count what a tokenizer does not know of the texts of test rows, by language."""
+    counts = UnknownCounts()
+    for code, table in rows.items():
+        columns = [table[name].combine_chunks() for name in TEXT_COLUMNS if name in table.column_names]
+        flat = [column.flatten() if pa.types.is_list(column.type) else column for column in columns]
+        ids, spans, _ = tokenize(tokenizer, [text for column in flat for text in column.drop_null().to_pylist()])
+        counts.add(code, ids, spans, tokenizer)
+    return counts
 
 
 def prediction_folder(run: Run, folder: Path) -> Path:

@@ -87,7 +87,7 @@ class EvaluationJob:
         records, measured = all_records(records)
         metrics, tests = tested(self.plan, measured)
         result = evaluation_result(records, metrics, tests)
-        about, whole = about_evaluation(self.plan, measured), overview(result)
+        about, whole = about_evaluation(self.plan, records, measured), overview(result)
         write_whole(self.folder / RESULT, json.dumps(result, indent=1))
         write_whole(self.folder / ABOUT, json.dumps({**about, "overview": whole}, indent=1))
         report = Report(about, result, whole, self.folder, measured)

@@ -87,6 +87,19 @@ class TestResults:
         for name in ("report.md", "udpos.png", "alignment-layers.png", "evaluation.json"):
             assert (folder / name).is_file(), name
 
+    def test_what_the_tokenizer_does_not_know_is_said(self, plain: tuple[Path, dict[str, Any]]) -> None:
+        folder, _ = plain
+        tasks = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["tasks"]
+        record = json.loads((folder / "runs" / "udpos-1.json").read_text(encoding="utf-8"))
+        for task in ("sib200", "udpos", "tatoeba"):
+            assert set(tasks[task]["unknown_tokens"]) == {"en", "de"} - ({"en"} if task == "tatoeba" else set())
+        for language, share in tasks["udpos"]["unknown_tokens"].items():
+            tokens, unknown, *_ = record["unknown"][language]
+            assert tokens > 0
+            assert share == unknown / tokens
+            warned = any(f"of the tokens in '{language}' are unknown" in note for note in tasks["udpos"]["notes"])
+            assert warned == (max(share, record["unknown"][language][3] / record["unknown"][language][2]) >= 0.01)
+
     def test_every_layer_of_alignment(self, plain: tuple[Path, dict[str, Any]]) -> None:
         record = json.loads((plain[0] / "runs" / "alignment-1.json").read_text(encoding="utf-8"))
         about = json.loads((plain[0] / "evaluation.json").read_text(encoding="utf-8"))
