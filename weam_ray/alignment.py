@@ -26,7 +26,7 @@ from weam_ray.corpus.stage import corpus_stage
 from weam_ray.corpus.words import segment
 from weam_ray.errors import UserError
 from weam_ray.evaluate.alignment_error import Gold, gold_rows, place_gold, read_gold, score_all
-from weam_ray.files import check_folder, make_folder, write_whole
+from weam_ray.files import check_folder, check_writable, write_whole
 from weam_ray.pipeline import StagePlan
 from weam_ray.runs import STATE, Home
 from weam_ray.storage import Stage, StageFile
@@ -104,7 +104,7 @@ class Alignment:
         gold = None if self.wishes.gold is None else read_gold(self.wishes.gold, self.wishes.gold_one_based)
         store, specs = self.home.store, self.plan.specs
         self.home.begin()
-        make_folder(self.folder, "--output")
+        check_writable(self.folder, "--output")
         with self.phase("start"):
             cluster = ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus)
             cluster.__enter__()
