@@ -138,7 +138,11 @@ class TestEncode:
                 table = data.encoded.read_arrow(file)
                 links = sum(len(row) // 2 for row in table["token_links"].to_pylist())
                 tokens = sum(table["num_tokens"].to_pylist())
-                assert file.info == {"language_pair": "en-xx", "num_tokens": tokens, "num_links": links}
+                counts = {language: own[:2] for language, own in file.info["unknown"].items()}
+                assert set(counts) == {"en", "xx"}
+                assert sum(known for known, _ in counts.values()) >= tokens  # those of rejected pairs too
+                found = {key: value for key, value in file.info.items() if key != "unknown"}
+                assert found == {"language_pair": "en-xx", "num_tokens": tokens, "num_links": links}
         files = [file for part in PARTS for file in data.encoded.files(part)]
         tokens, links = (sum(file.info[key] for file in files) for key in ("num_tokens", "num_links"))
         assert data.encoded.info == {"num_tokens": tokens, "linked_token_share": round(2 * links / tokens, 4)}
@@ -213,6 +217,7 @@ def bundled(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Data
     """English and German verses, encoded with a vocabulary that is made here: all characters, and frequent words."""
     folder = tmp_path_factory.mktemp("bundled")
     fixed_tokenizer().save_pretrained(folder / "encoder")
+    (folder / "encoder" / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
     overrides = [
         "corpus.sources=[{format: bundled, source_lang: en, target_lang: de}]",
         f"encoder.name={folder / 'encoder'}",

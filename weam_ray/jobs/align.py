@@ -29,7 +29,7 @@ from weam_ray.errors import UserError
 from weam_ray.jobs.warm_up import warm_workers
 from weam_ray.pipeline import StagePlan
 from weam_ray.settings.config import Config
-from weam_ray.store.files import check_folder, make_folder, write_whole
+from weam_ray.store.files import check_folder, check_writable, write_whole
 from weam_ray.store.home import Home
 from weam_ray.store.runs import STATE
 from weam_ray.store.stages import Stage, StageFile
@@ -106,7 +106,7 @@ class Alignment:
         gold = None if self.wishes.gold is None else read_gold(self.wishes.gold, self.wishes.gold_one_based)
         store, specs = self.home.store, self.plan.specs
         self.home.begin()
-        make_folder(self.folder, "--output")
+        check_writable(self.folder, "--output")
         with self.phase("start"):
             cluster = ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus)
             cluster.__enter__()

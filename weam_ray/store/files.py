@@ -44,6 +44,18 @@ def make_folder(path: Path, setting: str) -> None:
         ) from None
 
 
+def check_writable(path: Path, setting: str) -> None:
+    """See that files can be written into a folder; where there is none, none is left.
+
+    Raises:
+        UserError: they cannot; `setting` is what named it.
+    """
+    is_new = not path.exists()
+    make_folder(path, setting)
+    if is_new:
+        path.rmdir()
+
+
 def looks_writable(path: Path) -> bool:
     """Whether files can be written into a folder, or into the one that it would be made in; nothing is written."""
     return os.access(next(place for place in (path, *path.parents) if place.is_dir()), os.W_OK | os.X_OK)
