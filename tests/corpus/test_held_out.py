@@ -216,13 +216,13 @@ def test_no_held_out_pairs_wanted() -> None:
 
 @pytest.mark.parametrize(("held_out", "passes"), [(0, 1), (5, 2)])
 def test_sources_are_read_once_where_nothing_is_held_out(held_out: int, passes: int) -> None:
-    read, opened = TsvSource.pairs, []
+    read, opened = stage.raw_pairs, []
 
     def counted(source: TsvSource) -> Iterator[pa.RecordBatch]:
         opened.append(source.path)
         return read(source)
 
-    with patch.object(TsvSource, "pairs", counted):
+    with patch.object(stage, "raw_pairs", counted):
         Split([("en-de", PARALLEL["de"]), ("en-fr", PARALLEL["fr"])], held_out)
     assert sorted(Counter(opened).values()) == [passes, passes]
 
