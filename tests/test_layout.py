@@ -1,6 +1,10 @@
 """The plan of the house: what lies where. Who may import whom is a contract in pyproject.toml (`lint-imports`)."""
 
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import weam_ray
 
@@ -31,3 +35,12 @@ def test_tests_have_the_folders_of_the_package() -> None:
 def test_modules_can_be_read_at_a_sitting() -> None:
     long = {path.name: size for path in PACKAGE.rglob("*.py") if (size := len(path.read_text().splitlines())) > 400}
     assert not long
+
+
+@pytest.mark.parametrize("module", ["jobs.pretrain", "jobs.preview", "jobs.align", "jobs.tune", "search.trial"])
+def test_drivers_do_without_the_heavy_libraries(module: str) -> None:
+    """They take seconds to import, and only workers and tasks need them."""
+    heavy = {"torch", "transformers", "deepspeed", "mlflow", "matplotlib"}
+    code = f"import sys, weam_ray.{module}; print(*{heavy!r} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.split() == []

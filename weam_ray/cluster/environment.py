@@ -7,8 +7,8 @@ QUIET_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # MLflow would try a request for up to a quarter of an hour, and might create a run twice; `mlflow_store` tries
-    # again by itself
+    # MLflow would try a request for up to a quarter of an hour, and might create a run twice; `tracking.store`
+    # tries again by itself
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "DO_NOT_TRACK": "1",

@@ -1,6 +1,6 @@
 """What the driver does as Tune's trials go on: the ledger, room on the disk, progress.
 
-MLflow is told by a thread of its own (`tracked.py`), which looks at the ledger.
+MLflow is told by a thread of its own (`tracker.py`), which looks at the ledger.
 """
 
 import time

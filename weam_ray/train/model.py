@@ -7,7 +7,6 @@ from weam_ray.errors import UserError
 from weam_ray.model.encoder import SCRATCH, build_encoder, load_masked_model, model_config
 from weam_ray.model.families import FAMILIES, num_positions
 from weam_ray.model.weights import some
-from weam_ray.objectives.table import build_objective
 from weam_ray.settings.config import Config
 
 
@@ -17,6 +16,8 @@ def objective_of(config: Config, tokenizer: Any) -> Any:
     Raises:
         UserError: the encoder cannot be loaded, or has no room for the longest sequences.
     """
+    from weam_ray.objectives.table import build_objective  # which imports torch; the driver does without
+
     model = build_encoder(config.encoder, tokenizer, config.seeds.model)
     check_fit(config, num_positions(model), model.config.num_hidden_layers)
     if config.training.gradient_checkpointing:

@@ -14,7 +14,7 @@ SCALE = 100.0  # of cosines in the softmax, where training begins
 
 
 class Retrieval:
-    """Training: each text finds its pair among those of its batch. Test rows are ranked by `retrieving`, not here."""
+    """Training: each text finds its pair among those of its batch. Test rows are ranked by `rankings`, not here."""
 
     head = "AutoModel"
     gold_column = "targets"
