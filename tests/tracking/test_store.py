@@ -250,6 +250,32 @@ def test_a_courier_goes_on_when_the_store_is_back(quick: None, capsys: pytest.Ca
     assert told.count("MLflow is back, and has what it lacked.") == 1
 
 
+def test_the_end_that_comes_in_the_middle_of_a_round_is_told_too(quick: None) -> None:
+    entered, may_go = threading.Event(), threading.Event()
+    rounds: list[bool] = []
+    ended: list[bool] = []
+
+    def deliver() -> None:
+        rounds.append(True)
+        if len(rounds) == 1:
+            entered.set()
+            assert may_go.wait(10)
+
+    courier = Courier(deliver)
+    courier.start()
+    assert entered.wait(10)
+
+    def release() -> None:
+        while not courier.closing:
+            time.sleep(0.01)
+        may_go.set()
+
+    threading.Thread(target=release).start()
+    assert courier.finish(5.0, lambda: ended.append(True))
+    assert len(rounds) > 1
+    assert ended
+
+
 def test_a_courier_gives_up_at_the_end(quick: None) -> None:
     delivery = Delivery()
     delivery.away.set()

@@ -194,14 +194,14 @@ class Courier:
         return True
 
     def work(self) -> None:
-        complete = False
         while not self.closing:
             self.wake.wait(POLL_SECONDS)
             self.wake.clear()
-            complete = self.attempt()
-        while not complete and time.monotonic() < self.deadline:
+            if not self.closing:
+                self.attempt()
+        # a round that was under way when the end came does not have what came last, nor the end
+        while not self.attempt() and time.monotonic() < self.deadline:
             time.sleep(POLL_SECONDS)
-            complete = self.attempt()
 
     def catch_up(self, seconds: float) -> bool:
         """Wait, for at most so many seconds, until MLflow has all that there is now; whether it has."""
