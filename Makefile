@@ -6,7 +6,7 @@ VENV := $(ROOT)/.venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: pretrain test test-all check install ui clean
+.PHONY: pretrain test test-all check docs install ui clean
 
 pretrain: install
 	cd $(ROOT) && $(BIN)/python jobs/pretrain.py $(ARGS)
@@ -19,6 +19,10 @@ test-all: install check
 
 check: install
 	cd $(ROOT) && $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
+
+docs: install
+	cd $(ROOT) && NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "The site: $(ROOT)/build/site/index.html"
 
 ui: install
 	@echo "Runs: http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"

@@ -61,7 +61,7 @@ def token(position: int) -> str:
 def drawing() -> str:
     """Return the drawing as the text of an SVG file."""
     positions = range(len(TOKENS))
-    middle, other = (x(0) + x(len(TOKENS) - 1)) / 2, x(5)
+    middle, other = (x(0) + x(len(TOKENS) - 1)) / 2, x(6) - 10
     link = f"M{x(MASKED)} {WORDS + 19} C{x(MASKED)} {WORDS + 62} {x(PARTNER)} {WORDS + 62} {x(PARTNER)} {WORDS + 19}"
     turn = f"M{x(PARTNER)} {STATES - 18} C{x(PARTNER)} {ANSWERS + 50} {other} {STATES - 20} {other} {ANSWERS + 19}"
     parts = [
@@ -69,8 +69,8 @@ def drawing() -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         text(x(MASKED) - 30, 28, "multilingual prediction:", OWN, weight="bold"),
         text(x(MASKED) - 30, 47, "from its own state", OWN),
-        text(x(6) - 10, 28, "cross-lingual prediction:", OTHER, weight="bold"),
-        text(x(6) - 10, 47, "from the state of its translation", OTHER),
+        text(other, 28, "cross-lingual prediction:", OTHER, weight="bold"),
+        text(other, 47, "from the state of its translation", OTHER),
         path(f"M{x(MASKED)} {STATES - 18} L{x(MASKED)} {ANSWERS + 19}", OWN),
         path(turn, OTHER),
         box(x(MASKED), ANSWERS, 84, ANSWER, OWN),
