@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.evaluate.results import Result
+from weam_ray.settings.base import TRACKED
 from weam_ray.settings.evaluation import EvaluationSettings
 from weam_ray.settings.parsing import flat_parameters
 from weam_ray.store.files import write_whole
 from weam_ray.tracking.client import NOTE, PARENT, Tracker
 from weam_ray.tracking.store import where_to_compare
-
-PLACES = ("home", "stages", "output", "data_root", "tracking", "cluster")
 
 
 class EvaluationTracker:
@@ -34,7 +33,8 @@ class EvaluationTracker:
         self.results: tuple[Result, list[Path]] | None = None
         tracking = settings.tracking
         self.parent = Tracker(tracking.uri, tracking.experiment, home, tracking.wait_seconds)
-        parameters = flat_parameters(settings.model_dump(exclude={*PLACES}, exclude_none=True))
+        tracked = {key: value for key, value in settings.only(*TRACKED).items() if value is not None}
+        parameters = flat_parameters(tracked)
         name = f"evaluate {settings.system}, {settings.setting}"
         about = f"An evaluation of {settings.system}; each child is a task with one seed. Scores are in percent."
         tags = {**self.tags, NOTE: about}

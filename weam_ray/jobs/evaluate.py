@@ -117,8 +117,8 @@ class EvaluationJob:
         other = [run.name for run in self.plan.runs if runs.get(run.name, run.fingerprint) != run.fingerprint]
         if other:
             raise UserError(
-                f"--output {self.folder} holds {', '.join(other)} with another recipe, data, languages, threads or "
-                "version of the program; name another folder."
+                f"--output {self.folder} holds {', '.join(other)} with another recipe, data, languages, threads, "
+                "device or version of the program; name another folder."
             )
         left = sorted(set(runs) - {run.name for run in self.plan.runs})
         if left:

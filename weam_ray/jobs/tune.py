@@ -22,8 +22,9 @@ from weam_ray.pipeline import Data, StagePlan, run_fingerprint, run_stages
 from weam_ray.search.ledger import FAILED, Ledger, Trial
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space, load_space, space_file
+from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config, make_config
-from weam_ray.settings.search import FREE, METRICS
+from weam_ray.settings.search import METRICS
 from weam_ray.store.files import fingerprint, make_folder, write_whole
 from weam_ray.store.home import Home
 from weam_ray.store.lease import exclusive
@@ -71,7 +72,7 @@ class SearchJob:
         hashes = home.source_hashes()
         plan = StagePlan.of(config, hashes)
         check_tokenizer(config.encoder)
-        settings = config.search.model_dump(exclude={*FREE})
+        settings = config.search.only(Role.SEARCH)
         known = fingerprint([run_fingerprint(config, plan, hashes), space.model_dump(mode="json"), settings])
         return cls(config, space, home, plan, ledger_of(config, home, known, fresh))
 

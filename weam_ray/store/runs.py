@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
+from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config, load_config
+from weam_ray.settings.keys import keys_with
 from weam_ray.settings.parsing import flat_parameters
 from weam_ray.store.files import check_folder, make_folder, write_whole
 from weam_ray.store.home import Home
@@ -17,10 +19,6 @@ from weam_ray.store.lease import exclusive
 STATE = "state.json"
 CONFIG = "config.yaml"
 RUNNING, FINISHED = "running", "finished"
-# settings of the machines at work, which a run may go on with others of
-WORKERS = {
-    f"training.{key}" for key in ("num_workers", "micro_batch_size", "threads_per_worker", "zero_stage", "precision")
-}
 
 
 @dataclass
@@ -57,7 +55,7 @@ class RunFolder:
                 keys = folder.differences(config)
                 told = ", ".join(f"{key}: {there} there, {here} here" for key, (there, here) in keys.items())
                 advice = "Choose another folder, or --fresh for a new numbered one."
-                if keys and not set(keys) - WORKERS:
+                if keys and not set(keys) - {*keys_with(Config, Role.WORKERS)}:
                     advice = f"To go on from its last checkpoint: training.continue_from={path}, and another folder."
                 raise UserError(
                     f"output.dir={path} holds a run of another configuration or other data "

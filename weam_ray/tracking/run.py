@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.pipeline import Data
+from weam_ray.settings.base import TRACKED
 from weam_ray.settings.config import Config
 from weam_ray.settings.parsing import flat_parameters
 
@@ -46,10 +47,9 @@ def data_inputs(config: Config, data: Data) -> list[dict[str, str]]:
 
 
 def tracked_parameters(config: Config) -> dict[str, Any]:
-    """The settings that MLflow compares, by dotted key: without places, those that are not set, and the idle ones."""
-    skipped = ("home", "data_root", "stages", "output", "tracking", "cluster", "search", "name")
-    found = flat_parameters({key: part for key, part in config.tree().items() if key not in skipped})
-    idle = {"align.memory_limit", "training.max_failures", *(f"objective.{key}" for key in config.objective.idle)}
+    """The settings that MLflow compares, by dotted key: by their roles, without null ones and the idle ones."""
+    found = flat_parameters(config.only(*TRACKED))
+    idle = {f"objective.{key}" for key in config.objective.idle}
     if config.training.continue_from is None:
         idle.add("training.weights_only")
     return {

@@ -34,7 +34,10 @@ def kept(lab: Path) -> Path:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("sib200.epochs=2",), "holds sib200-1, sib200-2 with another recipe, data, languages, threads or version"),
+        (
+            ("sib200.epochs=2",),
+            "with another recipe, data, languages, threads, device or version",
+        ),
         (("--languages", "de,tl"), "holds sib200-1, sib200-2 with another"),
         (("--threads", "2"), "holds sib200-1, sib200-2 with another"),
         (("--system", "another"), r"holds another evaluation \(system: 'encoder' there, 'another' here\)"),
