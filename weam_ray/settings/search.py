@@ -32,8 +32,8 @@ class SearchSection(Section):
     space: Annotated[str, Role.SESSION] = Field(
         default="weam",
         min_length=1,
-        description="The Python file that says what is searched, or the name of one that is shipped: weam, weam_wide or "
-        "smoke.",
+        description="The Python file that says what is searched, or the name of one that is shipped: weam, weam_wide "
+        "or smoke.",
     )
     num_trials: Annotated[int, Role.SESSION] = Field(default=8, ge=1, description="How many trials are run.")
     max_concurrent: Annotated[int | None, Role.SESSION] = Field(

@@ -42,8 +42,8 @@ class ClusterSection(Section):
 
     address: Annotated[str, Role.SERVICE] = Field(
         default="local",
-        description="The address of a running cluster, auto for the one of this machine, or local for a new one on this "
-        "machine; the environment variable RAY_ADDRESS overrides it.",
+        description="The address of a running cluster, auto for the one of this machine, or local for a new one "
+        "on this machine; the environment variable RAY_ADDRESS overrides it.",
     )
     num_cpus: Annotated[int | None, Role.SERVICE] = Field(
         default=None, ge=1, description="How many CPU cores a new local cluster has; null: all."
