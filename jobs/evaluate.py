@@ -13,7 +13,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     if options.compare:
         compare_folders(options)
     else:
-        EvaluationJob(evaluation_settings(options), Path(__file__).resolve().parents[1]).execute()
+        EvaluationJob.of(evaluation_settings(options), Path(__file__).resolve().parents[1]).run()
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class SearchTracker:
             "training.max_steps": config.training.max_steps,
         }
         tags = {"kind": "search", NOTE: self.about(), **self.run_tags(config, ledger.folder)}
-        self.parent.open(ledger.folder.name, known, parameters, tags, data_inputs(config, data), self.opened)
+        self.parent.open(ledger.folder.name, known, parameters, tags, self.inputs(config), self.opened)
         self.parent.set_tags({"num_trials": str(config.search.num_trials), "space": config.search.space})
         self.children: dict[int, Tracker] = {}
         self.readers: dict[tuple[int, int], StepReader] = {}
@@ -56,14 +56,16 @@ class SearchTracker:
     def run_tags(self, config: Config, folder: Path) -> dict[str, str]:
         return run_tags(config, self.data.corpus.fingerprint, self.ledger.fingerprint, folder)
 
+    def inputs(self, config: Config) -> list[dict[str, str]]:
+        return data_inputs(config, self.data.corpus, self.data.encoded)
+
     def opened(self, run_id: str, trial: Trial | None = None) -> None:
         """Write down the run of a trial, or of the search."""
         (trial or self.ledger).mlflow_run_id = run_id
         self.ledger.save()
 
     def tracker(self) -> Tracker:
-        tracking = self.trials.config.tracking
-        return Tracker(tracking.uri, tracking.experiment, self.trials.home.path, tracking.wait_seconds)
+        return Tracker.of(self.trials.config.tracking, self.trials.home.path)
 
     def about(self) -> str:
         """The description of the parent."""
@@ -132,7 +134,7 @@ class SearchTracker:
             trial.mlflow_run_id,
             parameters,
             tags,
-            data_inputs(config, self.data),
+            self.inputs(config),
             partial(self.opened, trial=trial),
             wait_seconds=0,
         )
