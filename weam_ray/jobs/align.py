@@ -23,6 +23,7 @@ from weam_ray.jobs.frame import ALIGNMENT_STATE, Clock, Frame, Kind, check_holde
 from weam_ray.jobs.telling import RESULT, AlignmentTelling
 from weam_ray.jobs.warm_up import warm_workers
 from weam_ray.pipeline import StagePlan
+from weam_ray.settings.align_job import AlignJobSection
 from weam_ray.settings.config import Config
 from weam_ray.store.files import check_folder, fingerprint, write_whole
 from weam_ray.store.home import Home
@@ -35,17 +36,6 @@ ALIGNED, MODEL = "aligned", "model"
 FILES = ("links.pharaoh", "rejected.tsv", f"{ALIGNED}/", f"{MODEL}/", CONFIG, RESULT)
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What the job leaves besides links: scores, pictures of some lines (from 1), and the comparison with gold."""
-
-    scores: bool = False
-    pictures: tuple[int, ...] = ()
-    gold: Path | None = None
-    gold_one_based: bool = False
-    gold_lines: str | None = None
-
-
 @dataclass
 class Alignment:
     """A resolved job."""
@@ -54,11 +44,10 @@ class Alignment:
     home: Home
     plan: StagePlan
     folder: Path
-    wishes: Wishes
     clock: Clock = field(default_factory=Clock)
 
     @classmethod
-    def of(cls, config: Config, checkout: Path, wishes: Wishes, fresh: bool = False) -> "Alignment":
+    def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "Alignment":
         """Resolve a configuration; nothing is written.
 
         Raises:
@@ -74,13 +63,21 @@ class Alignment:
             for name in (ALIGNED, MODEL):
                 if (folder / name).exists():
                     raise UserError(f"--output {folder}: {name} is there, and not from this job; name another folder.")
+        wishes = config.align_job
+        if wishes.gold is not None and not Path(wishes.gold).is_file():
+            raise UserError(f"--gold: there is no file {wishes.gold!r}.")
         if len(config.corpus.sources) > 1 and (wishes.gold or wishes.pictures):
             raise UserError("--gold and --picture are about one source; this configuration has several.")
         for number, source in enumerate(config.corpus.sources):
             if not source.is_paired:
                 raise UserError(f"corpus.sources.{number}: {source.label()} is unpaired text, with nothing to align.")
         home = Home.of(config, checkout)
-        return cls(config, home, StagePlan.of_alignment(config, home.source_hashes()), folder, wishes)
+        return cls(config, home, StagePlan.of_alignment(config, home.source_hashes()), folder)
+
+    @property
+    def wishes(self) -> AlignJobSection:
+        """What the job leaves besides links."""
+        return self.config.align_job
 
     @property
     def frame(self) -> Frame:
@@ -100,7 +97,7 @@ class Alignment:
     def run(self) -> dict[str, Any]:
         """Align and write the results; the result."""
         wishes, phase = self.wishes, self.clock.phase
-        gold = None if wishes.gold is None else read_gold(wishes.gold, wishes.gold_one_based)
+        gold = None if wishes.gold is None else read_gold(Path(wishes.gold), wishes.gold_one_based)
         with ExitStack() as stack:
             with phase("start"):
                 stack.enter_context(self.frame.at_work())
@@ -148,7 +145,7 @@ class Alignment:
     def open_run(self, corpus: Stage) -> Tracker:
         """Start the alignment's MLflow run; one of the same alignment in this folder is reopened."""
         config, wishes, file = self.config, self.wishes, self.folder / ALIGNMENT_STATE
-        gold = None if wishes.gold is None else self.home.source_hashes().sha256(wishes.gold)
+        gold = None if wishes.gold is None else self.home.source_hashes().sha256(Path(wishes.gold))
         compared = [gold, wishes.gold_one_based, wishes.gold_lines]
         own = fingerprint([self.plan.specs["align"].fingerprint, config.encode.symmetrization, compared])
         state = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

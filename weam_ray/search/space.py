@@ -16,6 +16,7 @@ from weam_ray.settings.base import Section
 from weam_ray.settings.config import Config, make_config
 from weam_ray.settings.keys import why_not_searched
 
+SHIPPED = Path(__file__).parent / "spaces"
 Value = str | int | float | bool | None
 
 
@@ -128,17 +129,16 @@ class Space(Section):
 
 
 def space_file(name: str, checkout: Path) -> Path:
-    """The file of a space: a path, or a name in `tune_spaces/`.
+    """The file of a space: a path, from the current folder or from `checkout`, or the name of one that is shipped.
 
     Raises:
         UserError: there is none.
     """
-    shipped = checkout / "tune_spaces"
-    for file in (Path(name).expanduser(), checkout / name, shipped / f"{name}.py"):
+    for file in (Path(name).expanduser(), checkout / name, SHIPPED / f"{name}.py"):
         if file.is_file():
             return file.absolute()
-    names = ", ".join(sorted(path.stem for path in shipped.glob("*.py")))
-    raise UserError(f"--space {name}: neither a file nor one of tune_spaces/ ({names}).")
+    names = ", ".join(sorted(path.stem for path in SHIPPED.glob("[!_]*.py")))
+    raise UserError(f"--space {name}: neither a file nor one of the shipped spaces ({names}).")
 
 
 def load_space(file: Path) -> Space:

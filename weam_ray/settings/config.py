@@ -159,7 +159,18 @@ def read_yaml(name_or_file: str) -> tuple[dict[str, Any], str]:
     if not file.is_file():
         names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
         raise UserError(f"--config {name_or_file}: neither a file nor one of the shipped configurations ({names}).")
+    return read_file(file), file.stem
+
+
+def read_file(file: Path) -> dict[str, Any]:
+    """The tree of a YAML file.
+
+    Raises:
+        UserError: there is no such file, or it is no mapping in YAML.
+    """
+    if not file.is_file():
+        raise UserError(f"--config {file}: there is no such file.")
     try:
-        return parse_mapping(file.read_text(encoding="utf-8"), str(file)), file.stem
+        return parse_mapping(file.read_text(encoding="utf-8"), str(file))
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8.") from None

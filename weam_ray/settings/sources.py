@@ -4,7 +4,7 @@
 """
 
 from abc import abstractmethod
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -178,7 +178,6 @@ class TsvSource(SourceBase):
         return self.source_column, self.target_column
 
 
-Source = Annotated[
-    BundledSource | MosesSource | ParquetSource | PipesSource | TextSource | TsvSource,
-    Field(discriminator="format"),
-]
+AnySource = BundledSource | MosesSource | ParquetSource | PipesSource | TextSource | TsvSource
+Source = Annotated[AnySource, Field(discriminator="format")]
+SOURCE_KINDS: tuple[type[Readable], ...] = get_args(AnySource)
