@@ -1,26 +1,21 @@
 """Run folders: where a run is, and whether it is new, unfinished or finished."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
+from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config, load_config
+from weam_ray.settings.keys import keys_with
 from weam_ray.settings.parsing import flat_parameters
-from weam_ray.store.files import check_folder, make_folder, write_whole
+from weam_ray.store.files import check_folder, write_whole
 from weam_ray.store.home import Home
-from weam_ray.store.lease import exclusive
 
 STATE = "state.json"
 CONFIG = "config.yaml"
 RUNNING, FINISHED = "running", "finished"
-# settings of the machines at work, which a run may go on with others of
-WORKERS = {
-    f"training.{key}" for key in ("num_workers", "micro_batch_size", "threads_per_worker", "zero_stage", "precision")
-}
 
 
 @dataclass
@@ -50,14 +45,14 @@ class RunFolder:
         Raises:
             UserError: the folder holds another run, or something else.
         """
-        path = output_folder(config, home, f"{config.name}-{run[:8]}", fresh)
+        path = output_folder(config, home, run_name(config, run), fresh)
         folder = cls(path, run)
         if folder.read_state():
             if folder.state.fingerprint != run:
                 keys = folder.differences(config)
                 told = ", ".join(f"{key}: {there} there, {here} here" for key, (there, here) in keys.items())
                 advice = "Choose another folder, or --fresh for a new numbered one."
-                if keys and not set(keys) - WORKERS:
+                if keys and not set(keys) - {*keys_with(Config, Role.WORKERS)}:
                     advice = f"To go on from its last checkpoint: training.continue_from={path}, and another folder."
                 raise UserError(
                     f"output.dir={path} holds a run of another configuration or other data "
@@ -95,17 +90,10 @@ class RunFolder:
     def result(self) -> dict[str, Any]:
         return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder against a second process of the same run.
 
-        Raises:
-            UserError: another live process has it, or it cannot be written.
-        """
-        make_folder(self.path, "output.dir")
-        with exclusive(self.path, "wait for it, or use --fresh"):
-            self.read_state()  # another process may have finished it since
-            yield
+def run_name(config: Config, run: str) -> str:
+    """The name of the run folder of a configuration, where no other is given; `run` is the fingerprint."""
+    return f"{config.name}-{run[:8]}"
 
 
 def output_folder(config: Config, home: Home, name: str, fresh: bool) -> Path:
