@@ -1,7 +1,8 @@
-"""Write the example files of the tutorial: a language pair from the bundled verses, in the forms that people have."""
+"""The same as `weam-ray example`; the checkout is the home."""
 
-from weam_ray import cli
-from weam_ray.jobs.example import example
+from pathlib import Path
+
+from weam_ray.jobs.console import run
 
 if __name__ == "__main__":
-    cli.run(example)
+    run("example", Path(__file__).resolve().parents[1])

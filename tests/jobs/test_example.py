@@ -9,7 +9,8 @@ from weam_ray.corpus.readers.bundled import BUNDLED_FILE
 from weam_ray.errors import UserError
 from weam_ray.evaluate.languages import language
 from weam_ray.evaluate.tasks.tatoeba import TASK
-from weam_ray.jobs.example import LANGUAGES, TEST_EVERY, example, example_files
+from weam_ray.jobs.console import LANGUAGES
+from weam_ray.jobs.example import TEST_EVERY, example_files, write_example
 from weam_ray.settings.config import load_config
 
 
@@ -19,11 +20,12 @@ def text_of(file: Path) -> list[str]:
 
 def test_the_files_are_what_the_jobs_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / 'a "pair" of mine'
-    example([str(folder), "--language", "de"])
+    write_example("de", folder)
     english, german = text_of(folder / "train.en"), text_of(folder / "train.de")
     verses = pq.read_table(BUNDLED_FILE)
     tested = TASK.read(TASK.layouts[0], folder, "test", language("de"))
-    assert len(english) == len(german) and tested.num_rows == verses.num_rows // TEST_EVERY
+    assert len(english) == len(german)
+    assert tested.num_rows == verses.num_rows // TEST_EVERY
     assert sorted(german + tested["text"].to_pylist()) == sorted(verses["de"].to_pylist())
     assert text_of(folder / "train.tsv")[:2] == ["en\tde", f"{english[0]}\t{german[0]}"]
     (source,) = load_config(str(folder / "pair.yaml")).corpus.sources

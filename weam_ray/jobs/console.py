@@ -15,8 +15,10 @@ from weam_ray import cli
 from weam_ray.jobs.command_line import Options, parse
 from weam_ray.jobs.flags import ALIGN, COMPARE, EVALUATE, PRETRAIN, TUNE, CommandLine
 from weam_ray.settings.config import load_config
+from weam_ray.settings.paths import absolute
 
 PROGRAM = "weam-ray"
+LANGUAGES = ("de", "es", "fr", "ru", "tl")  # of the bundled corpus, beside English
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,20 @@ def compare(call: Call) -> None:
     compare_folders(options.folders, options.output)
 
 
+def example(call: Call) -> None:
+    """Write the example files of the tutorial: one language pair of the bundled verses."""
+    parser = argparse.ArgumentParser(call.program, description=sentence_of(example))
+    parser.add_argument("folder", metavar="FOLDER", help="a new or empty folder for the files")
+    parser.add_argument("--language", default="tl", choices=LANGUAGES, help="the language beside English; default: tl")
+    options = parser.parse_intermixed_args(call.arguments)
+    from weam_ray.jobs.example import write_example
+
+    write_example(options.language, Path(absolute(options.folder)))
+
+
 # by the names that users give: a new command is one more here
 COMMANDS: dict[str, Callable[[Call], None]] = {
-    command.__name__: command for command in (pretrain, align, evaluate, tune, compare)
+    command.__name__: command for command in (pretrain, align, evaluate, tune, compare, example)
 }
 
 

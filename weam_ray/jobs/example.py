@@ -1,18 +1,15 @@
 """Write the example files of the tutorial: a language pair from the bundled verses, in the forms that people have."""
 
-import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from weam_ray.corpus.readers.bundled import bundled_pairs
 from weam_ray.errors import UserError
 from weam_ray.evaluate.languages import ENGLISH, language
-from weam_ray.settings.paths import absolute
 from weam_ray.settings.sources import BundledSource
 from weam_ray.store.files import check_folder, check_writable
 
-LANGUAGES = ("de", "es", "fr", "ru", "tl")  # of the bundled corpus, beside English
 TEST_EVERY = 10  # one verse in so many is kept for the test files
 CONFIG = "pair.yaml"
 SETTINGS = """\
@@ -35,18 +32,13 @@ evaluation: {{layer: 1}}
 """
 
 
-def example_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", metavar="FOLDER", help="a new or empty folder for the files")
-    parser.add_argument("--language", default="tl", choices=LANGUAGES, help="the language beside English; default: tl")
-    return parser
+def write_example(code: str, folder: Path) -> None:
+    """Write the example files of English with another language, and print what they are.
 
-
-def example(arguments: Sequence[str]) -> None:
-    """Run the command `example`."""
-    options = example_parser().parse_args(arguments)
-    folder = Path(absolute(options.folder))
-    written = example_files(options.language, folder)
+    Raises:
+        UserError: the folder is not empty or cannot be written.
+    """
+    written = example_files(code, folder)
     print(f"{folder}:")
     for name, content in written:
         print(f"  {name:<32} {content}")
