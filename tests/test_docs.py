@@ -53,7 +53,8 @@ def check_command(job: str, arguments: list[str]) -> None:
         job, arguments = "evaluate", [COMPARE, *arguments]
     options = parse(LINES[job], "", arguments)
     if job in ("pretrain", "tune"):
-        load_config(options.config or "", options.settings())
+        left_by_a_search = (options.config or "").endswith("/best.yaml")
+        load_config("bundled" if left_by_a_search else options.config or "", options.settings())
     elif job == "align":
         align_config(options)
     elif COMPARE not in options.flags:
