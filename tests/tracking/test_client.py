@@ -298,7 +298,7 @@ def test_figures_are_logged_once(home: Path, client: MlflowClient) -> None:
     tracker = Tracker(None, "tests", home)
     run_id = tracker.open("figures", None, {}, {})
     for values in ({"a": 1.0}, {"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 2.0}):
-        tracker.log_figures(values, 5)
+        tracker.log_figures(values)
     assert [[entry.value for entry in client.get_metric_history(run_id, key)] for key in "ab"] == [[1.0, 3.0], [2.0]]
 
 
