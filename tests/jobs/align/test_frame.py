@@ -94,3 +94,13 @@ def test_fresh_takes_the_next_number(home: Path, good: tuple[Path, dict[str, Any
     assert job(home, tmp_path / "out", *VERSES, fresh=True).folder == tmp_path / "out"
     (tmp_path / "out").mkdir()
     assert job(home, tmp_path / "out", *VERSES, fresh=True).folder == tmp_path / "out-2"
+
+
+def test_a_refused_alignment_leaves_nothing(tmp_path: Path, ray_session: None) -> None:
+    """Neither a folder nor a run in MLflow, where the links that are given are of another text."""
+    text = pipes(tmp_path / "text", *["haus ||| house", "weg ||| way"])
+    (tmp_path / "links").write_text("0-0\n", encoding="utf-8")
+    with pytest.raises(UserError, match="links"):
+        run(tmp_path / "home", tmp_path / "out", *text, "--aligner", "pharaoh", "--links", tmp_path / "links")
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "home" / "mlflow.db").exists()
