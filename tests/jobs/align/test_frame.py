@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.align_job import CHECKOUT, VERSES, pipes, run
+from tests.support.align_job import CHECKOUT, VERSES, config_of, pipes, run
 from tests.support.leases import leave_lease
 from weam_ray.errors import UserError
-from weam_ray.jobs.align import Alignment, Wishes
-from weam_ray.jobs.align_options import align_config, align_parser
+from weam_ray.jobs.align import Alignment
 from weam_ray.store.folder import Folder
 from weam_ray.tracking.client import NOTE
 from weam_ray.tracking.store import store_of
@@ -21,8 +20,7 @@ pytestmark = pytest.mark.ray
 
 
 def job(home: Path, output: Path, *arguments: object, fresh: bool = False) -> Alignment:
-    words = ["--output", str(output), *map(str, arguments), f"home={home}"]
-    return Alignment.of(align_config(align_parser("").parse_args(words)), CHECKOUT, Wishes(), fresh)
+    return Alignment.of(config_of("--output", output, *arguments, f"home={home}"), CHECKOUT, fresh)
 
 
 def test_it_is_a_run_of_mlflow(good: tuple[Path, dict[str, Any]], home: Path) -> None:
