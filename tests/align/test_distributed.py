@@ -20,8 +20,8 @@ from weam_ray.align.fast_align.model import Model
 from weam_ray.align.fast_align.executors import Threads
 from weam_ray.align.pharaoh import format_pharaoh
 from weam_ray.align.symmetrize import symmetrize
-from weam_ray.jobs.align_options import align_config, align_parser
-from weam_ray.jobs.align import Alignment, Wishes
+from tests.support.align_job import config_of
+from weam_ray.jobs.align import Alignment
 from weam_ray.cluster.tasks import RayTasks
 from weam_ray.settings.data import AlignSection
 from weam_ray.corpus.words import segment
@@ -84,7 +84,7 @@ text.write_text("".join(f"{line}\\n" for line in lines))
 arguments = ["--input", str(text), "--format", "pipes", "--source-lang", "en", "--target-lang", "de"]
 arguments += ["--num-shards", "4", "--output", str(folder.parent / "out")]
 arguments += [f"home={folder.parent / 'home'}", "corpus.rows_per_shard=2000"]
-Alignment.of(align_config(align_parser("").parse_args(arguments)), Path.cwd(), Wishes()).run()
+Alignment.of(config_of(*arguments), Path.cwd()).run()
 job_same = (folder.parent / "out" / "links.pharaoh").read_bytes() == lines_here
 print(json.dumps({"job": job_same, "same": here == there, "killed": len(killed), "nodes": len(list(folder.iterdir()))}))
 ray.shutdown()

@@ -9,8 +9,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from weam_ray import __version__, cli
+from weam_ray import __version__
 from weam_ray.cluster.environment import QUIET_ENVIRONMENT
+from weam_ray.jobs.command_line import parse
+from weam_ray.jobs.flags import PRETRAIN
 from weam_ray.settings.config import Config, load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,8 +86,8 @@ def job_config(command: str) -> Config:
     assert program == "python"
     assert script == "jobs/pretrain.py"
     assert (ROOT / script).is_file()
-    options = cli.parser("").parse_args(arguments)
-    return load_config(options.config, options.overrides)
+    options = parse(PRETRAIN, "", arguments)
+    return load_config(options.config or "", options.settings())
 
 
 def test_one_ray_version() -> None:

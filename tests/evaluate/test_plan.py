@@ -11,7 +11,9 @@ from tests.support.writing import write, write_csv
 from weam_ray.errors import UserError
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.run import AlignmentRun
-from weam_ray.jobs.evaluate_options import evaluate_parser, evaluation_settings
+from weam_ray.jobs.command_line import parse
+from weam_ray.jobs.evaluate_options import evaluation_settings
+from weam_ray.jobs.flags import EVALUATE
 from weam_ray.settings.config import Config
 from weam_ray.store.files import SourceHashes
 
@@ -30,7 +32,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, wordpiece: Any, sentencepiece:
 def plan(lab: Path, *arguments: str) -> EvaluationPlan:
     given = ["--data-root", str(lab / "data"), "--output", str(lab / "output")]
     given += [] if "--model" in arguments else ["--model", str(lab / "encoder")]
-    settings = evaluation_settings(evaluate_parser("").parse_args([*given, *arguments]))
+    settings = evaluation_settings(parse(EVALUATE, "", [*given, *arguments]))
     return EvaluationPlan(settings, SourceHashes(lab / "sources.json"))
 
 

@@ -88,6 +88,6 @@ def test_a_store_that_fails_at_any_request(
         return [(metric.step, metric.value) for metric in client.get_metric_history(run, key)]
 
     assert history(child.info.run_id, "sib200/development/accuracy") == [(1, 50.0), (2, 50.0)]
-    assert history(child.info.run_id, "sib200/de/accuracy") == [(2, 40.0)]
+    assert history(child.info.run_id, "sib200/de/accuracy") == [(0, 40.0)]
     assert history(again.parent.run_id, "sib200/de/accuracy") == [(0, 40.0)]
     assert [file.path for file in client.list_artifacts(again.parent.run_id)] == ["result.json"]

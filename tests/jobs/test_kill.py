@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from tests.support.main_job import tiny_overrides, write_moses
+from tests.support.main_job import chatter, tiny_overrides, write_moses
 from tests.support.processes import start, wait_for_step
 from weam_ray.train.checkpoint import PREFIX, latest
 from weam_ray.train.log import read_steps
@@ -30,6 +30,7 @@ def test_killed_in_training_and_run_again_equals_undisturbed(tmp_path: Path) -> 
     wait_for_step(job, killed, 20, tmp_path / "killed.log")
     job.send_signal(signal.SIGKILL)
     job.wait()
+    assert chatter((tmp_path / "whole.log").read_text(encoding="utf-8")) == []  # Ray's start and end among it
     assert not (killed / "result.json").exists()
     assert start([*overrides, f"output.dir={killed}"], tmp_path / "again.log").wait(timeout=400) == 0
 
@@ -72,6 +73,7 @@ def test_sigterm_saves_a_checkpoint_and_says_how_to_go_on(undisturbed: tuple[lis
     assert 200 <= done < 3000
     assert f"Stopped after step {done}; its checkpoint is in {run}, and the same command goes on" in log.read_text()
     assert "Traceback" not in log.read_text()
+    assert chatter(log.read_text()) == []
     assert not (run / "model").exists()
     chosen, notes = latest(run / "checkpoints" / "train")
     assert (chosen is not None and chosen.name.startswith(f"{PREFIX}{done:08d}"), notes) == (True, [])

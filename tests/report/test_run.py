@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 
 from weam_ray.report.run_picture import run_plot, smoothed
-from weam_ray.report.run_tables import loss_table, print_result, result_table, sentence_table
+from weam_ray.report.run_tables import prediction_line, print_result, result_table
 
 
 def scores(value: float) -> dict[str, float]:
@@ -40,15 +40,27 @@ def shown(table: Any) -> str:
     return console.export_text()
 
 
-def test_tables_show_before_and_after_and_the_mean() -> None:
-    text = shown(result_table(result()))
-    assert "4.0 > 50.0" in text
-    assert "3.0 > 40.0" in text  # the mean
-    assert "to english uncentred" in text
-    losses = shown(loss_table(result()))
-    assert "1,234 masked tokens" in losses
-    assert "7.500" in losses
-    assert "1.0 > 23.0" in shown(sentence_table(result()))
+def test_one_table_shows_before_and_after_and_the_mean() -> None:
+    rows = [line.split("│")[1:-1] for line in shown(result_table(result())).splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["de", "4.0 > 50.0", "2.0 > 25.0", "1.0 > 23.0", "5.00 > 5.00"],
+        ["ru", "2.0 > 30.0", "1.0 > 15.0", "", ""],
+        ["mean", "3.0 > 40.0", "1.5 > 20.0", "", ""],
+    ]
+
+
+def test_sentences_alone_make_a_table_too() -> None:
+    nothing: dict[str, Any] = {"before": {}, "after": {}}
+    text = shown(result_table({**result(), "retrieval": nothing}))
+    assert "1.0 > 23.0" in text
+    assert "P@1" not in text
+
+
+def test_the_losses_on_pairs_are_a_line() -> None:
+    assert prediction_line(result()) == (
+        "Prediction of 1,234 masked tokens of pairs, nats a token: cross-lingual 7.500 > 4.000, "
+        "multilingual 5.000 > 5.000 (unigram entropy 6.000)"
+    )
 
 
 def test_without_held_out_pairs_it_says_so(capsys: Any) -> None:

@@ -11,7 +11,10 @@ from tests.support.texts import FIXTURES
 from weam_ray.align.links import Links
 from weam_ray.corpus.tables import ALIGNED
 from weam_ray.jobs.align import Alignment
-from weam_ray.jobs.align_options import align_config, align_parser, join_ranges, wishes
+from weam_ray.jobs.align_options import align_config
+from weam_ray.jobs.command_line import parse
+from weam_ray.jobs.flags import ALIGN
+from weam_ray.settings.config import Config
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TEXT = FIXTURES / "verses-en-de.txt.gz"
@@ -19,11 +22,14 @@ LANGUAGES = ("--source-lang", "en", "--target-lang", "de")
 VERSES = ("--input", TEXT, "--format", "pipes", *LANGUAGES)
 
 
+def config_of(*arguments: object) -> Config:
+    """The configuration that a command line stands for."""
+    return align_config(parse(ALIGN, "", [*map(str, arguments)]))
+
+
 def run(home: Path, output: Path, *arguments: object) -> dict[str, Any]:
     """The job as its command line starts it; overrides go last. The result, as result.json has it."""
-    words = ["--output", str(output), *map(str, arguments), f"home={home}"]
-    options = align_parser("").parse_args(join_ranges(words))
-    result = Alignment.of(align_config(options), CHECKOUT, wishes(options)).run()
+    result = Alignment.of(config_of("--output", output, *arguments, f"home={home}"), CHECKOUT).run()
     assert json.loads((output / "result.json").read_text(encoding="utf-8")) == result
     return result
 

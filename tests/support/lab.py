@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.writing import paragraph, write_json, write_json_lines, write_squad
+from weam_ray.jobs.command_line import parse
 from weam_ray.jobs.evaluate import EvaluationJob
-from weam_ray.jobs.evaluate_options import evaluate_parser, evaluation_settings
+from weam_ray.jobs.evaluate_options import evaluation_settings
+from weam_ray.jobs.flags import EVALUATE
 
 TOPICS = {"sports": "ball", "health": "heart", "travel": "train", "politics": "vote"}
 OTHERS = {"deu_Latn": "das wort {} nummer {}", "tgl_Latn": "ang salita {} bilang {}"}
@@ -166,6 +168,6 @@ def job(lab: Path, output: str, *arguments: str) -> EvaluationJob:
     """An evaluation of the lab's encoder on its data, unless arguments say another."""
     given = ["--data-root", str(lab / "data"), "--output", str(lab / output)]
     given += [] if "--model" in arguments else ["--model", str(lab / "encoder")]
-    options = evaluate_parser("").parse_args([*given, *arguments])
-    options.overrides += [f"home={lab / 'home'}", "recipe.epochs=6", "recipe.learning_rate=5e-3", "recipe.batch_size=8"]
+    more = [f"home={lab / 'home'}", "recipe.epochs=6", "recipe.learning_rate=5e-3", "recipe.batch_size=8"]
+    options = parse(EVALUATE, "", [*given, *arguments, *more])
     return EvaluationJob.of(evaluation_settings(options), lab)

@@ -1,10 +1,21 @@
 """The main job as tests start it, in this process: a small corpus, a tiny encoder, and what the run leaves."""
 
+import re
 from pathlib import Path
 
 from weam_ray.jobs.pretrain import Pretraining
 from weam_ray.settings.config import Config, load_config
 from weam_ray.train.log import read_steps
+
+# what libraries say by themselves: lines of their loggers, of MLflow's tables, of Ray's start and end
+CHATTER = re.compile(
+    r"\b(DEBUG|INFO|WARNING|ERROR)\b|Warning:|alembic|authentication|Ray instance|gcs|GCS|Loading weights"
+)
+
+
+def chatter(said: str) -> list[str]:
+    """The lines of a job's output that are not the job's own, and the blank ones."""
+    return [line for line in said.replace("\r", "\n").splitlines() if not line.strip() or CHATTER.search(line)]
 
 
 def write_moses(folder: Path, num_pairs: int = 120) -> tuple[Path, Path]:

@@ -56,6 +56,10 @@ def test_a_run_that_is_reopened_has_each_step_once(home: Path, client: MlflowCli
         "weam",
     )
     assert run.data.metrics["tokens_per_second"] == 200
+    curve = client.get_metric_history(run_id, "Learning curves/loss")  # the first section of the run's page
+    assert [(entry.step, entry.value) for entry in curve] == [
+        (entry.step, entry.value) for entry in client.get_metric_history(run_id, "loss")
+    ]
 
 
 def test_a_run_whose_opening_was_broken_off_is_completed(home: Path) -> None:
@@ -298,8 +302,9 @@ def test_figures_are_logged_once(home: Path, client: MlflowClient) -> None:
     tracker = Tracker(None, "tests", home)
     run_id = tracker.open("figures", None, {}, {})
     for values in ({"a": 1.0}, {"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 2.0}):
-        tracker.log_figures(values, 5)
+        tracker.log_figures(values)
     assert [[entry.value for entry in client.get_metric_history(run_id, key)] for key in "ab"] == [[1.0, 3.0], [2.0]]
+    assert {entry.step for entry in client.get_metric_history(run_id, "a")} == {0}  # a bar, not a line of one dot
 
 
 def test_a_run_ends_though_the_store_is_away(

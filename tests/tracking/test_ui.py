@@ -47,7 +47,7 @@ class Store:
                 {"step": step, "loss": 9.0 / step, "learning_rate": rate, "tokens": 100, "seconds": 0.5}
                 for step in range(1, 21)
             )
-            child.log_results({"retrieval_after/mean/to_english": 0.2 * number}, 20)
+            child.log_figures({"retrieval_after/mean/to_english": 0.2 * number})
             child.end("FINISHED")
             self.children.append(child)
         self.parent.log_results({"held_out": 0.4}, 0)
@@ -118,6 +118,7 @@ def test_a_trial_has_charts_by_step(store: Store) -> None:
     page = store.page(store.children[0].address().replace(MODEL_TRAINING, f"/model-metrics{MODEL_TRAINING}"))
     for text in ("retrieval_after/mean", "to_english", "learning_rate", "tokens_per_second", "Step"):
         assert text in page
+    assert page.index("Learning curves") < page.index("retrieval_after/mean")
     assert 'role="dialog"' not in page
 
 

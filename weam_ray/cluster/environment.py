@@ -19,11 +19,13 @@ QUIET_ENVIRONMENT = {
 # A cluster of this machine's own listens on 127.0.0.1 only. Ray takes its first variable, whatever the system, to mean
 # that no other machine will join; gloo, which connects the training workers, is told the interface.
 LOOPBACK_ENVIRONMENT = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "GLOO_SOCKET_IFNAME": "lo"}
-# Its idle workers are kept for ten minutes: a new one takes seconds to import what it needs. They are not niced, as
-# Ray does by itself: the training would wait for whatever else runs. Nobody takes its only node away, so that no
-# process need watch for this.
+# It asks its clients for a token, as Ray has it by itself; said here, Ray need not warn that it does. Its idle workers
+# are kept for ten minutes: a new one takes seconds to import what it needs. They are not niced, as Ray does by itself:
+# the training would wait for whatever else runs. Nobody takes its only node away, so that no process need watch for
+# this.
 LOCAL_ENVIRONMENT = {
     **LOOPBACK_ENVIRONMENT,
+    "RAY_AUTH_MODE": "token",
     "RAY_idle_worker_killing_time_threshold_ms": "600000",
     "RAY_worker_niceness": "0",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",

@@ -10,6 +10,8 @@ from tqdm import tqdm
 from weam_ray.errors import UserError
 
 Item = dict[str, Any]
+LINE_SECONDS = 10.0  # between two lines of a progress bar where there is no terminal
+MOVE_UP = "\x1b[A"  # the cursor, as tqdm moves it between bars
 
 
 def map_items(items: Sequence[Item], task: Callable[[Item], Item], label: str, num_cpus: float = 1.0) -> list[Item]:
@@ -95,6 +97,27 @@ class RayTasks:
             raise (error.cause if isinstance(error.cause, UserError) else error) from None
 
 
-def progress(rows: Any, label: str, total: int | None = None) -> Any:
-    """A progress bar on stderr: redrawn on a terminal, a line now and then elsewhere."""
-    return tqdm(rows, desc=label, total=total, leave=False, mininterval=0.5 if sys.stderr.isatty() else 10.0)
+class Lines:
+    """A stream that takes what a progress bar writes, and passes every state of it on to stderr as a line."""
+
+    def write(self, text: str) -> None:
+        state = text.replace(MOVE_UP, "").strip()
+        if state:
+            print(state, file=sys.stderr)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def progress(rows: Any, label: str, total: int | None = None, done: int = 0, leave: bool = False) -> Any:
+    """A progress bar on stderr: redrawn on a terminal, a line now and then elsewhere.
+
+    Args:
+        rows: what is iterated over; None where `update` is called.
+        done: how many are done already.
+        leave: whether the last state stays.
+    """
+    own: dict[str, Any] = {"mininterval": 0.5}
+    if not sys.stderr.isatty():
+        own = {"mininterval": LINE_SECONDS, "delay": LINE_SECONDS, "file": Lines()}
+    return tqdm(rows, desc=label, total=total, initial=done, leave=leave, **own)

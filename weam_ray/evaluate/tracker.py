@@ -89,7 +89,7 @@ class EvaluationTracker:
                 for layer, figures in enumerate(layers):
                     values = {metric_name(task, code, key): own for key, own in figures.items()}
                     self.child.log_results({key: own for key, own in values.items() if math.isfinite(own)}, layer)
-        self.child.log_results({**scores, "seconds": record["seconds"]}, len(record.get("history", ())))
+        self.child.log_figures({**scores, "seconds": record["seconds"]})
         self.child.end("FINISHED")
         self.logged[name] = record["fingerprint"]
         self.save()
@@ -103,7 +103,7 @@ class EvaluationTracker:
                 values[name] = entry["mean"]
                 if entry["std"] is not None:
                     values[f"{name}_std"] = entry["std"]
-        self.parent.log_figures(values, 0)
+        self.parent.log_figures(values)
         self.parent.log_files(*files)
 
 

@@ -109,20 +109,20 @@ class Alignment:
             self.check_pictures(corpus)
             segmentation = self.config.corpus.segmentation
             placed = None if gold is None else PlacedGold.of(gold, wishes.gold_lines, corpus, segmentation)
+            with phase("fit"):  # mistakes in the text, the gold or the links end the job before MLflow hears of it
+                aligner = aligner_stage(self.config, self.home.store, self.plan.specs.get("aligner"), corpus)
             with phase("tracking"):
                 told = AlignmentTelling(self.open_run(corpus), self.folder)
             with told.tracker.ending(told.deliver) as courier:
-                told.result = result = self.align(corpus, placed, told.tracker)
+                told.result = result = self.align(corpus, aligner, placed, told.tracker)
         self.say(result)
         if courier.reason:
             warn_of_lacks("alignment", "the results of this alignment", courier.reason)
         return result
 
-    def align(self, corpus: Stage, gold: PlacedGold | None, tracker: Tracker) -> dict[str, Any]:
-        """Fit and decode where that was not done, and write the results."""
+    def align(self, corpus: Stage, aligner: Stage, gold: PlacedGold | None, tracker: Tracker) -> dict[str, Any]:
+        """Decode with a fitted model, and write the results; the result."""
         config, store, phase = self.config, self.home.store, self.clock.phase
-        with phase("fit"):
-            aligner = aligner_stage(config, store, self.plan.specs.get("aligner"), corpus)
         with phase("decode"):
             align = align_stage(config, store, self.plan.specs["align"], corpus, aligner)
         with phase("links"):
@@ -239,6 +239,7 @@ class Alignment:
         if "aer" in result:
             rates = ", ".join(f"{name} {value:.2f}" for name, value in result["aer_by_symmetrization"].items())
             print(f"AER %: {rates}")
+        print(self.clock.line())
         self.frame.say_where(FILES, "alignment", result["address"])
 
 

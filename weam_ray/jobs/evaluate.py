@@ -25,7 +25,7 @@ from weam_ray.evaluate.run import (
     run_untrained,
 )
 from weam_ray.evaluate.tracker import EvaluationTracker
-from weam_ray.jobs.frame import EVALUATION_PLAN, Frame, Kind, check_holder, warn_of_lacks
+from weam_ray.jobs.frame import EVALUATION_PLAN, Clock, Frame, Kind, check_holder, warn_of_lacks
 from weam_ray.report.evaluation import Report
 from weam_ray.settings.evaluation import EvaluationSettings
 from weam_ray.store.files import check_folder, fingerprint, write_whole
@@ -78,6 +78,7 @@ class EvaluationJob:
 
     def run(self) -> dict[str, Any]:
         """Run what is not done yet, and write the results; the result, as result.json has it."""
+        clock = Clock()
         with self.frame.held():
             self.check_folder()
             records = {run.name: record for run in self.plan.runs if (record := run.record(self.folder)) is not None}
@@ -90,10 +91,13 @@ class EvaluationJob:
                 with tracker.parent.ending(tracker.deliver) as courier:
                     for name, record in records.items():
                         tracker.add_run(name, record)
-                    for run, record in self.finished(records):
-                        records[run.name] = record
-                        tracker.add_run(run.name, record)
-                    result = self.conclude(list(records.values()), tracker)
+                    with clock.phase("runs"):
+                        for run, record in self.finished(records):
+                            records[run.name] = record
+                            tracker.add_run(run.name, record)
+                    with clock.phase("results"):
+                        result = self.conclude(list(records.values()), tracker)
+        print(clock.line())
         self.frame.say_where(FILES, "evaluation", tracker.parent.address())
         if courier.reason:
             lacks = f"{len(tracker.waiting)} of {len(records)} runs, or the results of this evaluation"

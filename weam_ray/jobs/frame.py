@@ -77,6 +77,11 @@ class Clock:
         """Seconds since the clock was made."""
         return round(time.monotonic() - self.started, 3)
 
+    def line(self) -> str:
+        """The phases and the whole, in seconds, as a line to print."""
+        phases = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
+        return f"{phases}; {self.total():.0f} s in all"
+
 
 class Services(Protocol):
     """Settings that say which cluster and which MLflow store a job uses."""

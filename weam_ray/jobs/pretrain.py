@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from weam_ray.cluster.capacity import check_capacity, check_shared
 from weam_ray.cluster.ray_private import prepare_training
+from weam_ray.cluster.tasks import progress
 from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.errors import EncoderUnavailable, Stopped
-from weam_ray.jobs.cost import batch_lines
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
-from weam_ray.jobs.preview import print_preview
+from weam_ray.jobs.preview import opening_lines, print_preview
 from weam_ray.jobs.telling import PICTURE, RESULT, RunTelling
 from weam_ray.measure.before_after import measure
 from weam_ray.model.encoder import check_tokenizer
@@ -104,6 +102,7 @@ class Pretraining:
                 self.send_again(result)
             self.say_where(result)
             return result
+        print("\n".join(opening_lines(self.config, self.home, self.plan, folder)))
         with self.frame.at_work():
             folder.read_state()  # another process may have finished it since
             check_capacity(self.config.training.num_workers, resources(self.config))
@@ -123,7 +122,6 @@ class Pretraining:
         config, folder = self.config, self.folder
         unknown = UnknownCounts.of(data.encoded, data.load_tokenizer)
         print("\n".join(unknown.lines()))
-        print("\n".join(batch_lines(config, sum(file.rows for file in data.encoded.files("train")))))
         folder.state.sessions += 1
         folder.write(CONFIG, config.to_yaml())
         with self.clock.phase("tracking"):
@@ -134,7 +132,7 @@ class Pretraining:
             origin.take_over(folder.path)
         with telling.tracker.ending(telling.deliver) as courier:
             with self.clock.phase("training"):
-                bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
+                bar = progress(None, "training", config.training.max_steps, leave=True)
                 with monitored(folder.path, telling.steps.extend, bar):
                     ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint, folder.path.name))
             if not ended:

@@ -1,4 +1,4 @@
-"""`--dry-run`: the resolved configuration, the stages, the batch arithmetic and the memory, and nothing done."""
+"""What a run will do: in a few lines when it starts, and at length, with nothing done, for `--dry-run`."""
 
 from typing import Any
 
@@ -51,6 +51,24 @@ def print_preview(config: Config, home: Home, plan: StagePlan, place: RunFolder 
         print("memory of one device: unknown without the encoder")
     else:
         print("\n".join(memory_lines(config, count_parameters(shape), size)))
+
+
+def opening_lines(config: Config, home: Home, plan: StagePlan, folder: RunFolder) -> list[str]:
+    """What a run is about to do: configuration, corpus, encoder, objective, batches and folder."""
+    corpus, objective, scratch = config.corpus, config.objective, config.encoder.scratch
+    pairs = ", ".join(dict.fromkeys(source.language_pair for source in corpus.sources))
+    encoder = config.encoder.name
+    if encoder == SCRATCH:
+        encoder = f"new, {scratch.num_layers} layers of {scratch.hidden_size}, {config.tokenizer.vocab_size:,} tokens"
+    weight = "" if "lambda" in objective.idle else f", lambda {objective.lambda_}"
+    return [
+        f"pre-training: {config.name}",
+        f"corpus: {pairs}; {corpus.held_out} pairs of each held out; words aligned by {config.align.aligner}",
+        f"encoder: {encoder}",
+        f"objective: {objective.name}, mask probability {objective.mask_probability}{weight}",
+        *batch_lines(config, num_pairs(home.store.find(plan.specs["corpus"]))),
+        f"folder: {folder.path}",
+    ]
 
 
 def num_pairs(corpus: Stage | None) -> int | None:

@@ -37,7 +37,7 @@ class RunTelling:
         values: dict[str, float] = {}
         for when in ("before", "after"):
             values |= named({part: self.result[part][when] for part in ("retrieval", "loss", "sentences")}, when)
-        self.tracker.log_figures(values, self.result["steps"])
+        self.tracker.log_figures(values)
         self.tracker.set_tags({"model": self.result["model"]})
         self.tracker.log_files(self.folder / RESULT, self.folder / PICTURE)
 
@@ -54,5 +54,5 @@ class AlignmentTelling:
         """Send the result, if there is one; after a failure, what is missing of it."""
         if self.result is None:
             return
-        self.tracker.log_figures(alignment_figures(self.result), 0)
+        self.tracker.log_figures(alignment_figures(self.result))
         self.tracker.log_files(self.folder / CONFIG, self.folder / RESULT, *sorted(self.folder.glob("alignment-*.png")))

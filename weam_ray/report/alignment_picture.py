@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weam_ray.report.page import DOTS_PER_INCH
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -36,7 +38,7 @@ def draw_alignment(
     figure = alignment_figure(source_words, target_words, links, gold, title)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*[Gg]lyph", category=UserWarning)  # no font has it: a box
-        figure.savefig(file, format="png", dpi=110, bbox_inches="tight", pad_inches=0.15)
+        figure.savefig(file, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=0.15)
     return file
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from weam_ray.evaluate.compare import SEEDS, Comparison, SystemPair, TaskComparison
 from weam_ray.evaluate.statistics import DIFFERENT, LEVEL, ONE_SEED, SAMPLING_ERROR, Interval, Row, SeedTest, Summary
+from weam_ray.report.page import figure_of, markdown_row, save_picture
 
 WITHIN = "within the sampling error of the test set"
 
@@ -46,10 +47,10 @@ def markdown(comparison: Comparison) -> str:
             lines += [
                 f"## {task_title(pair, task)}",
                 "",
-                _line(heads),
-                _line(["---", *["---:"] * (len(heads) - 2), "---"]),
+                markdown_row(heads),
+                markdown_row(["---", *["---:"] * (len(heads) - 2), "---"]),
             ]
-            lines += [_line(cells(row, task)) for row in rows]
+            lines += [markdown_row(cells(row, task)) for row in rows]
             lines += ["", *(f"- {note}" for note in task_notes(pair, task)), ""]
         if pair_notes(pair):
             lines += [f"## {pair.second.name} against {pair.first.name}", ""]
@@ -68,18 +69,13 @@ def comparison_plot(comparison: Comparison, file: Path) -> Path:
     Solid intervals are over seeds; dashed ones, where seeds give none, are the sampling error of the test set only. A
     filled point is called different.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
     tasks = list(dict.fromkeys(task.task for pair in comparison.pairs for task in pair.tasks))
     names = {task: _row_names(comparison, task) for task in tasks}
     width = max(6.0, 2 + 0.6 * max(len(found) for found in names.values()))
-    figure, panels = plt.subplots(
-        len(tasks), 1, figsize=(width, 1 + 3 * len(tasks)), squeeze=False, constrained_layout=True
-    )
+    figure = figure_of(width, 1 + 3 * len(tasks))
+    panels = figure.subplots(len(tasks), 1, squeeze=False)
     for axes, name in zip(panels[:, 0], tasks, strict=True):
         axes.axhline(0, color="grey", linewidth=1)
         metric = ""
@@ -107,9 +103,7 @@ def comparison_plot(comparison: Comparison, file: Path) -> Path:
         Line2D([], [], color="black", linestyle="", marker="o", markerfacecolor="white", label="not called different"),
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=2, fontsize=8)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
-    return file
+    return save_picture(figure, file)
 
 
 def columns(pair: SystemPair) -> list[str]:
@@ -223,7 +217,3 @@ def _direction(task: TaskComparison) -> str:
 def _plain(text: str) -> str:
     """Text in which a dollar sign starts no formula."""
     return text.replace("$", r"\$")
-
-
-def _line(row: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"

@@ -15,6 +15,7 @@ from rich.table import Table
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.statistics import Examples, middle_95, resampled_scores
 from weam_ray.report.layers import layer_curves, layer_tables, similarity_maps
+from weam_ray.report.page import figure_of, html_page, markdown_row, save_picture
 
 ONE_CHECKPOINT = (
     "One checkpoint: the spread is that of fine-tuning seeds. A claim about a method takes several pre-trained models, "
@@ -115,14 +116,28 @@ class Report:
     def markdown(self, pictures: dict[str, Path]) -> str:
         lines = [f"# {self.about['system']}", "", *(f"- {line}" for line in self.general()), ""]
         for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
-            lines += [f"## {title}", "", row(columns), row(["---"] * len(columns)), row(cells), ""]
+            lines += [
+                f"## {title}",
+                "",
+                markdown_row(columns),
+                markdown_row(["---"] * len(columns)),
+                markdown_row(cells),
+                "",
+            ]
             lines += [*(f"- {note}" for note in self.notes(task)), "", f"![{task}]({pictures[task].name})", ""]
         for name in [name for name in pictures if name not in self.result]:
             lines += [f"![{name}]({pictures[name].name})", ""]
         if self.measured:
             lines += [f"## {LAYERS}", ""]
         for title, columns, rows in self.layer_tables():
-            lines += [f"### {title}", "", row(columns), row(["---"] * len(columns)), *map(row, rows), ""]
+            lines += [
+                f"### {title}",
+                "",
+                markdown_row(columns),
+                markdown_row(["---"] * len(columns)),
+                *map(markdown_row, rows),
+                "",
+            ]
         return "\n".join(lines)
 
     def html(self, pictures: dict[str, Path]) -> str:
@@ -140,25 +155,18 @@ class Report:
             for title, columns, rows in self.layer_tables():
                 parts.append(f"<h3>{html.escape(title)}</h3>{html_table(columns, rows)}")
             parts.append("</details>")
-        return (
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(self.about["system"])}</title>'
-            f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
-        )
+        return html_page(self.about["system"], "".join(parts), STYLE)
 
     def layer_tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
         return [table for record in self.measured for table in layer_tables(record)]
 
     def draw(self, task: str) -> Path:
         """Bars by language: the mean, every seed as a dot, and the sampling error of the test set as an interval."""
-        import matplotlib
-
-        matplotlib.use("Agg")
-        import matplotlib.pyplot as plt
-
         languages = self.result[task]
         means = np.array([entry["mean"] for entry in languages.values()])
         bounds = np.array([self.interval(task, code) for code in languages])
-        figure, axes = plt.subplots(figsize=(max(6, 0.6 * len(languages) + 2), 4), constrained_layout=True)
+        figure = figure_of(max(6, 0.6 * len(languages) + 2), 4)
+        axes = figure.subplots()
         places = np.arange(len(languages))
         axes.bar(places, means, color=["tab:grey" if code == ENGLISH else "tab:blue" for code in languages], alpha=0.6)
         errors = np.abs(bounds.T - means)
@@ -174,9 +182,7 @@ class Report:
         axes.set(ylabel=f"{metric}, %", title=f"{task}: {self.about['system']}, {self.about['setting']}")
         axes.legend(fontsize=8)
         file = self.folder / f"{task}.png"
-        figure.savefig(file, dpi=110)
-        plt.close(figure)
-        return file
+        return save_picture(figure, file)
 
     def interval(self, task: str, code: str) -> tuple[float, float]:
         """95 %, by a bootstrap over test examples of the mean over seeds."""
@@ -196,10 +202,6 @@ def spread(entry: dict[str, Any], trained: bool) -> str:
     if entry["std"] is not None:
         return f"{entry['mean']:.1f} ± {entry['std']:.1f}"
     return f"{entry['mean']:.1f} ({'one seed' if trained else 'spread: none'})"
-
-
-def row(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def html_table(columns: list[str], rows: list[list[str]]) -> str:

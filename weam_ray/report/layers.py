@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from weam_ray.report.page import figure_of, save_picture
+
 # of each task the figure that is drawn, and what it is called
 DRAWN = {
     "sentence_retrieval": ("centred_forward", "sentence retrieval, centred, P@1, %"),
@@ -30,39 +32,27 @@ def layer_tables(record: dict[str, Any]) -> list[tuple[str, list[str], list[list
 
 def layer_curves(record: dict[str, Any], file: Path) -> Path:
     """Write a PNG: for each alignment task a curve a language over the layers, and the margin of linked words."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     panels = [(task, *DRAWN[task]) for task in record["layers"]]
     if "word_retrieval" in record["layers"]:
         panels.append(("word_retrieval", "margin", "cosine of linked words minus that of random ones"))
-    figure, axes = plt.subplots(1, len(panels), figsize=(5 * len(panels), 4), constrained_layout=True, squeeze=False)
+    figure = figure_of(5 * len(panels), 4)
+    axes = figure.subplots(1, len(panels), squeeze=False)
     for own, (task, key, label) in zip(axes[0], panels, strict=True):
         for code, layers in record["layers"][task].items():
             own.plot(range(len(layers)), [figures[key] for figures in layers], marker=".", label=code)
         own.axvline(record["layer"], color="grey", linestyle=":", linewidth=1)
         own.set(xlabel="layer (0: embeddings)", ylabel=label)
         own.legend(fontsize=8)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
-    return file
+    return save_picture(figure, file)
 
 
 def similarity_maps(record: dict[str, Any], file: Path) -> Path:
     """Write a PNG: for each language a heat map of the cosines between the words of one held-out pair."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     cosines = record["cosines"]
     columns = min(3, len(cosines))
     rows = -(-len(cosines) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(5.5 * columns, 5 * rows), constrained_layout=True, squeeze=False
-    )
+    figure = figure_of(5.5 * columns, 5 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False)
     for own in axes.flat[len(cosines) :]:
         own.axis("off")
     for own, (code, (source, target, values)) in zip(axes.flat, cosines.items(), strict=False):
@@ -71,6 +61,4 @@ def similarity_maps(record: dict[str, Any], file: Path) -> Path:
         own.set_yticks(range(len(source)), source, fontsize=8)
         own.set_title(f"{code}, layer {record['layer']}")
     figure.colorbar(image, ax=axes, shrink=0.6, label="cosine")
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
-    return file
+    return save_picture(figure, file)

@@ -5,17 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from weam_ray.report.page import figure_of, save_picture
+
 SMOOTHING = 0.02  # window of the thick line, as a share of the steps
 
 
 def run_plot(steps: list[dict[str, Any]], result: dict[str, Any], title: str, file: Path) -> Path:
     """Write a PNG: losses on the left (with the unigram entropy), retrieval by language on the right."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), constrained_layout=True)
+    figure = figure_of(12, 4.5)
+    left, right = figure.subplots(1, 2)
     figure.suptitle(title)
     for key in dict.fromkeys(key for entry in steps for key in entry if key.endswith("_loss")):
         own = [entry for entry in steps if key in entry]
@@ -39,9 +37,7 @@ def run_plot(steps: list[dict[str, Any]], result: dict[str, Any], title: str, fi
     goal = next(iter(next(iter(after.values()), {"to_pivot": 0}))).removeprefix("to_").title()
     right.set(ylabel="P@1, %", title=f"Sentence retrieval to {goal}, centred, held out")
     right.legend()
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
-    return file
+    return save_picture(figure, file)
 
 
 def part_label(key: str) -> str:

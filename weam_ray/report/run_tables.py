@@ -1,58 +1,59 @@
-"""Results as tables for the terminal."""
+"""The result of a run as one table for the terminal."""
 
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+BEFORE_AFTER = "before > after"
+
 
 def result_table(result: dict[str, Any]) -> Table:
-    """Retrieval of every language before and after, and their mean; shares in percent."""
-    before, after = result["retrieval"]["before"], result["retrieval"]["after"]
-    columns = list(next(iter(after.values()), {}))
-    table = Table(title="Sentence retrieval on held-out pairs, P@1 in %, before > after")
+    """A row a language: sentence retrieval on held-out pairs, and masked tokens of sentences that stand alone.
+
+    The last row is the mean of retrieval over languages. Figures that a language does not have are blank.
+    """
+    retrieval, sentences = result["retrieval"], result["sentences"]
+    directions = [key for key in next(iter(retrieval["after"].values()), {}) if not key.endswith("_uncentred")]
+    table = Table(title=f"On held-out text, {BEFORE_AFTER} pre-training")
     table.add_column("language")
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right")
-    for language in after:
-        if list(after[language]) == columns:
-            cells = [f"{100 * before[language][key]:.1f} > {100 * after[language][key]:.1f}" for key in columns]
-            table.add_row(language, *cells)
-    alike = [language for language in after if list(after[language]) == columns]
+    for direction in directions:
+        table.add_column(f"retrieval {direction.replace('_', ' ')}, P@1 %", justify="right")
+    if sentences["after"]:
+        table.add_column("tokens right, %", justify="right")
+        table.add_column("nats a token", justify="right")
+    for language in dict.fromkeys([*retrieval["after"], *sentences["after"]]):
+        cells = [change(retrieval, language, key, 100, 1) for key in directions]
+        if sentences["after"]:
+            cells += [change(sentences, language, "accuracy", 100, 1), change(sentences, language, "loss", 1, 2)]
+        table.add_row(language, *cells)
+    alike = [language for language, own in retrieval["after"].items() if directions[0] in own]
     if len(alike) > 1:
-        means = [f"{100 * mean(before, alike, key):.1f} > {100 * mean(after, alike, key):.1f}" for key in columns]
+        means = {
+            when: {"mean": {key: mean(scores, alike, key) for key in directions}} for when, scores in retrieval.items()
+        }
         table.add_section()
-        table.add_row("mean", *means)
+        table.add_row("mean", *(change(means, "mean", key, 100, 1) for key in directions))
     return table
 
 
-def loss_table(result: dict[str, Any]) -> Table:
-    """Losses and accuracies on the masked tokens of held-out pairs."""
+def change(scores: dict[str, Any], language: str, key: str, scale: float, digits: int) -> str:
+    """A figure of a language before and after, times a scale; blank where it has none."""
+    if key not in scores["after"].get(language, {}):
+        return ""
+    return " > ".join(f"{scale * scores[when][language][key]:.{digits}f}" for when in ("before", "after"))
+
+
+def prediction_line(result: dict[str, Any]) -> str:
+    """The losses on masked tokens of held-out pairs, in nats a token, beside their unigram entropy."""
     before, after = result["loss"]["before"], result["loss"]["after"]
-    table = Table(title=f"Prediction of {int(after['masked_tokens']):,} masked tokens of held-out pairs")
-    for column in ("figure", "before", "after"):
-        table.add_column(column, justify="left" if column == "figure" else "right")
-    for key in after:
-        if key != "masked_tokens":
-            table.add_row(key.replace("_", " "), f"{before[key]:.3f}", f"{after[key]:.3f}")
-    return table
-
-
-def sentence_table(result: dict[str, Any]) -> Table:
-    """Masked tokens of sentences that stand alone, by language, beside what frequencies alone would give."""
-    before, after = result["sentences"]["before"], result["sentences"]["after"]
-    table = Table(title="Prediction of masked tokens in held-out sentences that stand alone, before > after")
-    for column in ("language", "accuracy, %", "most frequent token, %", "nats a token", "unigram entropy"):
-        table.add_column(column, justify="left" if column == "language" else "right")
-    for language, own in after.items():
-        table.add_row(
-            language,
-            f"{100 * before[language]['accuracy']:.1f} > {100 * own['accuracy']:.1f}",
-            f"{100 * own['unigram_accuracy']:.1f}",
-            f"{before[language]['loss']:.2f} > {own['loss']:.2f}",
-            f"{own['unigram_entropy']:.2f}",
-        )
-    return table
+    losses = ", ".join(
+        f"{name.replace('_', '-')} {before[key]:.3f} > {after[key]:.3f}"
+        for name in ("cross_lingual", "multilingual")
+        if (key := f"{name}_loss") in after
+    )
+    entropy = f" (unigram entropy {after['unigram_entropy']:.3f})" if "unigram_entropy" in after else ""
+    return f"Prediction of {int(after['masked_tokens']):,} masked tokens of pairs, nats a token: {losses}{entropy}"
 
 
 def mean(scores: dict[str, dict[str, float]], languages: list[str], key: str) -> float:
@@ -60,18 +61,17 @@ def mean(scores: dict[str, dict[str, float]], languages: list[str], key: str) ->
 
 
 def print_result(result: dict[str, Any]) -> None:
-    """The result of a run on the terminal."""
+    """Print the result of a run: a table, the losses on pairs, and where the time went."""
     console = Console()
-    if result["retrieval"]["after"]:
+    if result["retrieval"]["after"] or result["sentences"]["after"]:
         console.print(result_table(result))
-    if result["loss"]["after"]:
-        console.print(loss_table(result))
-    if result["sentences"]["after"]:
-        console.print(sentence_table(result))
-    if not result["retrieval"]["after"] and not result["sentences"]["after"]:
+    else:
         console.print("Nothing was held out (corpus.held_out), so nothing was measured.")
+    if result["loss"]["after"]:
+        console.print(prediction_line(result), highlight=False)
     console.print(
         f"{result['steps']} steps, {result['tokens_per_second']:,.0f} tokens a second; "
         + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result["seconds_by_phase"].items())
-        + f"; {result['seconds']:.0f} s in all"
+        + f"; {result['seconds']:.0f} s in all",
+        highlight=False,
     )

@@ -1,6 +1,5 @@
 """A search as tables and pictures: how it went on, what each setting did, and which settings mattered."""
 
-import html
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from weam_ray.report.page import DOTS_PER_INCH, html_page
 from weam_ray.search.ledger import COMPLETED, Ledger, Trial
 from weam_ray.search.searcher import optuna_trial
 from weam_ray.search.space import Space
@@ -101,7 +101,7 @@ def write_plots(ledger: Ledger, space: Space, metric: str, folder: Path) -> list
     """
     import matplotlib
 
-    matplotlib.use("Agg")
+    matplotlib.use("Agg")  # Optuna draws with pyplot, which looks for a display
     import matplotlib.pyplot as plt
     import optuna.visualization as pages
     import optuna.visualization.matplotlib as pictures
@@ -122,14 +122,13 @@ def write_plots(ledger: Ledger, space: Space, metric: str, folder: Path) -> list
         else:
             figure.set_size_inches(9, 5)
         file = folder / f"{name.removeprefix('plot_')}.png"
-        figure.savefig(file, dpi=110, bbox_inches="tight")
+        figure.savefig(file, dpi=DOTS_PER_INCH, bbox_inches="tight")
         plt.close(figure)
         files.append(file)
         page = getattr(pages, name)(study, **arguments(label.replace(", ", ",<br>")))
         page.update_layout(legend={"orientation": "h", "y": -0.25})  # beside the plot it would take most of the width
         parts.append(to_html(page, full_html=False, include_plotlyjs=not parts))
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(folder.name)}</title>'
-    text = f"{head}<body><p>{COUNTED}</p>{''.join(parts)}</body></html>\n"
+    text = html_page(folder.name, f"<p>{COUNTED}</p>{''.join(parts)}")
     (folder / PAGE).write_text(text, encoding="utf-8")
     return [*files, folder / PAGE]
 

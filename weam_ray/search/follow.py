@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 from ray.tune import Callback
-from tqdm import tqdm
 
 from weam_ray.cluster.ray_private import free_reservations
+from weam_ray.cluster.tasks import progress
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.trial import END_SECONDS, FAILURE, STEPS, VALUE, Trials, release
 from weam_ray.settings.search import METRICS
@@ -27,7 +27,7 @@ class Follow(Callback):
         self.stopping: dict[int, float] = {}
         self.polled = 0.0
         total = trials.config.search.num_trials
-        self.bar = tqdm(total=total, initial=len(ledger.ended()), desc="trials", mininterval=5.0)
+        self.bar = progress(None, "trials", total, len(ledger.ended()), leave=True)
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune writes its callbacks to the disk for a restore of its own, which is never asked for."""

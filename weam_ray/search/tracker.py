@@ -194,7 +194,7 @@ class SearchTracker:
             if trial.mlflow_run_id:
                 tagged = {BEST: "true"} if trial.number == best.number else {BEST: "false"}
                 self.parent.client.set_tag(trial.mlflow_run_id, BEST, tagged[BEST])
-        self.parent.log_figures(figures, 0)
+        self.parent.log_figures(figures)
         self.parent.set_tags({"best_trial": str(best.number), "best_values": json.dumps(best.values)})
         self.parent.log_files(*files)
 

@@ -19,8 +19,11 @@ STEP_METRICS = (
     "gradient_norm",
     "tokens_seen",
 )
+# MLflow's page of a run has a section for each prefix of its metrics, by the alphabet, and one for those without, which
+# comes last. So the curves that are looked for first are logged a second time, under a prefix that precedes all others.
+CURVES = {name: f"Learning curves/{name}" for name in STEP_METRICS if name.endswith("loss")}
 METRICS_PER_REQUEST = 1_000
-STEPS_PER_REQUEST = 100  # of fewer than ten metrics each; a step goes whole or not at all
+STEPS_PER_REQUEST = 100  # of at most ten metrics each; a step goes whole or not at all
 PARAMETERS_PER_REQUEST = 100
 PARAMETER_LENGTH = 6_000
 DIGEST_LENGTH = 36
@@ -190,6 +193,8 @@ class Tracker:
             for entry in part:
                 values = {key: entry[key] for key in STEP_METRICS if key in entry}
                 values["tokens_per_second"] = entry["tokens"] / max(entry["seconds"], 1e-9)
+                if not prefix:
+                    values |= {curve: values[key] for key, curve in CURVES.items() if key in values}
                 # the time stays the same when a request is repeated: MLflow then knows a metric that it has
                 at = entry.setdefault("logged_at", now)
                 metrics += [Metric(prefix + key, float(value), at, entry["step"]) for key, value in values.items()]
@@ -197,10 +202,13 @@ class Tracker:
             self.last_steps[prefix] = part[-1]["step"]
         self.doubtful.discard(prefix)
 
-    def log_figures(self, values: dict[str, float], step: int) -> None:
-        """Figures that a run has once; those that it holds already are skipped."""
+    def log_figures(self, values: dict[str, float]) -> None:
+        """Log figures that a run has once, at step 0; those that it holds already are skipped.
+
+        MLflow's page of a run draws a metric at step 0 as a bar, and one at any other step as a line.
+        """
         held = self.client.get_run(self.run_id).data.metrics
-        self.log_results({key: value for key, value in values.items() if held.get(key) != value}, step)
+        self.log_results({key: value for key, value in values.items() if held.get(key) != value}, 0)
 
     def log_results(self, values: dict[str, float], step: int) -> None:
         """Figures of a step."""

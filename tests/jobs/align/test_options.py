@@ -5,24 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.align_job import config_of
 from weam_ray.errors import UserError
-from weam_ray.jobs.align import Wishes
-from weam_ray.jobs.align_options import align_config, align_parser, join_ranges, wishes
-from weam_ray.settings.config import Config
+from weam_ray.jobs.align import Alignment
+from weam_ray.settings.align_job import AlignJobSection
 from weam_ray.settings.paths import absolute
 from weam_ray.settings.sources import MosesSource, ParquetSource, PipesSource, TsvSource
+from weam_ray.tracking.run import tracked_parameters
 
 LANGUAGES = ["--source-lang", "en", "--target-lang", "de"]
 PIPES = ["--input", "text", "--format", "pipes", *LANGUAGES]
 TSV = ["--input", "text.tsv", "--format", "tsv", *LANGUAGES]
 
 
-def config_of(*arguments: str) -> Config:
-    return align_config(align_parser("").parse_args(join_ranges(arguments)))
-
-
-def wishes_of(*arguments: str) -> Wishes:
-    return wishes(align_parser("").parse_args(join_ranges(arguments)))
+def wishes_of(*arguments: str) -> AlignJobSection:
+    return config_of(*PIPES, *arguments).align_job
 
 
 class TestSource:
@@ -142,10 +139,9 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["--gold", "nowhere"], "--gold: there is no file 'nowhere'"),
-            (["--gold-one-based"], "--gold-one-based and --gold-lines say how to read the file of --gold"),
-            (["--gold-lines", "-5:"], "say how to read the file of --gold; name one"),
-            (["--picture", "3", "--picture", "0"], "--picture 0: lines are counted from 1"),
+            (["--gold-one-based"], r"gold_one_based and gold_lines say how to read the file of gold \(--gold\)"),
+            (["--gold-lines", "-5:"], r"say how to read the file of gold \(--gold\); name one"),
+            (["--picture", "3", "--picture", "0"], r"pictures \(--picture\) 0: lines are counted from 1"),
         ],
     )
     def test_wishes(self, arguments: list[str], message: str) -> None:
@@ -155,26 +151,26 @@ class TestRefused:
 
 class TestWishes:
     def test_none(self) -> None:
-        assert wishes_of() == Wishes(False, (), None, False, None)
+        assert wishes_of() == AlignJobSection()
 
     def test_all(self, tmp_path: Path) -> None:
         gold = tmp_path / "gold"
         gold.touch()
         arguments = ["--gold", str(gold), "--gold-lines", "-5:", "--gold-one-based", "--scores", "--picture", "2"]
-        assert wishes_of(*arguments) == Wishes(True, (2,), gold, True, "-5:")
+        expected = AlignJobSection(scores=True, pictures=[2], gold=str(gold), gold_one_based=True, gold_lines="-5:")
+        assert wishes_of(*arguments) == expected
+        keys = [f"align_job.gold={gold}", "align_job.gold_lines='-5:'", "align_job.gold_one_based=true"]
+        assert wishes_of(*keys, "align_job.scores=true", "align_job.pictures=[2]") == expected
 
-    @pytest.mark.parametrize(
-        ("arguments", "joined"),
-        [
-            ([], []),
-            (["--gold-lines", "-5:", "a=b"], ["--gold-lines=-5:", "a=b"]),
-            (["--gold-lines", "0:5"], ["--gold-lines=0:5"]),
-            (["--gold-lines=-5:", "--scores"], ["--gold-lines=-5:", "--scores"]),
-            (["a=b", "--gold-lines"], ["a=b", "--gold-lines"]),
-        ],
-    )
-    def test_join_ranges(self, arguments: list[str], joined: list[str]) -> None:
-        assert join_ranges(arguments) == joined
+    def test_no_part_of_a_run(self, tmp_path: Path) -> None:
+        """What the job leaves besides links changes neither fingerprints nor the parameters of runs."""
+        plain, more = config_of(*PIPES), config_of(*PIPES, "--scores", "--picture", "2")
+        assert more.result_settings() == plain.result_settings()
+        assert tracked_parameters(more) == tracked_parameters(plain)
+
+    def test_gold_that_is_not_there(self) -> None:
+        with pytest.raises(UserError, match=r"--gold: there is no file '.*/nowhere'"):
+            Alignment.of(config_of(*PIPES, "--gold", "nowhere", "--output", "here"), Path())
 
 
 class TestModel:

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.align_job import CHECKOUT, VERSES, run
+from tests.support.align_job import CHECKOUT, VERSES, config_of, run
 from weam_ray.errors import UserError
 from weam_ray.jobs.align import Alignment
-from weam_ray.jobs.align_options import align_config, align_parser, wishes
 
 pytestmark = pytest.mark.ray
 
@@ -41,6 +40,5 @@ class TestOutput:
             assert (tmp_path / "out" / name).read_text(encoding="utf-8") == "theirs"
 
     def test_missing(self, tmp_path: Path) -> None:
-        options = align_parser("").parse_args([*map(str, VERSES), f"home={tmp_path}"])
         with pytest.raises(UserError, match="--output: name the folder for the results"):
-            Alignment.of(align_config(options), CHECKOUT, wishes(options))
+            Alignment.of(config_of(*VERSES, f"home={tmp_path}"), CHECKOUT)

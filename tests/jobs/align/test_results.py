@@ -18,7 +18,7 @@ from weam_ray.settings.config import load_config
 pytestmark = pytest.mark.ray
 
 DATA_ROOT = "WEAM_RAY_DATA_ROOT"
-PHASES = ["start", "load", "corpus", "fit", "decode", "links", "write", "pictures", "total"]
+PHASES = ["start", "load", "corpus", "fit", "tracking", "decode", "links", "write", "pictures", "total"]
 
 
 class TestResults:
@@ -71,7 +71,7 @@ class TestResults:
 
     def test_folder(self, good: tuple[Path, dict[str, Any]]) -> None:
         folder = good[0]
-        names = {"aligned", "model", "config.yaml", "links.pharaoh", "rejected.tsv", "result.json"}
+        names = {"aligned", "model", "alignment.json", "config.yaml", "links.pharaoh", "rejected.tsv", "result.json"}
         assert {file.name for file in folder.iterdir()} == names
         assert (folder / "rejected.tsv").read_text(encoding="utf-8") == "line\treason\n"
         config = load_config(str(folder / "config.yaml"))
@@ -102,7 +102,8 @@ class TestResults:
     ) -> None:
         before = (good[0] / "links.pharaoh").read_bytes()
         run(home, tmp_path / "other", *VERSES)
-        run(home, good[0], *VERSES)  # over its own results
+        again = run(home, good[0], *VERSES)  # over its own results
+        assert again["mlflow_run_id"] == good[1]["mlflow_run_id"]
         printed = capsys.readouterr().out
         for stage in ("corpus-", "aligner-", "align-", "links-"):
             lines = [line for line in printed.splitlines() if line.startswith(stage)]

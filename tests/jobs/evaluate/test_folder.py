@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.lab import job, write_encoder, write_sib200, write_tatoeba, write_udpos
 from weam_ray.errors import UserError
+from weam_ray.jobs.evaluate import EvaluationJob
+from weam_ray.search.ledger import Ledger
 
 pytestmark = pytest.mark.ray
 TASKS = ("--tasks", "sib200", "--languages", "de", "--seeds", "2")
@@ -91,3 +93,27 @@ def test_fewer_and_more_tasks_and_seeds(lab: Path, capsys: pytest.CaptureFixture
     assert "grown also has sib200-1, sib200-2, which this evaluation leaves out of its result" in told
     assert evaluated("sib200,tatoeba", 2) == more
     assert "3 of 3 runs are done already" in capsys.readouterr().out
+
+
+def test_a_dry_run_says_what_is_done_and_writes_nothing(
+    lab: Path, kept: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(kept.rglob("*"))
+    job(lab, kept.name, *TASKS).preview()
+    shown = capsys.readouterr().out.splitlines()
+    assert {"run sib200-1: to do", "run sib200-2: to do", f"data {lab / 'data'}"} < set(shown)
+    assert f"folder {kept}: holds this evaluation" in shown
+    assert sorted(kept.rglob("*")) == before
+    with pytest.raises(UserError, match="holds sib200-1, sib200-2 with another"):
+        job(lab, kept.name, *TASKS, "--threads", "2").preview()
+
+
+def test_fresh_takes_the_next_number(lab: Path, kept: Path) -> None:
+    settings = job(lab, kept.name, *TASKS).settings
+    assert EvaluationJob.of(settings, lab, fresh=True).folder == kept.with_name(f"{kept.name}-2")
+
+
+def test_a_search_is_no_evaluation(lab: Path, tmp_path: Path) -> None:
+    Ledger(tmp_path, "0" * 16).save()
+    with pytest.raises(UserError, match=r"a search is there; name another folder"):
+        job(lab, str(tmp_path), *TASKS)

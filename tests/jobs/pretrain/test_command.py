@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.pretrain import pretrain
 from tests.support.main_job import tiny_overrides
-from weam_ray import cli
+from weam_ray.jobs import console
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -18,7 +17,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 def fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The sentence with which a job ends."""
     with pytest.raises(SystemExit) as ended:
-        cli.run(pretrain, arguments)
+        console.run("pretrain", CHECKOUT, arguments)
     assert ended.value.code == 2
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err + captured.out
@@ -124,7 +123,7 @@ def test_dry_run(tmp_path: Path, moses_files: tuple[Path, Path]) -> None:
 
 def test_dry_run_without_the_encoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`paper` on a machine that has no mBERT: what can be known is shown, and the gap is named."""
-    cli.run(pretrain, ["--config", "paper", "--dry-run", f"home={tmp_path}"])
+    console.run("pretrain", CHECKOUT, ["--config", "paper", "--dry-run", f"home={tmp_path}"])
     shown = capsys.readouterr().out
     assert "name: bert-base-multilingual-cased" in shown
     assert "note: encoder.name=bert-base-multilingual-cased" in shown
@@ -134,7 +133,7 @@ def test_dry_run_without_the_encoder(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_help_names_the_options(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.run(pretrain, ["--help"])
+        console.run("pretrain", CHECKOUT, ["--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     for option in ("--config", "--dry-run", "--fresh", "key.sub=value"):

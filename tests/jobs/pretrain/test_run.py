@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM, BertModel
 
-from tests.support.main_job import config_of, losses, run
+from tests.support.main_job import chatter, config_of, losses, run
 from weam_ray.errors import UserError
 from weam_ray.jobs.pretrain import Pretraining
 from weam_ray.settings.config import load_config
@@ -19,9 +19,16 @@ from weam_ray.train.log import read_steps
 pytestmark = pytest.mark.ray
 
 
-def test_the_main_job(ray_session: None, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_main_job(ray_session: None, place: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = config_of(place)
     folder = run(place)
+    said = capfd.readouterr()
+    assert chatter(said.out + said.err) == []
+    lines = said.out.splitlines()
+    what = ("pre-training", "corpus", "encoder", "objective", "batch", "steps", "workers", "folder")
+    assert [line.partition(":")[0] for line in lines[:8]] == [*what]
+    assert sum("On held-out text" in line for line in lines) == 1  # one table
+    assert [line.partition(":")[0] for line in lines[-3:]] == ["Results", "Compare runs", "The run in MLflow"]
     assert folder.parent == place / "home" / "runs"
     assert load_config(str(folder / "config.yaml")) == config
     steps = read_steps(folder / "losses.jsonl")
@@ -59,10 +66,10 @@ def test_the_main_job(ray_session: None, place: Path, capsys: pytest.CaptureFixt
     files = {file.path for file in client.list_artifacts(mlflow_run.info.run_id)}
     assert files == {"config.yaml", "result.json", "result.png"}
 
-    capsys.readouterr()
+    capfd.readouterr()
     before = (folder / "result.json").stat().st_mtime_ns
     assert run(place) == folder
-    assert "This run is finished" in capsys.readouterr().out
+    assert "This run is finished" in capfd.readouterr().out
     assert (folder / "result.json").stat().st_mtime_ns == before
     with pytest.raises(UserError, match=r"objective\.lambda: 1\.0 there, 0\.5 here"):
         run(place, f"output.dir={folder}", "objective.lambda=0.5")

@@ -10,7 +10,7 @@ import pytest
 from tests.support import main_job
 from tests.support.main_job import write_moses
 from weam_ray.errors import UserError
-from weam_ray.jobs.align import Alignment, Wishes
+from weam_ray.jobs.align import Alignment
 from weam_ray.jobs.pretrain import Pretraining
 from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.settings.config import Config, load_config
@@ -125,4 +125,4 @@ def test_masking_of_linked_words_needs_pairs(place: Path) -> None:
 
 def test_nothing_to_align(place: Path) -> None:
     with pytest.raises(UserError, match=r"corpus\.sources\.1: .*mono\.en\.gz is unpaired text, with nothing to align"):
-        Alignment.of(config_of(place, f"output.dir={place / 'aligned'}"), place, Wishes())
+        Alignment.of(config_of(place, f"output.dir={place / 'aligned'}"), place)
