@@ -16,6 +16,7 @@ from weam_ray.jobs.command_line import parse
 from weam_ray.jobs.console import COMMANDS, Call
 from weam_ray.jobs.evaluate_options import evaluation_settings
 from weam_ray.jobs.flags import ALIGN, COMPARE, EVALUATE, PRETRAIN, TUNE
+from weam_ray.search.space import load_space, space_file
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.settings.keys import keys
@@ -54,7 +55,11 @@ def check_command(job: str, arguments: list[str]) -> None:
     options = parse(LINES[job], "", arguments)
     if job in ("pretrain", "tune"):
         left_by_a_search = (options.config or "").endswith("/best.yaml")
-        load_config("bundled" if left_by_a_search else options.config or "", options.settings())
+        config = load_config("bundled" if left_by_a_search else options.config or "", options.settings())
+        if job == "tune":
+            space = load_space(space_file(config.search.space, Path.cwd()))
+            space.check(config, config.search.space)
+            assert config.search.algorithm != "grid" or space.grid_size() >= config.search.num_trials
     elif job == "align":
         align_config(options)
     elif COMPARE not in options.flags:
