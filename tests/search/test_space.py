@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from weam_ray.errors import UserError
 from weam_ray.search.space import SHIPPED, Choice, LogUniform, Space, Uniform, Whole, load_space, space_file
 from weam_ray.settings.config import load_config
+from weam_ray.settings.search import SearchSection
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -17,6 +18,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 def test_shipped_spaces_fit_the_shipped_configurations(name: str) -> None:
     file = space_file(name, CHECKOUT)
     load_space(file).check(load_config("bundled"), str(file))
+    assert name in (SearchSection.model_fields["space"].description or "")
 
 
 @pytest.mark.parametrize(

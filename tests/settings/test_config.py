@@ -385,3 +385,13 @@ def test_a_password_is_refused_and_not_repeated() -> None:
         load_config("bundled", ["tracking.uri=https://me:hunter2@example.org/mlflow"])
     assert "hunter2" not in str(caught.value)
     assert load_config("bundled", ["tracking.uri=http://127.0.0.1:5000"]).tracking.uri == "http://127.0.0.1:5000"
+
+
+def test_a_configuration_from_before_the_section_of_the_alignment_job(tmp_path: Path) -> None:
+    """The folders of runs that were begun before have none."""
+    config = load_config("bundled", ["output.dir=/runs/a"])
+    file = tmp_path / "config.yaml"
+    text = config.to_yaml()
+    start, end = text.index("align_job:"), text.index("output:")
+    file.write_text(text[:start] + text[end:], encoding="utf-8")
+    assert load_config(str(file)) == config

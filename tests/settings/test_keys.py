@@ -12,6 +12,7 @@ from weam_ray.search.space import Choice, Space
 from weam_ray.settings.base import Role, Section, section_of
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.data import AlignSection
+from weam_ray.settings.evaluation import EvaluationSettings
 from weam_ray.settings.keys import Key, in_words, keys, keys_only_for, keys_with, why_not_searched
 
 
@@ -79,6 +80,15 @@ def test_only_some_roles_of_a_tree() -> None:
     }
     assert config.only(Role.RESULT)["objective"]["lambda"] == 1.0
     assert config.only() == {}
+
+
+def test_younger_keys_count_where_they_are_set() -> None:
+    """Fingerprints from before there was such a key stay as they are."""
+    given = {"system": "s", "models": ["m"], "tasks": ["xnli"], "output": "o"}
+    on_cpu, on_gpu = EvaluationSettings(**given), EvaluationSettings(**given, use_gpu=True)
+    assert on_cpu.only(Role.DEVICE) == {"threads": 1, "use_gpu": False}
+    assert on_cpu.counted(Role.DEVICE) == {"threads": 1}
+    assert on_gpu.counted(Role.DEVICE) == {"threads": 1, "use_gpu": True}
 
 
 @pytest.mark.parametrize(

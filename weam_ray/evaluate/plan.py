@@ -98,8 +98,8 @@ class EvaluationPlan:
 
     @property
     def device(self) -> dict[str, Any]:
-        """What is known of the device of a run; runs without a GPU count as before `use_gpu` was one of these keys."""
-        return {key: value for key, value in self.settings.only(Role.DEVICE).items() if value is not False}
+        """The settings of the device of a run, as they count in its fingerprint."""
+        return self.settings.counted(Role.DEVICE)
 
     def planned(self, task: Task, tested: bool) -> Planned:
         """A task with data that are there, whose labels training shows."""

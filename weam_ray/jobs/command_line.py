@@ -102,7 +102,10 @@ def is_override(word: str) -> bool:
 
 
 def known_keys(root: type[Section]) -> dict[str, Key]:
-    """The keys that flags may write: those of the settings, and those of a source by `corpus.sources[]`."""
+    """The keys that flags may write: those of the settings, and those of a source by `corpus.sources[]`.
+
+    Formats may have keys of one name; the first of them says what a flag takes.
+    """
     of_sources = [key for kind in SOURCE_KINDS for key in keys(kind, SOURCE)]
     return {key.name: key for key in (*reversed(of_sources), *keys(root))}
 

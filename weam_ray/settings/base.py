@@ -57,6 +57,11 @@ class Derived:
 
 
 @dataclass(frozen=True)
+class Younger:
+    """A mark of keys that are younger than results which must go on: at their default they count in no fingerprint."""
+
+
+@dataclass(frozen=True)
 class Called:
     """A mark of types: what users are told to write."""
 
@@ -76,6 +81,10 @@ class Section(BaseModel):
         """The `tree` of the keys that have one of some roles; a section without such keys is left out."""
         return _only(type(self), self.tree(), set(roles))
 
+    def counted(self, *roles: Role) -> dict[str, Any]:
+        """The same for a fingerprint: without keys at their default that are marked as `Younger`."""
+        return _only(type(self), self.tree(), set(roles), for_fingerprint=True)
+
 
 def marks(field: FieldInfo, kind: type[Mark]) -> list[Mark]:
     """The marks of a kind that a key's declaration has."""
@@ -93,14 +102,17 @@ def written(name: str, field: FieldInfo) -> str:
     return field.alias or name
 
 
-def _only(section: type[Section], tree: dict[str, Any], roles: set[Role]) -> dict[str, Any]:
+def _only(
+    section: type[Section], tree: dict[str, Any], roles: set[Role], for_fingerprint: bool = False
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, field in section.model_fields.items():
         key, inner = written(name, field), section_of(field)
         if inner is not None:
-            below = _only(inner, tree[key], roles)
+            below = _only(inner, tree[key], roles, for_fingerprint)
             if below:
                 found[key] = below
         elif roles & set(marks(field, Role)):
-            found[key] = tree[key]
+            if not (for_fingerprint and marks(field, Younger) and tree[key] == field.default):
+                found[key] = tree[key]
     return found

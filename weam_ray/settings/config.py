@@ -122,7 +122,7 @@ class Config(Section):
 
     def result_settings(self) -> dict[str, Any]:
         """What can change a result: the tree without places, services and source paths (files count by content)."""
-        tree = self.only(Role.RESULT)
+        tree = self.counted(Role.RESULT)
         for key in self.objective.idle:
             del tree["objective"][key]
         if self.encoder.name != "scratch":

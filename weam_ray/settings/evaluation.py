@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from weam_ray.settings.base import Called, Derived, Role, Section
+from weam_ray.settings.base import Called, Derived, Role, Section, Younger
 from weam_ray.settings.parsing import validated
 from weam_ray.settings.paths import LocalPath, ModelName, OutputPath, StoragePath
 from weam_ray.settings.services import ClusterSection, TrackingSection
@@ -139,7 +139,7 @@ class EvaluationSettings(Section):
     threads: Annotated[int, Role.RESULT, Role.DEVICE] = Field(
         default=1, ge=1, description="How many CPU cores a fine-tuning run has."
     )
-    use_gpu: Annotated[bool, Role.RESULT, Role.DEVICE] = Field(
+    use_gpu: Annotated[bool, Role.RESULT, Role.DEVICE, Younger()] = Field(
         default=False, description="Whether each fine-tuning run has a GPU."
     )
     tracking: TrackingSection = TrackingSection()

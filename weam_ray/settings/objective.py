@@ -52,9 +52,10 @@ def values(schedule: Schedule) -> list[float]:
 
 
 class ObjectiveSection(Section):
-    """What is predicted (Yang et al. 2021, Figure 1; our choices where the figure is silent), or brought together.
+    """The objective of pre-training: what the encoder predicts, or which states it brings together.
 
-    `lambda` and `mask_probability` are numbers, or points `[[step, value], ...]` with lines between them.
+    WEAM is that of Yang et al. 2021, Figure 1, with choices of our own where the figure is silent. `lambda` and
+    `mask_probability` are numbers, or points `[[step, value], ...]` with straight lines between them.
     """
 
     name: Annotated[str, Role.RESULT, Called("mlm, tlm, weam, word_aligned or mixture")] = Field(

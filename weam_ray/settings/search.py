@@ -23,10 +23,11 @@ METRICS = {
 
 
 class SearchSection(Section):
-    """A search over a space of settings. No part of it changes what one trial computes.
+    """The search that `jobs/tune.py` runs over a space of settings; no key of it changes what one trial computes.
 
-    The metric is of held-out pairs and does not depend on what is searched: retrieval, or the loss of predictions with
-    masks of a fixed probability and seed. The training loss would not do, since lambda and masking change it.
+    Trials are compared on held-out pairs by a metric that does not depend on what is searched: retrieval, or the loss
+    of predictions with masks of a fixed probability and seed. The training loss would not do, since lambda and masking
+    change it.
     """
 
     space: Annotated[str, Role.SESSION] = Field(
