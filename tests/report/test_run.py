@@ -54,7 +54,7 @@ def test_sentences_alone_make_a_table_too() -> None:
     nothing: dict[str, Any] = {"before": {}, "after": {}}
     text = shown(result_table({**result(), "retrieval": nothing}))
     assert "1.0 > 23.0" in text
-    assert "P@1" not in text
+    assert "to english" not in text
 
 
 def test_the_losses_on_pairs_are_a_line() -> None:
