@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from weam_ray.report.run_figures import run_figures
 from weam_ray.report.run_picture import run_plot, smoothed
 from weam_ray.report.run_tables import prediction_line, print_result, result_table
 
@@ -53,7 +54,7 @@ def test_sentences_alone_make_a_table_too() -> None:
     nothing: dict[str, Any] = {"before": {}, "after": {}}
     text = shown(result_table({**result(), "retrieval": nothing}))
     assert "1.0 > 23.0" in text
-    assert "P@1" not in text
+    assert "to english" not in text
 
 
 def test_the_losses_on_pairs_are_a_line() -> None:
@@ -82,3 +83,12 @@ def test_the_picture_of_a_run(tmp_path: Path) -> None:
 def test_smoothing_keeps_a_constant_and_the_length() -> None:
     np.testing.assert_allclose(smoothed(np.full(200, 3.0)), 3.0)
     assert len(smoothed(np.arange(7.0))) == 7
+
+
+def test_figures_of_the_steps() -> None:
+    step = {"seconds": 2.0, "tokens": 100, "padding_share": 0.1, "waited": 0.5, "lost_tokens": 1, "lost_links": 0}
+    scores = {"before": {"loss": 9.0}, "after": {"loss": 5.0}, "notes": ["a note"], "unknown_tokens": {"de": 0.0}}
+    figures = run_figures([step, {**step, "tokens": 300, "padding_share": 0.3}], scores)
+    assert figures["loss"] == {"before": 9.0, "after": 5.0}
+    assert (figures["steps"], figures["tokens_per_second"], figures["training_step_seconds"]) == (2, 100.0, 4.0)
+    assert (figures["padding_share"], figures["data_wait_share"], figures["lost_tokens"]) == (0.2, 0.25, 2)

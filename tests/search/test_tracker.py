@@ -40,7 +40,7 @@ def tracker(tmp_path: Path, tables: bytes, monkeypatch: pytest.MonkeyPatch) -> S
     (folder / HELD_OUT).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     for step in (5, 10):
         trial.report(step, step / 10)
-    data = SimpleNamespace(corpus=SimpleNamespace(fingerprint="c"))
+    data = SimpleNamespace(corpus=SimpleNamespace(fingerprint="c"), encoded=None)
     return SearchTracker(own, ledger, cast(Any, data))
 
 

@@ -1,7 +1,6 @@
 """The evaluation job: each (task, seed) as a task of the cluster, and what comes out of them all."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,8 @@ from weam_ray.evaluate.run import (
     run_untrained,
 )
 from weam_ray.evaluate.tracker import EvaluationTracker
-from weam_ray.jobs.frame import EVALUATION_PLAN, Clock, Frame, Kind, check_holder, warn_of_lacks
+from weam_ray.jobs.evaluate_folder import EvaluationFolder
+from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
 from weam_ray.report.evaluation import Report
 from weam_ray.settings.evaluation import EvaluationSettings
 from weam_ray.store.files import check_folder, fingerprint, write_whole
@@ -63,30 +63,34 @@ class EvaluationJob:
     def frame(self) -> Frame:
         return Frame(self.home, self.folder, "--output", self.settings)
 
+    @property
+    def place(self) -> EvaluationFolder:
+        return EvaluationFolder(self.folder, self.plan)
+
     def preview(self) -> None:
         """Print what would happen, and do nothing.
 
         Raises:
             UserError: the folder holds another evaluation, or something else.
         """
-        self.check_folder()
+        self.place.check()
         for run in self.plan.runs:
             print(f"run {run.name}: {'to do' if run.record(self.folder) is None else 'done'}")
         print(f"data {'by the names of data sets' if self.plan.root is None else self.plan.root}")
-        print(f"folder {self.folder}: {'holds this evaluation' if self.earlier_plan() else 'new'}")
+        print(f"folder {self.folder}: {'holds this evaluation' if self.place.earlier() else 'new'}")
         self.home.preview()
 
     def run(self) -> dict[str, Any]:
         """Run what is not done yet, and write the results; the result, as result.json has it."""
         clock = Clock()
         with self.frame.held():
-            self.check_folder()
+            self.place.check()
             records = {run.name: record for run in self.plan.runs if (record := run.record(self.folder)) is not None}
             if records:
                 print(f"{len(records)} of {len(self.plan.runs)} runs are done already")
             with self.frame.cluster():
                 self.check_cluster()
-                self.keep_plan()
+                self.place.keep_plan()
                 tracker = EvaluationTracker(self.settings, self.home.path, self.folder / STATE)
                 with tracker.parent.ending(tracker.deliver) as courier:
                     for name, record in records.items():
@@ -116,48 +120,6 @@ class EvaluationJob:
         report.print()
         tracker.add_results(result, [self.folder / RESULT, self.folder / ABOUT, *report.write()])
         return result
-
-    def check_folder(self) -> None:
-        """See that the folder is new, or of this evaluation, perhaps with other tasks or seeds.
-
-        Raises:
-            UserError: it holds another evaluation, or something else.
-        """
-        there = self.earlier_plan()
-        if there is None:
-            entries = self.folder.iterdir() if self.folder.exists() else ()
-            strange = [entry.name for entry in entries if not entry.name.startswith(("lease-", "."))]
-            if strange:
-                raise UserError(f"--output {self.folder}: {strange[0]} is there, and not from this job; name another.")
-            return
-        mine, known = self.plan.identity, there["identity"]
-        differ = [f"{key}: {known.get(key)!r} there, {mine[key]!r} here" for key in mine if known.get(key) != mine[key]]
-        if differ:
-            raise UserError(
-                f"--output {self.folder} holds another evaluation ({'; '.join(differ)}); name another folder."
-            )
-        runs = there["runs"]
-        other = [run.name for run in self.plan.runs if runs.get(run.name, run.fingerprint) != run.fingerprint]
-        if other:
-            raise UserError(
-                f"--output {self.folder} holds {', '.join(other)} with another recipe, data, languages, threads, "
-                "device or version of the program; name another folder."
-            )
-        left = sorted(set(runs) - {run.name for run in self.plan.runs})
-        if left:
-            print(f"{self.folder} also has {', '.join(left)}, which this evaluation leaves out of its result")
-
-    def earlier_plan(self) -> dict[str, Any] | None:
-        """Identity and runs, as the folder has them."""
-        file = self.folder / EVALUATION_PLAN
-        return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
-
-    def keep_plan(self) -> None:
-        """Write the plan, beside runs of an earlier one, and sweep out what a killed process left."""
-        runs = (self.earlier_plan() or {"runs": {}})["runs"] | {run.name: run.fingerprint for run in self.plan.runs}
-        write_whole(self.folder / EVALUATION_PLAN, json.dumps({"identity": self.plan.identity, "runs": runs}, indent=1))
-        for partial in (self.folder / "intermediate").glob(".*"):
-            shutil.rmtree(partial)
 
     def check_cluster(self) -> None:
         """See that the cluster can do the runs, and that its nodes have what they need.

@@ -143,7 +143,7 @@ class Frame:
         """
         return Tracker.of(self.services.tracking, self.home.path)
 
-    def say_where(self, files: Sequence[str], result: str = "", address: str | None = None) -> None:
+    def say_where(self, files: Sequence[str], result: str, address: str | None) -> None:
         """Print the last words of a job: where its results are, what compares them, and where MLflow shows them.
 
         Args:

@@ -16,6 +16,7 @@ from weam_ray.jobs.telling import PICTURE, RESULT, RunTelling
 from weam_ray.measure.before_after import measure
 from weam_ray.model.encoder import check_tokenizer
 from weam_ray.pipeline import Data, StagePlan, run_fingerprint, run_stages
+from weam_ray.report.run_figures import run_figures
 from weam_ray.report.run_picture import run_plot
 from weam_ray.report.run_tables import print_result
 from weam_ray.settings.config import Config
@@ -187,24 +188,14 @@ class Pretraining:
 
     def conclude(self, scores: dict[str, Any], address: str) -> dict[str, Any]:
         """The result of the run, written to its folder with its picture."""
-        config, folder = self.config, self.folder
+        folder = self.folder
         steps = merged(folder.path)
-        seconds = sum(entry["seconds"] for entry in steps)
         result = {
-            "name": config.name,
+            "name": self.config.name,
             "fingerprint": folder.fingerprint,
-            "steps": len(steps),
-            **{part: {when: scores[when][part] for when in ("before", "after")} for part in scores["after"]},
-            "unknown_tokens": scores["unknown_tokens"],
-            "notes": scores["notes"],
-            "tokens_per_second": sum(entry["tokens"] for entry in steps) / seconds,
-            "padding_share": sum(entry["padding_share"] for entry in steps) / len(steps),
-            "data_wait_share": sum(entry["waited"] for entry in steps) / seconds,
-            "lost_tokens": sum(entry["lost_tokens"] for entry in steps),
-            "lost_links": sum(entry["lost_links"] for entry in steps),
+            **run_figures(steps, scores),
             "seconds": round(sum(folder.state.seconds.values()), 1),
             "seconds_by_phase": folder.state.seconds,
-            "training_step_seconds": round(seconds, 1),
             "model": str(folder.path / "model"),
             "mlflow_run_id": folder.state.mlflow_run_id,
             "address": address,

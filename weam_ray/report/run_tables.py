@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-BEFORE_AFTER = "before > after"
+TITLE = "On held-out text, before > after: retrieval, P@1 in %; masked tokens, right in %"
 
 
 def result_table(result: dict[str, Any]) -> Table:
@@ -15,12 +15,12 @@ def result_table(result: dict[str, Any]) -> Table:
     """
     retrieval, sentences = result["retrieval"], result["sentences"]
     directions = [key for key in next(iter(retrieval["after"].values()), {}) if not key.endswith("_uncentred")]
-    table = Table(title=f"On held-out text, {BEFORE_AFTER} pre-training")
+    table = Table(title=TITLE)
     table.add_column("language")
     for direction in directions:
-        table.add_column(f"retrieval {direction.replace('_', ' ')}, P@1 %", justify="right")
+        table.add_column(direction.replace("_", " "), justify="right")
     if sentences["after"]:
-        table.add_column("tokens right, %", justify="right")
+        table.add_column("tokens right", justify="right")
         table.add_column("nats a token", justify="right")
     for language in dict.fromkeys([*retrieval["after"], *sentences["after"]]):
         cells = [change(retrieval, language, key, 100, 1) for key in directions]

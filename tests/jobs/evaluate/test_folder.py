@@ -29,7 +29,7 @@ def kept(lab: Path) -> Path:
     """The folder of an evaluation that was begun."""
     begun = job(lab, "kept", *TASKS)
     begun.folder.mkdir()
-    begun.keep_plan()
+    begun.place.keep_plan()
     return begun.folder
 
 
@@ -59,7 +59,7 @@ def test_another_model(lab: Path, kept: Path) -> None:
 
 def test_other_data(lab: Path, kept: Path, tmp_path: Path) -> None:
     write_sib200(tmp_path)
-    job(lab, kept.name, *TASKS, "--data-root", str(tmp_path)).check_folder()
+    job(lab, kept.name, *TASKS, "--data-root", str(tmp_path)).place.check()
     file = tmp_path / "sib200" / "eng_Latn" / "train.tsv"
     file.write_text(file.read_text(encoding="utf-8").replace("number 3", "number 7"), encoding="utf-8")
     with pytest.raises(UserError, match="holds sib200-1, sib200-2 with another recipe, data"):
