@@ -39,26 +39,23 @@ def private(name: str) -> bool:
 
 def private_uses(tree: ast.Module) -> Iterator[str]:
     """Private names that a module takes from elsewhere: imported, or attributes of something of another's."""
-    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
-    overridden = {
-        node.name
-        for kind in ast.walk(tree)
-        if isinstance(kind, ast.ClassDef) and kind.bases
-        for node in kind.body
-        if isinstance(node, ast.FunctionDef)
-    }
-    yield from filter(private, overridden)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in own:
-            yield node.attr
+    nodes = [*ast.walk(tree)]
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    for node in nodes:
+        names: list[str] = []
+        if isinstance(node, ast.Attribute) and node.attr not in own:
+            names = [node.attr]
+        elif isinstance(node, ast.ClassDef) and node.bases:  # it overrides them
+            names = [method.name for method in node.body if isinstance(method, ast.FunctionDef)]
         elif isinstance(node, ast.ImportFrom):
             path = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
-            yield from (name for name in path if private(name) or name == "generated")
+            names = ["_generated" if name == "generated" else name for name in path]
         elif isinstance(node, ast.Import):
-            yield from (name for alias in node.names for name in alias.name.split(".") if private(name))
+            names = [name for alias in node.names for name in alias.name.split(".")]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "__internal" in node.value:
             yield node.value
+        yield from filter(private, names)
 
 
 def test_no_other_module_has_private_names_of_libraries() -> None:
