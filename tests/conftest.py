@@ -111,9 +111,9 @@ def tiny_config(tmp_path: Path, moses_files: tuple[Path, Path]) -> Config:
     return load_config("bundled", tiny_overrides(tmp_path / "home", moses_files))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a corpus and a home that the tests of one file share, so that the stages run once."""
+    """A folder with a corpus and a home that tests of runs share, so that the stages and equal runs are made once."""
     folder = tmp_path_factory.mktemp("place")
     write_moses(folder)
     return folder

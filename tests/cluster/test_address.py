@@ -119,6 +119,7 @@ with ray_cluster("local", 1):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_cluster_starts_with_temporary_files_in_a_long_folder(tmp_path: Path) -> None:
     folder = tmp_path / "job_folder_of_a_scheduler" / ("x" * 60)

@@ -92,6 +92,7 @@ print(Tracker(None, "tests", Path(sys.argv[1])).open("first", None, {"a": 1}, {}
 """
 
 
+@pytest.mark.slow
 def test_first_starts_at_once_in_a_new_home(tmp_path: Path) -> None:
     command = [sys.executable, "-c", START, str(tmp_path)]
     started = [
