@@ -33,7 +33,7 @@ install: $(INSTALLED)
 
 # torch goes first: DeepSpeed's build looks for it
 $(INSTALLED): $(ROOT)/requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed; set PYTHON=")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12), (3, 13)) and "Python 3.11, 3.12 or 3.13 is needed; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet "$$(grep '^torch==' $(ROOT)/requirements.lock)"
 	$(BIN)/pip install --quiet -r $(ROOT)/requirements.lock

@@ -1,6 +1,7 @@
 """Fixtures of all tests: one local Ray cluster a session, and tiny tokenizers and models that tests write."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from weam_ray.model.tokenizer import train_wordpiece
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.data import TokenizerSection
 from weam_ray.store.folder import Folder
+from weam_ray.tracking import store
+from weam_ray.tracking.store import create_tables
 
 quiet_environment()
 use_loopback()
@@ -41,6 +44,24 @@ TEXTS = [
 def ray_session() -> Iterator[None]:
     """One local Ray cluster for all tests that need one."""
     with ray_cluster("local"):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def new_stores_are_copied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The MLflow store of a new home in this process is a copy of the first one: to make its tables takes seconds."""
+    first = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+
+    def copied(file: Path, seconds: float) -> None:
+        if file.is_file() and file.stat().st_size:
+            return
+        if not first.is_file():
+            create_tables(first, seconds)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(first, file)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "create_tables", copied)
         yield
 
 
@@ -90,9 +111,9 @@ def tiny_config(tmp_path: Path, moses_files: tuple[Path, Path]) -> Config:
     return load_config("bundled", tiny_overrides(tmp_path / "home", moses_files))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a corpus and a home that the tests of one file share, so that the stages run once."""
+    """A folder with a corpus and a home that tests of runs share, so that the stages and equal runs are made once."""
     folder = tmp_path_factory.mktemp("place")
     write_moses(folder)
     return folder

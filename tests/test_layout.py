@@ -4,8 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import weam_ray
 
 PACKAGE = Path(weam_ray.__file__).parent
@@ -37,10 +35,11 @@ def test_modules_can_be_read_at_a_sitting() -> None:
     assert not long
 
 
-@pytest.mark.parametrize("module", ["jobs.pretrain", "jobs.preview", "jobs.align", "jobs.tune", "search.trial"])
-def test_drivers_do_without_the_heavy_libraries(module: str) -> None:
+def test_drivers_do_without_the_heavy_libraries() -> None:
     """They take seconds to import, and only workers and tasks need them."""
+    modules = ["jobs.pretrain", "jobs.preview", "jobs.align", "jobs.tune", "search.trial"]
     heavy = {"torch", "transformers", "deepspeed", "mlflow", "matplotlib"}
-    code = f"import sys, weam_ray.{module}; print(*{heavy!r} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
-    assert found.stdout.split() == []
+    steps = [f"import weam_ray.{name}; print('{name}', *{heavy!r} & set(sys.modules))" for name in modules]
+    command = [sys.executable, "-c", "\n".join(["import sys", *steps])]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert found.stdout.split() == modules

@@ -5,16 +5,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from weam_ray.align import eflomal
+from weam_ray.align import eflomal, from_eflomal
+from weam_ray.align.eflomal_seed import can_be_seeded
 from weam_ray.align.links import Links
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.corpus.words import Words
 from weam_ray.errors import UserError
+from weam_ray.settings.config import load_config
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("eflomal") is None, reason="eflomal, an optional extra, is not installed"
@@ -119,15 +122,16 @@ def test_lowercase_joins_forms():
 
 
 @installed
-def test_blank_and_overlong_sentences_get_no_links_and_leave_the_others_theirs():
+def test_blank_and_overlong_sentences_get_no_links_and_leave_the_others_theirs(monkeypatch):
     sources, targets, right = swapped_halves()
     sources[0], targets[1], sources[2], targets[2] = [], [], [], []
     sources[3] = ["s1"] * (eflomal.MAX_WORDS + 1)
     targets[-1] = ["t1"] * (eflomal.MAX_WORDS + 1)
     numbers = [10 + k % 80 for k in range(eflomal.MAX_WORDS)]
     sources[4], targets[4] = [f"s{k}" for k in numbers], [f"t{k}" for k in numbers]
-    # few sweeps: the longest pair has a million cells
-    forward, reverse, too_long = align(sources, targets, samplers=1, relative_iterations=0.05)
+    # one sampler, few sweeps: the longest pair has a million cells
+    monkeypatch.setattr(eflomal, "SAMPLERS", 1)
+    forward, reverse, too_long = align(sources, targets, relative_iterations=0.05)
     assert too_long.tolist() == [3, len(sources) - 1]
     assert len(forward.offsets) == len(reverse.offsets) == len(sources) + 1
     for pair in (0, 1, 2, 3, len(sources) - 1):
@@ -138,12 +142,20 @@ def test_blank_and_overlong_sentences_get_no_links_and_leave_the_others_theirs()
     assert sum(len(right[pair] & set(found.of(pair))) for pair in rest) > 0.8 * sum(len(right[pair]) for pair in rest)
 
 
-def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes = b"..\0/dev/urandom\0..") -> Path:
-    """An installed package eflomal whose program has this content."""
+def stand_in(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    content: bytes = b"..\0/dev/urandom\0..",
+    version: str = "2.0.0",
+) -> Path:
+    """An installed package eflomal of a version whose program has this content."""
     path = tmp_path / "eflomal" / "bin" / "eflomal"
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     (tmp_path / "eflomal" / "__init__.py").touch()
+    package = tmp_path / f"eflomal-{version}.dist-info" / "METADATA"
+    package.parent.mkdir()
+    package.write_text(f"Metadata-Version: 2.1\nName: eflomal\nVersion: {version}\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     return path
 
@@ -209,10 +221,41 @@ def test_no_program(monkeypatch, tmp_path):
         align([["a"]], [["b"]])
 
 
-def test_a_program_without_the_path_of_the_seed(monkeypatch, tmp_path):
-    path = stand_in(monkeypatch, tmp_path, b"another generator")
-    with pytest.raises(UserError, match=rf"{path} cannot be given a seed"):
-        align([["a"]], [["b"]])
+@pytest.mark.parametrize(("content", "version"), [(b"another generator", "2.0.0"), (b"..\0/dev/urandom\0..", "2.1.0")])
+def test_a_program_that_is_not_known_runs_as_it_is(monkeypatch, tmp_path, content, version):
+    path = stand_in(monkeypatch, tmp_path, content, version)
+    seen = []
+
+    def run(command: list[str], *, cwd: Path, **_: object) -> subprocess.CompletedProcess:
+        seen.extend([command[0], {file.name for file in cwd.iterdir()}])
+        return ends(0, forward=b"0-0\n", reverse=b"0-0\n")(command, cwd=cwd)
+
+    assert not can_be_seeded(path)
+    monkeypatch.setattr(eflomal.subprocess, "run", run)
+    forward, _, _ = align([["a"]], [["b"]])
+    assert seen == [str(path), {"source", "target"}]
+    assert forward.of(0) == [(0, 0)]
+
+
+@installed
+def test_the_program_that_is_installed_can_be_seeded():
+    assert can_be_seeded(eflomal.program())
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "2.1.0"])
+def test_links_without_a_seed_are_marked(monkeypatch, tmp_path, capsys, version):
+    """In what is kept of the fit, and by a sentence before it."""
+    stand_in(monkeypatch, tmp_path, version=version)
+    pairs = pa.table({"source": ["a", "a b"], "target": ["x", "x y"]})
+    links = Links(np.empty((0, 2), np.int16), np.zeros(3, np.int64))
+    monkeypatch.setattr(eflomal, "align", lambda *_: (links, links, np.array([1])))
+    monkeypatch.setattr(from_eflomal, "write_links", lambda *_: None)
+    monkeypatch.setattr(from_eflomal, "fit_whole", lambda *arguments: arguments[-1]([SimpleNamespace(rows=2)]))
+    corpus = SimpleNamespace(read_parquet=lambda file: pairs)
+    _, info = from_eflomal.Eflomal().fit(load_config("bundled", []), corpus, ["a-x"], None)
+    without = {} if version == "2.0.0" else {"links_without_a_seed": 2}
+    assert info["noted"] == {"more_than_1023_words_no_links": 1, **without}
+    assert ("another run over the same pairs would find a few others" in capsys.readouterr().out) == bool(without)
 
 
 def test_a_program_that_cannot_be_run(monkeypatch, tmp_path):

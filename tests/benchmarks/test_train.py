@@ -42,6 +42,7 @@ def test_sizes_of_a_batch() -> None:
     assert sizes == {"tokens": 8 + 5, "squares": 64 + 25, "masked": 2, "partners": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_the_trainer_has_our_losses_on_our_batches(ray_session: None, tmp_path: Path) -> None:
     overrides = tiny_overrides(tmp_path / "home", write_moses(tmp_path))
@@ -89,8 +90,8 @@ def test_a_short_run(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--steps", "0"], "--steps 0: a number of 1 or more is expected"),
-        (["--threads", "1000"], "--threads 1000: this machine offers 1 to"),
-        (["--json", "/nowhere/figures.json"], "--json: there is no folder '/nowhere'"),
+        pytest.param(["--threads", "1000"], "--threads 1000: this machine offers 1 to", marks=pytest.mark.slow),
+        pytest.param(["--json", "/nowhere/f.json"], "--json: there is no folder '/nowhere'", marks=pytest.mark.slow),
     ],
 )
 def test_mistakes(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -54,7 +54,7 @@ def test_the_address_of_a_dashboard() -> None:
 @pytest.mark.parametrize("found", [None, "127.0.0.1:1"])
 def test_auto_without_a_cluster(monkeypatch: pytest.MonkeyPatch, found: str | None) -> None:
     """None at all, or one that died and left its address."""
-    monkeypatch.setattr(ray_address, "found_cluster", lambda: found)
+    monkeypatch.setattr(ray_address, "running_cluster", lambda: found)
     with pytest.raises(UserError, match=r"cluster\.address=auto"):
         check_answers("auto", "cluster.address")
 
@@ -119,6 +119,7 @@ with ray_cluster("local", 1):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_a_cluster_starts_with_temporary_files_in_a_long_folder(tmp_path: Path) -> None:
     folder = tmp_path / "job_folder_of_a_scheduler" / ("x" * 60)

@@ -86,6 +86,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     cluster.stop()
 
 
+@pytest.mark.slow
 def test_a_job_without_a_token_is_refused(cluster: Cluster) -> None:
     refused = cluster.submit("--dry-run", env=cluster.open_environment)
     assert refused.returncode != 0
@@ -101,6 +102,7 @@ def test_a_job_with_the_token_runs(cluster: Cluster, moses_files: tuple[Path, Pa
     assert f"run folder {cluster.environment['HOME']}/weam_ray/runs/bundled-" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_job_is_a_sentence(cluster: Cluster) -> None:
     failed = cluster.submit("objective.lamda=1")
     assert failed.returncode != 0

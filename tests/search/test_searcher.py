@@ -85,7 +85,7 @@ def test_a_stopped_trial_is_pruned_for_optuna(tmp_path: Path) -> None:
         if error:  # of a result that ends a trial, Tune tells the scheduler alone
             searcher.on_trial_result(name, result)
         searcher.on_trial_complete(name, result, error)
-    pruned, *others = searcher._ot_study.trials
+    pruned, *others = searcher.study.trials
     assert [trial.state.name for trial in others] == ["COMPLETE", "FAIL"]
     own = optuna_trial(Trial(1, pruned.params, PRUNED, [(25, 0.5)]), SPACE)  # as a later session has it
     assert (pruned.state, pruned.value, pruned.intermediate_values) == (own.state, own.value, own.intermediate_values)

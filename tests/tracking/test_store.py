@@ -21,7 +21,7 @@ from tests.support.processes import CHECKOUT, environment
 from weam_ray.errors import UserError
 from weam_ray.tracking import store
 from weam_ray.tracking.client import Tracker
-from weam_ray.tracking.store import Courier, insist, is_passing, store_of, where_to_compare
+from weam_ray.tracking.store import Courier, create_tables, insist, is_passing, store_of, where_to_compare
 
 NAMES = ["a b", "q?x=1", "per%41cent%", "ha#sh", "se;mi&am", "it's", 'dq"x', "ünï", "co:lon", "a%3Fb%20", "$HOME", "?"]
 
@@ -32,6 +32,12 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     home = tmp_path_factory.mktemp("new")
     Tracker(None, "tests", home)
     return (home / "mlflow.db").read_bytes()
+
+
+@pytest.fixture
+def tables_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables of a new store are not copied from another one, as those of other tests are."""
+    monkeypatch.setattr(store, "create_tables", create_tables)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,6 +61,7 @@ def test_a_home_of_any_name_has_its_store_and_artefacts_in_it(
     assert MlflowClient(words[3]).get_run(tracker.run_id).info.run_name == "run"
 
 
+@pytest.mark.usefixtures("tables_are_made")
 def test_the_tables_of_a_home_with_marks_are_made_in_it(tmp_path: Path) -> None:
     Tracker(None, "tests", tmp_path / "q?x=1 per%41cent%")
     assert [entry.name for entry in tmp_path.iterdir()] == ["q?x=1 per%41cent%"]
@@ -85,6 +92,7 @@ print(Tracker(None, "tests", Path(sys.argv[1])).open("first", None, {"a": 1}, {}
 """
 
 
+@pytest.mark.slow
 def test_first_starts_at_once_in_a_new_home(tmp_path: Path) -> None:
     command = [sys.executable, "-c", START, str(tmp_path)]
     started = [
@@ -97,6 +105,7 @@ def test_first_starts_at_once_in_a_new_home(tmp_path: Path) -> None:
     assert len(client.search_runs([client.get_experiment_by_name("tests").experiment_id])) == 2
 
 
+@pytest.mark.usefixtures("tables_are_made")
 def test_a_first_start_that_was_killed_leaves_no_half_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -110,6 +119,7 @@ def test_a_first_start_that_was_killed_leaves_no_half_store(tmp_path: Path, monk
     assert {entry.name for entry in tmp_path.iterdir()} == {"mlflow.db", ".mlflow.db.lock"}
 
 
+@pytest.mark.usefixtures("tables_are_made")
 def test_another_process_that_does_not_end_its_first_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from filelock import FileLock
 

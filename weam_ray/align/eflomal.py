@@ -4,8 +4,7 @@ It is transductive: it keeps no model, and aligns the pairs that it is fitted on
 not sharded: the links of a pair depend on all pairs given, and other pairs need another run over everything.
 
 Its program (GPL-3) runs as a process of its own, fed with numbers of words instead of text, so that no character can
-split a word. It has no option for a seed: it reads the state of its generator from /dev/urandom. What runs here is a
-copy of the program in which that path, of 12 characters, is the name of a file with the seed.
+split a word. How its links follow from a seed, though it has no option for one, is in `eflomal_seed`.
 """
 
 import importlib.util
@@ -20,17 +19,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from weam_ray.align.eflomal_seed import can_be_seeded, write_seeded
 from weam_ray.align.fast_align.bitext import Side
 from weam_ray.align.links import Links
 from weam_ray.align.pharaoh import parse_pharaoh
 from weam_ray.corpus.words import Words
 from weam_ray.errors import UserError
 
-SHARDED = False
 MAX_WORDS = 1023  # of a sentence: eflomal's buffers are of a fixed size
-
-_ENTROPY = b"/dev/urandom\0"
-_SEED_FILE = b"weamray.seed\0"
+SAMPLERS = 3  # independent chains whose probabilities are averaged
+NULL_PROBABILITY = 0.2  # prior, of a word without a partner
 
 
 def program() -> Path:
@@ -57,25 +55,21 @@ def align(
     lowercase: bool,
     seed: int,
     *,
-    samplers: int = 3,
     relative_iterations: float = 1.0,
-    null_probability: float = 0.2,
     threads: int = 2,
 ) -> tuple[Links, Links, NDArray[np.int64]]:
     """Forward links, reverse links, and the pairs left without links because a side exceeds MAX_WORDS, rising.
 
     Forward links are in the order of the target words, at most one each; reverse links in that of the source words.
-    A pair with a blank side has no links. The links depend on the seed and not on `threads`; a program compiled for
-    another processor may round otherwise and give a few other links.
+    A pair with a blank side has no links. The links depend on the seed, if the program can be seeded, and not on
+    `threads`; a program compiled for another processor may round otherwise and give a few other links.
 
     Args:
         source: one side of all pairs; text s of it and of `target` are pair s.
         target: the other side.
         lowercase: compare words without regard to case.
         seed: not negative.
-        samplers: independent chains whose probabilities are averaged.
         relative_iterations: multiplies the number of sweeps, which falls with the square root of the number of pairs.
-        null_probability: prior probability that a word has no partner.
         threads: one serves both directions in turn, two or more one direction each.
 
     Raises:
@@ -94,8 +88,8 @@ def align(
         "-1": max(2, sweeps // 4),
         "-2": max(1, sweeps // 4),
         "-3": sweeps,
-        "-n": samplers,
-        "-N": null_probability,
+        "-n": SAMPLERS,
+        "-N": NULL_PROBABILITY,
         "-s": "source",
         "-t": "target",
         "-f": "forward",
@@ -104,10 +98,12 @@ def align(
     with tempfile.TemporaryDirectory(prefix="weam-ray-eflomal-") as name:
         folder = Path(name)
         try:
-            _write_seeded(path, folder / "program", seed)
+            if can_be_seeded(path):
+                write_seeded(path, folder / "program", seed)
+                path = folder / "program"
             for side, numbers in sides.items():
                 _write_numbers(folder / side, numbers, ~too_long)
-            command = ["./program", "-q", *(str(value) for option in options.items() for value in option)]
+            command = [str(path), "-q", *(str(value) for option in options.items() for value in option)]
             done = subprocess.run(
                 command,
                 cwd=folder,
@@ -130,19 +126,6 @@ def align(
 
 def _no_links(num_pairs: int) -> Links:
     return Links(np.empty((0, 2), np.int16), np.zeros(num_pairs + 1, np.int64))
-
-
-def _write_seeded(path: Path, copy: Path, seed: int) -> None:
-    code = path.read_bytes()
-    if code.count(_ENTROPY) != 1:
-        raise UserError(
-            f"eflomal's program {path} cannot be given a seed: it does not read /dev/urandom as that of eflomal 2.0 "
-            "does; pip install --force-reinstall 'eflomal==2.0.0'"
-        )
-    copy.write_bytes(code.replace(_ENTROPY, _SEED_FILE))
-    copy.chmod(0o700)
-    state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
-    copy.with_name(_SEED_FILE[:-1].decode()).write_bytes(state.tobytes())
 
 
 def _write_numbers(file: Path, side: Side, kept: NDArray[np.bool_]) -> None:

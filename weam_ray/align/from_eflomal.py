@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from weam_ray.align import eflomal
+from weam_ray.align.eflomal_seed import TRIED, can_be_seeded, installed_version
 from weam_ray.align.protocol import Fitted
 from weam_ray.align.ready import GivenLinks, fit_whole, write_links
 from weam_ray.corpus.words import segment
@@ -27,7 +28,12 @@ class Eflomal:
         return {}
 
     def fit(self, config: Config, corpus: Stage, pairs: Sequence[str], attempt: Attempt) -> dict[str, Fitted]:
-        eflomal.program()  # its absence shows before anything runs
+        program = eflomal.program()  # its absence shows before anything runs
+        if not can_be_seeded(program):
+            print(
+                f"eflomal {installed_version()}: its links cannot follow from a seed, as those of {' or '.join(TRIED)} "
+                "do; another run over the same pairs would find a few others."
+            )
 
         def align(files: list[StageFile]) -> tuple[list[StageFile], dict[str, Any]]:
             tables = [corpus.read_parquet(file) for file in files]
@@ -42,7 +48,10 @@ class Eflomal:
             for file, end in zip(files, ends.tolist(), strict=True):
                 own = np.arange(end - file.rows, end)
                 written.append(write_links(attempt, file, forward.take(own), reverse.take(own)))
-            return written, {"noted": {f"more_than_{eflomal.MAX_WORDS}_words_no_links": len(too_long)}}
+            noted = {f"more_than_{eflomal.MAX_WORDS}_words_no_links": len(too_long)}
+            if not can_be_seeded(eflomal.program()):
+                noted["links_without_a_seed"] = text.num_rows
+            return written, {"noted": noted}
 
         return fit_whole(pairs, corpus, "eflomal", config.cluster.data_cpus, align)
 

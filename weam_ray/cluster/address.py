@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from weam_ray.cluster.ray_private import running_cluster
 from weam_ray.errors import UserError
 
 ANSWER_SECONDS = 15.0
@@ -25,7 +26,9 @@ def check_answers(address: str, setting: str, seconds: float = ANSWER_SECONDS) -
             f"{setting}={address} is the address of a dashboard, for `ray job submit`; a job joins a cluster at "
             f"HOST:PORT. Name that, or leave {setting} out for a cluster of this machine's own."
         )
-    target = found_cluster() if address == "auto" else address
+    target = running_cluster() if address == "auto" else address
+    if target == "auto":
+        return  # Ray itself looks for it
     if target is None:
         raise UserError(f"{setting}=auto: no Ray cluster runs on this machine. {advice}")
     if target != address:
@@ -46,16 +49,6 @@ def check_answers(address: str, setting: str, seconds: float = ANSWER_SECONDS) -
         raise UserError(
             f"{setting}={address}: what listens there does not answer as a Ray cluster does, in {seconds:g} s. {advice}"
         )
-
-
-def found_cluster() -> str | None:
-    """The address of the cluster that `auto` joins; None if there is none."""
-    from ray._private.services import canonicalize_bootstrap_address  # has no public name
-
-    try:
-        return canonicalize_bootstrap_address("auto")
-    except ConnectionError:
-        return None
 
 
 def speaks(target: str, seconds: float) -> bool:

@@ -4,6 +4,7 @@ import socket
 import uuid
 from pathlib import Path
 
+from weam_ray.cluster.ray_private import max_resources
 from weam_ray.errors import UserError
 
 
@@ -14,13 +15,16 @@ def check_capacity(num_workers: int, per_worker: dict[str, float], setting: str 
         UserError: too many workers, naming the resource that falls short.
     """
     import ray
-    from ray._private.state import state  # no public name yet for what the autoscaler may add
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     fit = workers_that_fit(per_worker)
-    limit = state.get_max_resources_from_cluster_config() or {}
+    if num_workers <= fit:
+        return
+    limit = max_resources()
+    if limit is None:
+        return  # the cluster may grow
     scaled = [int(limit[name] // amount) for name, amount in per_worker.items() if name in limit]
-    if num_workers <= max([fit, min(scaled)] if len(scaled) == len(per_worker) else [fit]):
+    if len(scaled) == len(per_worker) and num_workers <= min(scaled):
         return
     needs = " and ".join(f"{amount:g} {name}" for name, amount in per_worker.items())
     has = " and ".join(f"{sum(node.get(name, 0.0) for node in nodes):g} {name}" for name in per_worker)

@@ -10,6 +10,7 @@ from typing import Any
 
 from weam_ray.cluster.address import check_answers, short_folder
 from weam_ray.cluster.environment import PASSED_ON, QUIET_ENVIRONMENT, quiet_environment, use_loopback
+from weam_ray.cluster.ray_private import can_free_reservations
 from weam_ray.errors import UserError
 
 STARTS = 3  # of a cluster of this machine's own; Ray gives each half a minute
@@ -39,7 +40,7 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
         "logging_level": "warning",
     }
     if address == "local":  # whose workers have this process's environment
-        options |= {"include_dashboard": False, "num_cpus": num_cpus, "_temp_dir": short_folder()}
+        options |= {"include_dashboard": not can_free_reservations(), "num_cpus": num_cpus, "_temp_dir": short_folder()}
     else:
         check_answers(address, setting)
         options["runtime_env"] = {"env_vars": variables}

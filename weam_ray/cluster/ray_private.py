@@ -1,23 +1,132 @@
-"""What takes names of Ray that are not public."""
+"""Every name of Ray that is not public, each with what is done by the public API where a release of Ray lacks it.
+
+All of them save seconds or a wait; without any of them a job ends with the same result.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from weam_ray.private_names import PrivateName
+
+if TYPE_CHECKING:
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+COORDINATOR = PrivateName(
+    "ray.data._internal.cluster_autoscaler",
+    "get_or_create_autoscaling_coordinator",
+    "a training starts some seconds later.",
+)
+RUNNING_CLUSTER = PrivateName(
+    "ray._private.services",
+    "canonicalize_bootstrap_address",
+    "whether a cluster runs on this machine is left to Ray to find out, which may wait for it.",
+)
+MAX_RESOURCES = PrivateName(
+    "ray._private.state",
+    "state.get_max_resources_from_cluster_config",
+    "how far the cluster can grow is not known; workers that do not fit now wait for nodes.",
+)
+NOT_FREED = "the dashboard of Ray is started too, which frees what a trial had reserved whose process died."
+GROUPS = PrivateName("ray._private.state", "state._connect_and_get_accessor", NOT_FREED)
+GROUP = PrivateName("ray.core.generated.gcs_pb2", "PlacementGroupTableData", NOT_FREED)
+MORE_PROCESSES = "each training starts one to three processes more, which takes some seconds."
+CONTROLLER = PrivateName("ray.train.v2._internal.execution.controller", "TrainController", MORE_PROCESSES)
+DATASETS = PrivateName("ray.train.v2._internal.callbacks.datasets", "DatasetsCallback", MORE_PROCESSES)
+CLEANER = PrivateName(
+    "ray.train.v2._internal.callbacks.placement_group_callback", "PlacementGroupCleanerCallback", MORE_PROCESSES
+)
+MAKE_CALLBACKS = PrivateName(
+    "ray.train.v2.api.data_parallel_trainer", "DataParallelTrainer._create_default_callbacks", MORE_PROCESSES
+)
+RUN_CONTROLLER = PrivateName(
+    "ray.train.v2.api.data_parallel_trainer", "DataParallelTrainer._initialize_and_run_controller", MORE_PROCESSES
+)
 
 
 def prepare_training() -> None:
-    """Start, and do not wait for, the actor that every training asks for room: what comes before it takes as long."""
-    from ray.data._internal.cluster_autoscaler import get_or_create_autoscaling_coordinator  # has no public name
+    """Start Ray's autoscaling coordinator, an actor, in the background.
 
-    get_or_create_autoscaling_coordinator()
+    Every training asks it for resources, and it takes as long to start as the data stages that come before.
+    """
+    start = COORDINATOR.find()
+    if start is not None:
+        start()
+
+
+def running_cluster() -> str | None:
+    """The address of the cluster that `auto` joins, which is `auto` itself where Ray does not say; None without one."""
+    canonical = RUNNING_CLUSTER.find()
+    if canonical is None:
+        return "auto"
+    try:
+        return canonical("auto")
+    except ConnectionError:
+        return None
+
+
+def max_resources() -> dict[str, float] | None:
+    """What the cluster can scale to by resource: empty where it does not scale, None where Ray does not say."""
+    ask = MAX_RESOURCES.find()
+    return None if ask is None else ask() or {}
+
+
+def can_free_reservations() -> bool:
+    """Whether `free_reservations` has the names of Ray that it needs."""
+    return GROUPS.find() is not None and GROUP.find() is not None
 
 
 def free_reservations() -> None:
-    """Give back what actors of this job had reserved that have died: Ray keeps it for them until the job ends."""
+    """Give back what actors of this job had reserved that have died: Ray keeps it for them until the job ends.
+
+    Ray's public table does not say who made a placement group. Where the private one is missing, Ray Train's own
+    cleaner does this, which needs a dashboard; see `lean_trainer` and `join.ray_cluster`.
+    """
+    if not can_free_reservations():
+        return
     import ray
-    from ray._private.state import state  # Ray's public table does not say whose a placement group is
-    from ray.core.generated.gcs_pb2 import PlacementGroupTableData
     from ray.util.placement_group import PlacementGroup, remove_placement_group
 
+    accessor, data = GROUPS.find(), GROUP.find()
+    assert accessor is not None
+    assert data is not None
     job = ray.get_runtime_context().get_job_id()
-    for entry in state._connect_and_get_accessor().get_placement_group_table():
-        group = PlacementGroupTableData.FromString(entry)
+    for entry in accessor().get_placement_group_table():
+        group = data.FromString(entry)
         of_actor = group.creator_job_id.hex() == job and not ray.ActorID(group.creator_actor_id).is_nil()
-        if of_actor and group.creator_actor_dead and group.state != PlacementGroupTableData.REMOVED:
+        if of_actor and group.creator_actor_dead and group.state != data.REMOVED:
             remove_placement_group(PlacementGroup(ray.PlacementGroupID(group.placement_group_id)))
+
+
+def lean_trainer() -> "type[DataParallelTrainer]":
+    """Ray's trainer with no more processes than it needs: each takes seconds to start, in which the others wait.
+
+    It has no manager of datasets, since the workers read their rows by themselves. In an actor, as a trial of a search
+    is one, the controller is in the same process, and the two end together. There no process watches over what it has
+    reserved: who started the actor does, by `free_reservations`.
+
+    Returns:
+        the trainer's class; Ray's own where a name is missing.
+    """
+    import ray
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    names = (CONTROLLER, DATASETS, CLEANER, MAKE_CALLBACKS, RUN_CONTROLLER)
+    found: list[Any] = [name.find() for name in names]
+    if None in found:
+        return DataParallelTrainer
+    controller, datasets, cleaner, *_ = found
+    in_actor = ray.get_runtime_context().get_actor_id() is not None
+    unwanted = (datasets, cleaner) if in_actor and can_free_reservations() else (datasets,)
+
+    class LeanTrainer(DataParallelTrainer):
+        def _create_default_callbacks(self) -> list[Any]:
+            return [own for own in super()._create_default_callbacks() if not isinstance(own, unwanted)]
+
+        def _initialize_and_run_controller(self, **settings: Any) -> Any:
+            if not in_actor:
+                return super()._initialize_and_run_controller(**settings)
+            own = controller(**settings)
+            asyncio.run(own.run())
+            return own.get_result()
+
+    return LeanTrainer

@@ -1,5 +1,6 @@
 """Encoders and tokenizers as the evaluation loads them, and what an encoder can be asked for."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -108,7 +109,8 @@ def check_head(head: str, model: str, what: str) -> None:
     import transformers
 
     config = load_config(model)
-    if type(config) not in getattr(transformers, head)._model_mapping:
+    words = re.findall("[A-Z][a-z]+", head.removeprefix("AutoModel"))  # For, Token, Classification
+    if type(config) not in getattr(transformers, f"MODEL_{'_'.join(words).upper()}_MAPPING"):
         raise UserError(f"{what}: there is no {head} for models of the type {config.model_type!r} ({model}).")
 
 

@@ -84,6 +84,7 @@ def scratch_config(settings: EncoderSection, tokenizer: Any) -> Any:
         max_position_embeddings=size.max_positions,
         pad_token_id=tokenizer.pad_token_id,
         architectures=["BertForMaskedLM"],
+        attn_implementation=settings.attention,
     )
 
 
@@ -99,11 +100,11 @@ def model_config(settings: EncoderSection, tokenizer: Any) -> Any:
         config = scratch_config(settings, tokenizer)
     else:
         try:
-            config = AutoConfig.from_pretrained(settings.name, revision=settings.revision or "main")
+            config = AutoConfig.from_pretrained(
+                settings.name, revision=settings.revision or "main", attn_implementation=settings.attention
+            )
         except (OSError, ValueError) as error:
             raise UserError(f"encoder.name={settings.name}: {' '.join(str(error).split())[:300]}") from None
-    if settings.attention is not None:
-        config._attn_implementation = settings.attention
     if settings.dropout is not None:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
             if hasattr(config, name):

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from weam_ray.model.transformers_private import attention_of
+
 if TYPE_CHECKING:
     import torch
 
@@ -83,4 +85,4 @@ def states_of(model: Any, layers: Sequence[int], **inputs: Any) -> "list[torch.T
 
 def packs(model: Any) -> bool:
     """Whether sentences may stand side by side in a row: a family that takes positions, and attention with a mask."""
-    return model.config.model_type in FAMILIES and model.config._attn_implementation in ("sdpa", "eager")
+    return model.config.model_type in FAMILIES and attention_of(model.config) in ("sdpa", "eager")

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from weam_ray.batches.batch import Batch
 from weam_ray.model.families import FAMILIES, first_position
+from weam_ray.model.transformers_private import attention_of
 
 ALL = slice(None)
 
@@ -97,7 +98,7 @@ class MaskedModel(nn.Module):
     def block_diagonal(self, numbers: torch.Tensor) -> torch.Tensor:
         """(R, 1, T, T) who attends to whom, from the (R, T) numbers of the sequences: padding attends to padding."""
         same = numbers[:, None, :, None] == numbers[:, None, None, :]
-        if self.model.config._attn_implementation == "sdpa":
+        if attention_of(self.model.config) == "sdpa":
             return same
         dtype = self.model.get_input_embeddings().weight.dtype
         return torch.zeros_like(same, dtype=dtype).masked_fill(~same, torch.finfo(dtype).min)

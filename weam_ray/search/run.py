@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 
+import ray
 from ray import tune
 
 from weam_ray.search.follow import Follow
@@ -11,7 +12,6 @@ from weam_ray.search.ledger import PRUNED, Ledger
 from weam_ray.search.searcher import LedgerSearch, scheduler
 from weam_ray.search.trial import TrialActor, Trials
 
-NOTHING = {"node:__internal_head__": 0.001}  # what the head node has for Ray's own: Tune will not have it empty
 OWN = ".tune"  # Tune's own files, of one session: the ledger is what a search goes on from
 
 
@@ -32,11 +32,14 @@ def run_trials(trials: Trials, ledger: Ledger, follow: Follow, concurrent: int) 
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")  # Follow says what failed, in a sentence
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    # Tune needs a bundle that is not empty: a share of the mark that every node has of itself, as this one has
+    beside_driver = {f"node:{ray.util.get_node_ip_address()}": 0.001}
+    trainable = tune.with_parameters(TrialActor, trials=trials)
     own = trials.folder / OWN
     shutil.rmtree(own, ignore_errors=True)
 
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(TrialActor, trials=trials), tune.PlacementGroupFactory([NOTHING])),
+        tune.with_resources(trainable, tune.PlacementGroupFactory([beside_driver])),
         tune_config=tune.TuneConfig(
             search_alg=LedgerSearch(trials.space, ledger, search, trials.rungs),
             scheduler=halving,

@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
-from ray.tune.search.optuna import OptunaSearch
+from ray.tune.search import Searcher
 
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.rungs import Rungs
@@ -32,7 +32,11 @@ def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistributi
 
 
 def sampler(search: SearchSection, begun: int) -> optuna.samplers.BaseSampler:
-    """Of one choice, after `begun` others: by the seed, and by how these went."""
+    """The Optuna sampler of the next choice, after `begun` others.
+
+    Each choice has a sampler of its own, seeded from `search.seed` and `begun`, so that a search that is continued
+    chooses as one that was not interrupted.
+    """
     seed = search.seed * 100_003 + begun
     if search.algorithm != "tpe":
         return optuna.samplers.RandomSampler(seed=seed)
@@ -56,46 +60,57 @@ def optuna_trial(trial: Trial, space: Space) -> optuna.trial.FrozenTrial:
     )
 
 
-class LedgerSearch(OptunaSearch):
+class LedgerSearch(Searcher):
     """Optuna's choices, each written into the ledger before it is run; what an earlier session left comes first."""
 
     def __init__(self, space: Space, ledger: Ledger, search: SearchSection, rungs: Rungs) -> None:
+        super().__init__(metric=VALUE, mode=METRICS[search.metric].mode)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.search, self.ledger, self.whole = search, ledger, rungs.whole
-        self.numbers: dict[str, int] = {}
+        self.distributions = distributions(space)
+        self.numbers: dict[str, int] = {}  # in the ledger, of Tune's trials
+        self.running: dict[str, optuna.Trial] = {}
         first = [trial.values for trial in ledger.unfinished()]
         if search.algorithm == "grid":
             known = [trial.values for trial in ledger.trials]
             first += islice((point for point in space.grid() if point not in known), search.num_trials - len(known))
-        super().__init__(
-            distributions(space),
-            metric=VALUE,
-            mode=METRICS[search.metric].mode,
-            points_to_evaluate=first or None,
-            sampler=sampler(search, len(ledger.trials)),
-        )
+        direction = {"max": "maximize", "min": "minimize"}[METRICS[search.metric].mode]
+        self.study = optuna.create_study(direction=direction, pruner=optuna.pruners.NopPruner())
+        for values in first:
+            self.study.enqueue_trial(values)
         for trial in ledger.ended():
-            self._ot_study.add_trial(optuna_trial(trial, space))
+            self.study.add_trial(optuna_trial(trial, space))
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         if trial_id not in self.numbers:
-            self._ot_study.sampler = sampler(self.search, len(self.ledger.trials))
-            values: dict[str, Value] = super().suggest(trial_id)
-            busy = {number for own, number in self.numbers.items() if own not in self._completed_trials}
+            busy = {self.numbers[own] for own in self.running}
+            self.study.sampler = sampler(self.search, len(self.ledger.trials))
+            self.running[trial_id] = self.study.ask(self.distributions)
+            values: dict[str, Value] = self.running[trial_id].params
             self.numbers[trial_id] = self.ledger.begin(values, busy).number
         trial = self.ledger.of(self.numbers[trial_id])
         return {"number": trial.number, "values": trial.values, "steps": trial.steps}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """By steps, as those of earlier sessions are known."""
-        super().on_trial_result(trial_id, {**result, "training_iteration": result[STEPS]})
+        """Tell Optuna of a value by the steps done, as it knows those of earlier sessions."""
+        self.running[trial_id].report(result[VALUE], result[STEPS])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A trial that was stopped early is pruned for Optuna too: its last value is an intermediate one."""
-        pruned = not error and (result is None or result.get(STEPS, 0) < self.whole)
-        if pruned and result is not None and trial_id in self._ot_trials:
-            self._ot_trials[trial_id].report(result[VALUE], result[STEPS])  # Tune keeps the last one to itself
-        super().on_trial_complete(trial_id, None if pruned or error else result, error)
+        trial, states = self.running.pop(trial_id, None), optuna.trial.TrialState
+        if trial is None:
+            return  # it had ended before, and then ending its process failed
+        if error:
+            self.study.tell(trial, state=states.FAIL)
+        elif result is not None and result.get(STEPS, 0) >= self.whole:
+            self.study.tell(trial, result[VALUE])
+        else:
+            if result is not None:
+                trial.report(result[VALUE], result[STEPS])  # Tune does not report the last one
+            self.study.tell(trial, state=states.PRUNED)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: Tune would restore its searcher from here, but a search goes on from the ledger."""
 
 
 def scheduler(search: SearchSection, ledger: Ledger, rungs: Rungs) -> tuple[TrialScheduler, list[Trial]]:

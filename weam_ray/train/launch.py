@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from weam_ray.cluster.ray_private import lean_trainer
 from weam_ray.errors import UserError
 from weam_ray.train import checkpoint, phases
 from weam_ray.train.job import ABANDONED, MISTAKE, MISTAKE_BYTES, STOP, TrainingJob, resources
@@ -26,7 +27,6 @@ def launch(job: TrainingJob) -> bool:
     import ray.train
 
     from weam_ray.train.process_group import ProcessGroupConfig
-    from weam_ray.train.trainer import Trainer
 
     training = job.config.training
     phases.begin(job.folder, phases.WORKERS)
@@ -35,7 +35,7 @@ def launch(job: TrainingJob) -> bool:
     (job.folder / MISTAKE).write_text(" " * MISTAKE_BYTES, encoding="utf-8")  # a full disk must have room for it
     for note in checkpoint.latest(job.storage)[1]:
         print(note)
-    trainer = Trainer(
+    trainer = lean_trainer()(
         train_worker,
         train_loop_config={"job": job},
         backend_config=ProcessGroupConfig("nccl" if training.use_gpu else "gloo"),

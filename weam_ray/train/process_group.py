@@ -1,12 +1,12 @@
 """The process group of the training workers, without torch in the processes that only start them."""
 
 import os
+import socket
 from dataclasses import dataclass
 from typing import Any
 
 import ray
 import ray.train
-from ray.train._internal.utils import get_address_and_port  # what Ray's own torch backend asks the first worker
 from ray.train.backend import Backend, BackendConfig
 
 TIMEOUT_SECONDS = 1_800
@@ -34,7 +34,7 @@ class ProcessGroup(Backend):
 
     def on_start(self, worker_group: Any, backend_config: BackendConfig) -> None:
         assert isinstance(backend_config, ProcessGroupConfig)
-        address, port = worker_group.execute_single(0, get_address_and_port)
+        address, port = worker_group.execute_single(0, address_and_port)
         ray.get(
             [
                 worker_group.execute_single_async(number, join, backend_config.backend, address, port)
@@ -45,6 +45,14 @@ class ProcessGroup(Backend):
     def on_shutdown(self, worker_group: Any, backend_config: BackendConfig) -> None:
         if len(worker_group) > 1:
             worker_group.execute_async(leave)
+
+
+def address_and_port() -> tuple[str, int]:
+    """Where the first worker listens for the others: the address of its node, and a port that is free."""
+    address = ray.util.get_node_ip_address()
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.bind((address, 0))
+        return address, probe.getsockname()[1]
 
 
 def join(backend: str, address: str, port: int) -> None:

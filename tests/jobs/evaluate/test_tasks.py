@@ -89,6 +89,7 @@ def test_files_as_people_have_them(lab: Path, tmp_path: Path) -> None:
     assert note in (lab / "odd" / "report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_mentions_of_entities(lab: Path, tmp_path: Path) -> None:
     """Mewsli-X end to end: the mentions hide their entities, which labels beside them tell."""
     write_mewslix(tmp_path)

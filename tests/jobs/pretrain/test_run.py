@@ -160,6 +160,7 @@ def test_a_loss_that_is_no_number_ends_the_run_with_a_sentence(ray_session: None
     assert client.get_run(state["mlflow_run_id"]).info.status == "FAILED"
 
 
+@pytest.mark.slow
 def test_a_sentencepiece_encoder_from_a_folder(
     ray_session: None, place: Path, tmp_path: Path, sentencepiece: object
 ) -> None:

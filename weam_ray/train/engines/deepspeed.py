@@ -12,6 +12,7 @@ from weam_ray.objectives.base import TensorBatch
 from weam_ray.settings.config import Config
 from weam_ray.train.checkpoint import TAG
 from weam_ray.train.engines.bare import fill_gradients, parameter_groups
+from weam_ray.train.engines.deepspeed_private import without_shared_memory
 
 
 def deepspeed_config(config: Config) -> dict[str, Any]:
@@ -53,8 +54,7 @@ class DeepSpeedEngine:
 
         deepspeed.logger.setLevel("WARNING")
         if not config.training.use_gpu:
-            # shared memory for its inference, of which a training has no use; to compile it takes half a minute
-            deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+            without_shared_memory()
         self.parts: tuple[str, ...] = objective.parts
         self.zero_stage = config.training.zero_stage
         self.accumulation_steps = config.training.accumulation_steps
