@@ -24,7 +24,7 @@ from weam_ray.settings.config import load_config
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.store.files import SourceHashes, fingerprint
-from weam_ray.store.runs import CONFIG
+from weam_ray.store.training_folder import CONFIG
 
 QUESTION_FRAME = 4  # special tokens around a question and its context, at most
 

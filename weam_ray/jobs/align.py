@@ -20,15 +20,16 @@ from weam_ray.corpus.stage import corpus_stage
 from weam_ray.errors import UserError
 from weam_ray.jobs.align_gold import PlacedGold, draw_row
 from weam_ray.jobs.frame import ALIGNMENT_STATE, Clock, Frame, Kind, check_holder, preview_stages, warn_of_lacks
-from weam_ray.jobs.telling import RESULT, AlignmentTelling
+from weam_ray.jobs.telling import AlignmentTelling
 from weam_ray.jobs.warm_up import warm_workers
 from weam_ray.pipeline import StagePlan
 from weam_ray.settings.align_job import AlignJobSection
 from weam_ray.settings.config import Config
 from weam_ray.store.files import check_folder, fingerprint, write_whole
 from weam_ray.store.home import Home
-from weam_ray.store.runs import CONFIG, unused
+from weam_ray.store.runs import unused
 from weam_ray.store.stages import Stage, StageFile
+from weam_ray.store.training_folder import CONFIG, RESULT
 from weam_ray.tracking.client import Tracker
 from weam_ray.tracking.run import alignment_parameters, alignment_tags, data_inputs
 

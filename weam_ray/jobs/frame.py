@@ -14,8 +14,8 @@ from weam_ray.settings.services import ClusterSection, TrackingSection
 from weam_ray.store.files import named
 from weam_ray.store.home import Home
 from weam_ray.store.lease import exclusive
-from weam_ray.store.runs import STATE
 from weam_ray.store.stages import StageSpec, StageStore, describe
+from weam_ray.store.training_folder import STATE
 from weam_ray.tracking.client import Tracker
 from weam_ray.tracking.store import store_of, where_to_compare
 

@@ -1,6 +1,5 @@
 """The main job: stages, training, measurement, result; continued where it was left."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.errors import EncoderUnavailable, Stopped
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
 from weam_ray.jobs.preview import opening_lines, print_preview
-from weam_ray.jobs.telling import PICTURE, RESULT, RunTelling
+from weam_ray.jobs.telling import RunTelling
 from weam_ray.measure.before_after import measure
 from weam_ray.model.encoder import check_tokenizer
 from weam_ray.pipeline import Data, StagePlan, run_fingerprint, run_stages
@@ -20,18 +19,18 @@ from weam_ray.report.run_figures import run_figures
 from weam_ray.report.run_picture import run_plot
 from weam_ray.report.run_tables import print_result
 from weam_ray.settings.config import Config
+from weam_ray.store.files import write_whole
 from weam_ray.store.home import Home
-from weam_ray.store.runs import CONFIG, FINISHED, RunFolder, output_folder, run_name
+from weam_ray.store.runs import FINISHED, RunFolder, output_folder, run_name
 from weam_ray.tracking.client import NOTE
 from weam_ray.tracking.run import about, data_inputs, run_tags, tracked_parameters
 from weam_ray.train.continuation import Continuation
 from weam_ray.train.follow import StepReader, merged, monitored
 from weam_ray.train.job import TrainingJob, resources
 from weam_ray.train.launch import launch
-from weam_ray.train.log import LOSSES, read_steps
+from weam_ray.train.log import read_steps
 from weam_ray.train.model import Examination
 
-FILES = (CONFIG, LOSSES, RESULT, PICTURE, "model/")
 LACKS, WHY = "mlflow_lacks_steps", "mlflow_failure"  # of a result that could not be told to MLflow, or not all of it
 
 
@@ -63,7 +62,7 @@ class Pretraining:
             check_holder(output_folder(config, home, run_name(config, fingerprint), fresh), Kind.RUN, "output.dir")
             folder = RunFolder.of(config, home, fingerprint, fresh)
             if not folder.finished:
-                Continuation.of(config, folder.path)
+                Continuation.of(config.training, folder)
         except EncoderUnavailable as missing:
             return cls(config, home, StagePlan.without_encoder(config, hashes), missing)
         return cls(config, home, plan, folder)
@@ -106,10 +105,10 @@ class Pretraining:
         print("\n".join(opening_lines(self.config, self.home, self.plan, folder)))
         with self.frame.at_work():
             folder.read_state()  # another process may have finished it since
-            check_capacity(self.config.training.num_workers, resources(self.config))
+            check_capacity(self.config.training.num_workers, resources(self.config.training))
             check_shared(self.home.path)
             prepare_training()
-            encoder = Examination(self.config)
+            encoder = Examination(self.config.of_training())
             with self.clock.phase("stages"):
                 if not self.plan.is_built(self.home.store):
                     encoder.notes()  # a mistake shows before hours of stages, and else beside the start of the workers
@@ -120,29 +119,29 @@ class Pretraining:
         return result
 
     def train_and_measure(self, data: Data, encoder: Examination) -> dict[str, Any]:
-        config, folder = self.config, self.folder
+        config, settings, folder = self.config, self.config.of_training(), self.folder
         unknown = UnknownCounts.of(data.encoded, data.load_tokenizer)
         print("\n".join(unknown.lines()))
         folder.state.sessions += 1
-        folder.write(CONFIG, config.to_yaml())
+        write_whole(folder.config_file, config.to_yaml())
         with self.clock.phase("tracking"):
             telling = self.open_run(data_inputs(config, data.corpus, data.encoded))
         folder.save()
-        origin = Continuation.of(config, folder.path)
+        origin = Continuation.of(config.training, folder)
         if origin is not None:
-            origin.take_over(folder.path)
+            origin.take_over(folder)
         with telling.tracker.ending(telling.deliver) as courier:
             with self.clock.phase("training"):
                 bar = progress(None, "training", config.training.max_steps, leave=True)
-                with monitored(folder.path, telling.steps.extend, bar):
-                    ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint, folder.path.name))
+                with monitored(folder, telling.steps.extend, bar):
+                    ended = launch(TrainingJob(settings, data, folder, folder.fingerprint, folder.path.name))
             if not ended:
                 raise Stopped(
-                    f"Stopped after step {len(read_steps(folder.path / LOSSES))}; its checkpoint is in {folder.path}, "
+                    f"Stopped after step {len(read_steps(folder.losses))}; its checkpoint is in {folder.path}, "
                     "and the same command goes on from there."
                 )
             with self.clock.phase("measurement"):
-                scores = measure(config, data, folder.path / "model")
+                scores = measure(settings, data, folder.model)
             scores |= {"notes": [*encoder.notes(), *unknown.warnings()], "unknown_tokens": unknown.shares()}
             telling.result = result = self.conclude(scores, telling.tracker.address())
         folder.state.status = FINISHED
@@ -162,16 +161,16 @@ class Pretraining:
         tracker = self.frame.tracker()
         parameters, known = tracked_parameters(config), folder.state.mlflow_run_id
         tracker.open(folder.path.name, known, parameters, tags, inputs, created)
-        return RunTelling(tracker, folder.path)
+        return RunTelling(tracker, folder)
 
     def send_again(self, result: dict[str, Any]) -> None:
         """Send what MLflow lacks of a finished run, as its folder has it."""
         with self.frame.held():
             self.folder.read_state()
             telling = self.open_run([])
-            telling.steps = StepReader(self.folder.path).read()
+            telling.steps = StepReader(self.folder).read()
             del result[LACKS], result[WHY]
-            self.folder.write(RESULT, json.dumps(result, indent=1))
+            self.folder.write_result(result)
             with telling.tracker.ending(telling.deliver) as courier:
                 telling.result = result
             self.note_what_mlflow_lacks(telling, courier.reason)
@@ -183,29 +182,32 @@ class Pretraining:
         folder.state.mlflow_lacks = bool(reason)
         if reason:
             result[LACKS], result[WHY] = result["steps"] - telling.tracker.last_steps.get("", 0), reason
-            folder.write(RESULT, json.dumps(result, indent=1))
+            folder.write_result(result)
         folder.save()
 
     def conclude(self, scores: dict[str, Any], address: str) -> dict[str, Any]:
         """The result of the run, written to its folder with its picture."""
         folder = self.folder
-        steps = merged(folder.path)
+        steps = merged(folder)
         result = {
             "name": self.config.name,
             "fingerprint": folder.fingerprint,
             **run_figures(steps, scores),
             "seconds": round(sum(folder.state.seconds.values()), 1),
             "seconds_by_phase": folder.state.seconds,
-            "model": str(folder.path / "model"),
+            "model": str(folder.model),
             "mlflow_run_id": folder.state.mlflow_run_id,
             "address": address,
         }
-        folder.write(RESULT, json.dumps(result, indent=1))
-        run_plot(steps, result, folder.path.name, folder.path / PICTURE)
+        folder.write_result(result)
+        run_plot(steps, result, folder.path.name, folder.picture)
         return result
 
     def say_where(self, result: dict[str, Any]) -> None:
-        self.frame.say_where(FILES, "run", result.get("address"))  # earlier versions left no address
+        folder = self.folder
+        files = (folder.config_file, folder.losses, folder.result_file, folder.picture)
+        names = [*(file.name for file in files), f"{folder.model.name}/"]
+        self.frame.say_where(names, "run", result.get("address"))  # earlier versions left no address
         if LACKS in result:
             lacks = f"{result[LACKS]:,} of {result['steps']:,} steps of this run, and its results"
             warn_of_lacks("run", lacks, result[WHY])

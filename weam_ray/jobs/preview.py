@@ -44,7 +44,7 @@ def print_preview(config: Config, home: Home, plan: StagePlan, place: RunFolder 
     home.preview()
     print("\n".join(batch_lines(config, num_pairs(home.store.find(plan.specs["corpus"])))))
     if not unavailable:
-        for note in examine(config):
+        for note in examine(config.of_training()):
             print(f"note: {note}")
     shape, size = encoder_shape(config, unavailable)
     if shape is None:

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.measure.names import named
-from weam_ray.store.runs import CONFIG
+from weam_ray.store.training_folder import CONFIG, RESULT, TrainingFolder
 from weam_ray.tracking.client import Tracker
 from weam_ray.tracking.run import alignment_figures
 from weam_ray.train.follow import Steps
-
-RESULT, PICTURE = "result.json", "result.png"
 
 
 @dataclass
@@ -18,7 +16,7 @@ class RunTelling:
     """What MLflow is told of a run: its steps as they come, and its result in the end."""
 
     tracker: Tracker
-    folder: Path
+    folder: TrainingFolder
     steps: Steps = field(default_factory=list)
     result: dict[str, Any] | None = None
     has_config: bool = False
@@ -30,7 +28,7 @@ class RunTelling:
             self.tracker.log_steps(steps)
             del self.steps[: len(steps)]
         if not self.has_config:
-            self.tracker.log_files(self.folder / CONFIG)
+            self.tracker.log_files(self.folder.config_file)
             self.has_config = True
         if self.result is None:
             return
@@ -39,7 +37,7 @@ class RunTelling:
             values |= named({part: self.result[part][when] for part in ("retrieval", "loss", "sentences")}, when)
         self.tracker.log_figures(values)
         self.tracker.set_tags({"model": self.result["model"]})
-        self.tracker.log_files(self.folder / RESULT, self.folder / PICTURE)
+        self.tracker.log_files(self.folder.result_file, self.folder.picture)
 
 
 @dataclass

@@ -114,7 +114,7 @@ class SearchJob:
             check_shared(self.home.path)
             check_shared(self.folder, "output.dir")
             prepare_training()
-            Examination(self.config).notes()
+            Examination(self.config.of_training()).notes()
             data = run_stages(self.config, self.home.store, self.plan)
             print("\n".join(UnknownCounts.of(data.encoded, data.load_tokenizer).lines()))
             result = self.search(data, concurrent, clock)
@@ -128,8 +128,8 @@ class SearchJob:
             UserError: not even one fits.
         """
         training, search = self.config.training, self.config.search
-        check_capacity(training.num_workers, resources(self.config))
-        fit = workers_that_fit(resources(self.config)) // training.num_workers
+        check_capacity(training.num_workers, resources(training))
+        fit = workers_that_fit(resources(training)) // training.num_workers
         chosen = max(1, min(fit, search.max_concurrent or fit, search.num_trials))
         if search.max_concurrent is not None and search.max_concurrent > fit:
             print(f"search.max_concurrent={search.max_concurrent}: the cluster has room for {fit} trials at once")
@@ -207,7 +207,7 @@ class SearchJob:
         best = done[0]
         write_whole(self.folder / BEST_CONFIG, self.best_config(best).to_yaml())
         files = [table, self.folder / BEST_CONFIG, *write_plots(ledger, self.space, metric, self.folder)]
-        model = trials.training(best.number, 0) / "model"
+        model = trials.training(best.number, 0).model
         name = re.sub("[/:]", "-", f"{self.config.tracking.experiment}-{self.config.name}")  # what MLflow refuses
         run_id, tags = best.mlflow_run_id, {"metric": metric, "value": f"{best.value:.6f}"}
         assert run_id is not None

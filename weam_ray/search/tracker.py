@@ -25,7 +25,6 @@ from weam_ray.tracking.client import GONE, NOTE, PARENT, Tracker
 from weam_ray.tracking.run import data_inputs, run_tags, tracked_parameters
 from weam_ray.train.follow import StepReader
 from weam_ray.train.log import read_steps
-from weam_ray.train.milestones import HELD_OUT
 
 STATUS = {COMPLETED: "FINISHED", PRUNED: "KILLED", FAILED: "FAILED"}
 BEST = "best"
@@ -181,7 +180,7 @@ class SearchTracker:
         now = int(time.time() * 1000)
         metrics = [
             Metric(prefix_of(seed) + key, float(figure), now, own)
-            for line in read_steps(self.trials.training(trial.number, seed) / HELD_OUT)
+            for line in read_steps(self.trials.training(trial.number, seed).held_out)
             if line["step"] == own
             for key, figure in line["figures"].items()
         ]

@@ -18,6 +18,7 @@ from weam_ray.settings.data import AlignSection, CorpusSection, EncodeSection, T
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.measurement import EvaluationSection
 from weam_ray.settings.objective import ObjectiveSection
+from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.settings.parsing import apply_override, parse_mapping, validated
 from weam_ray.settings.paths import LocalPath, OutputPath, StoragePath, absolute
 from weam_ray.settings.search import SearchSection
@@ -110,6 +111,12 @@ class Config(Section):
                 "objective=mlm"
             )
         return self
+
+    def of_training(self) -> TrainingSettings:
+        """The sections that a training computes with."""
+        return TrainingSettings(
+            self.encoder, self.objective, self.optimizer, self.training, self.seeds, self.evaluation
+        )
 
     def to_yaml(self) -> str:
         """The tree as YAML that `load_config` reads back to an equal configuration."""

@@ -12,9 +12,8 @@ from weam_ray.settings.keys import keys_with
 from weam_ray.settings.parsing import flat_parameters
 from weam_ray.store.files import check_folder, write_whole
 from weam_ray.store.home import Home
+from weam_ray.store.training_folder import CONFIG, TrainingFolder
 
-STATE = "state.json"
-CONFIG = "config.yaml"
 RUNNING, FINISHED = "running", "finished"
 
 
@@ -30,11 +29,11 @@ class RunState:
     mlflow_lacks: bool = False  # whether a finished run could not tell MLflow all
 
 
-class RunFolder:
-    """The folder of one run."""
+class RunFolder(TrainingFolder):
+    """The folder of one run, with the state that the run is in."""
 
     def __init__(self, path: Path, fingerprint: str) -> None:
-        self.path = path
+        super().__init__(path)
         self.fingerprint = fingerprint
         self.state = RunState(RUNNING, fingerprint)
 
@@ -64,31 +63,33 @@ class RunFolder:
 
     def differences(self, config: Config) -> dict[str, tuple[Any, Any]]:
         """The keys of the configuration that differ from those of the run in this folder: what is there, and here."""
-        there = flat_parameters(load_config(str(self.path / CONFIG)).result_settings())
+        there = flat_parameters(load_config(str(self.config_file)).result_settings())
         here = flat_parameters(config.result_settings())
         keys = dict.fromkeys([*here, *there])
         return {key: (there.get(key), here.get(key)) for key in keys if here.get(key) != there.get(key)}
 
     def read_state(self) -> bool:
         """Take over the state that the folder holds; whether it holds one."""
-        if not (self.path / STATE).is_file():
+        if not self.state_file.is_file():
             return False
-        self.state = RunState(**json.loads((self.path / STATE).read_text(encoding="utf-8")))
+        self.state = RunState(**json.loads(self.state_file.read_text(encoding="utf-8")))
         return True
 
     @property
     def finished(self) -> bool:
         return self.state.status == FINISHED
 
-    def write(self, name: str, text: str) -> Path:
-        write_whole(self.path / name, text)
-        return self.path / name
-
     def save(self) -> None:
-        self.write(STATE, json.dumps(vars(self.state), indent=1))
+        """Write the state."""
+        write_whole(self.state_file, json.dumps(vars(self.state), indent=1))
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Write the result of the run."""
+        write_whole(self.result_file, json.dumps(result, indent=1))
 
     def result(self) -> dict[str, Any]:
-        return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+        """The result of a finished run."""
+        return json.loads(self.result_file.read_text(encoding="utf-8"))
 
 
 def run_name(config: Config, run: str) -> str:
