@@ -58,7 +58,7 @@ class Split:
                     "seeds": {"data": seed},
                 }
             )
-            output = stage.build(config, list(config.corpus.sources), Attempt(Folder.at(folder / "stage"), "one"))
+            output = stage.build(config.corpus, config.seeds.data, Attempt(Folder.at(folder / "stage"), "one"), 1.0)
             self.counts: Counts = output.counts
             self.limits: dict[str, int] = output.info["held_out_limits"]
             manifest = {"files": [vars(file) for file in output.files]}

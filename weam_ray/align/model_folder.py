@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.align.table import table
+from weam_ray.corpus.words import Segmentation
 from weam_ray.errors import UserError
-from weam_ray.settings.config import Config
+from weam_ray.settings.data import AlignSection
 from weam_ray.store.files import fingerprint
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import Stage
@@ -18,7 +19,7 @@ MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 
 
-def write_model(aligner: Stage, config: Config, folder: Path) -> None:
+def write_model(aligner: Stage, align: AlignSection, segmentation: Segmentation, folder: Path) -> None:
     """Copy the files of the stage `aligner`, and say in a manifest how words were made.
 
     The same model gives the same bytes: neither times nor paths are written.
@@ -34,9 +35,9 @@ def write_model(aligner: Stage, config: Config, folder: Path) -> None:
             files.append(asdict(named))
     manifest = {
         "format_version": FORMAT_VERSION,
-        "aligner": config.align.aligner,
-        "segmentation": config.corpus.segmentation,
-        "lowercase": config.align.lowercase,
+        "aligner": align.aligner,
+        "segmentation": segmentation,
+        "lowercase": align.lowercase,
         "files": files,
         "info": aligner.info,
     }
@@ -79,18 +80,18 @@ def read_manifest(path: str) -> tuple[Path, dict[str, Any]]:
     return folder, manifest
 
 
-def load_model(config: Config) -> Stage:
-    """The model of `align.model`, as the stage that it was.
+def load_model(align: AlignSection, segmentation: Segmentation) -> Stage:
+    """Open the model of `align.model`, as the stage that it was.
 
     Raises:
-        UserError: not a model, or one whose words were made in another way than the configuration says.
+        UserError: not a model, or one whose words were made in another way than the settings say.
     """
-    assert config.align.model is not None
-    folder, manifest = read_manifest(config.align.model)
+    assert align.model is not None
+    folder, manifest = read_manifest(align.model)
     asked = {
-        "align.aligner": ("aligner", config.align.aligner),
-        "corpus.segmentation": ("segmentation", config.corpus.segmentation),
-        "align.lowercase": ("lowercase", config.align.lowercase),
+        "align.aligner": ("aligner", align.aligner),
+        "corpus.segmentation": ("segmentation", segmentation),
+        "align.lowercase": ("lowercase", align.lowercase),
     }
     for key, (name, value) in asked.items():
         if manifest[name] != value:
@@ -100,7 +101,7 @@ def load_model(config: Config) -> Stage:
             )
     if not table()[manifest["aligner"]].sharded:
         raise UserError(
-            f"align.model={config.align.model}: {manifest['aligner']} aligns only the text that it is given, "
+            f"align.model={align.model}: {manifest['aligner']} aligns only the text that it is given, "
             "so there is no model for other text; leave out align.model."
         )
     hashes = {file["label"]: file["sha256"] for file in manifest["files"]}

@@ -33,8 +33,8 @@ def text_hash(language: str, text: str) -> int:
 
 def text_hashes(languages: tuple[str, str], source: str, target: str) -> tuple[int, int]:
     """Names of both sentences of a pair; of unpaired text, twice that of its one sentence."""
-    own = text_hash(languages[0], source)
-    return own, text_hash(languages[1], target) if languages[1] else own
+    first = text_hash(languages[0], source)
+    return first, text_hash(languages[1], target) if languages[1] else first
 
 
 def rank_hash(seed: int, text: str) -> int:

@@ -43,7 +43,7 @@ class Words:
         """The number of words of each text."""
         return np.diff(self.offsets)
 
-    def part(self, begin: int, end: int) -> "Words":
+    def slice(self, begin: int, end: int) -> "Words":
         """The words of the texts from `begin` to `end`; no copy of the words."""
         first, last = self.offsets[begin], self.offsets[end]
         offsets = self.offsets[begin : end + 1] - first

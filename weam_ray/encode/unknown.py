@@ -1,4 +1,4 @@
-"""What of a text a tokenizer does not know: counted by language, told in every run, and warned of where it is much."""
+"""Tokens that a tokenizer does not know: counted by language, shown in every run, and warned of if they are many."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,11 +1,9 @@
-"""The data of a task in the form that is there: found, read, checked, and encoded once for all seeds and systems."""
+"""The data of a task in the form that is there: found, read and checked."""
 
-import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,8 @@ from weam_ray.errors import UserError
 from weam_ray.evaluate.formats import check_counts
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.languages import ENGLISH, Language, language, languages
-from weam_ray.evaluate.models import tokenizer_of
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
-from weam_ray.settings.evaluation import Recipe
-from weam_ray.store.stages import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
 
-VERSION = 2
-ROWS_AT_ONCE = 10_000  # that are encoded, as Python objects
 READING = ("max_length", "stride", "max_question", "max_train")  # settings of a recipe that change features
 HUB = "Hugging Face data set"
 NOWHERE = Path(os.devnull)  # under which there are no files
@@ -229,109 +222,8 @@ class TaskData:
         return found
 
 
-@dataclass(frozen=True)
-class Part:
-    """One split of a task in one language, with the labels that its task knows."""
-
-    data: TaskData
-    split: Split
-    codes: tuple[str, ...]
-
-    @cached_property
-    def tables(self) -> list[pa.Table]:
-        return [self.data.read(self.split, code) for code in self.codes]
-
-    def rows(self, recipe: Recipe) -> pa.Table:
-        """The rows of all languages; of `max_train` each has its share."""
-        if not self.training or recipe.max_train is None:
-            return pa.concat_tables(self.tables)
-        share = -(-recipe.max_train // len(self.codes))
-        return pa.concat_tables([table.slice(0, share) for table in self.tables])
-
-    @property
-    def training(self) -> bool:
-        return self.split == "train"
-
-    def spec(self, recipe: Recipe, labels: Sequence[str], tokenizer_fingerprint: str) -> StageSpec:
-        """What the features depend on: the rows themselves, the tokenizer, and settings of reading."""
-        task = self.data.task
-        return StageSpec(
-            "features",
-            VERSION,
-            {
-                "kind": task.kind,
-                "training": self.training,
-                "labels": list(labels),
-                **{key: getattr(recipe, key) for key in READING},
-            },
-            {"rows": table_fingerprint(self.rows(recipe)), "tokenizer": tokenizer_fingerprint},
-        )
-
-    def encode(self, store: StageStore, recipe: Recipe, labels: Sequence[str], model: str, fingerprint: str) -> Stage:
-        """The stage of rows and features, built unless it is there."""
-
-        def build(attempt: Attempt) -> StageOutput:
-            rows = self.rows(recipe)
-            features, rejected = self.features(rows, recipe, labels, tokenizer_of(model))
-            files = [
-                attempt.write_arrow("rows", "rows", rows),
-                attempt.write_arrow("features", "features", features if self.training else by_length(features)),
-            ]
-            return StageOutput(files, Counts(rows.num_rows, rows.num_rows - sum(rejected.values()), rejected))
-
-        return store.build(self.spec(recipe, labels, fingerprint), build, say=lambda line: None)
-
-    def features(
-        self, rows: pa.Table, recipe: Recipe, labels: Sequence[str], tokenizer: Any
-    ) -> tuple[pa.Table, dict[str, int]]:
-        """The features of all rows, some rows at a time, and rejected ones by reason.
-
-        Raises:
-            UserError: no row can train.
-        """
-        kind, tables, rejected = KINDS[self.data.task.kind], [], Counter[str]()
-        for start in range(0, rows.num_rows, ROWS_AT_ONCE):
-            some = rows.slice(start, ROWS_AT_ONCE)
-            table, own = kind.features(some, tokenizer, recipe, labels, self.training)
-            numbers = pc.add(table["row"], start)
-            tables.append(in_32_bits(table.set_column(table.column_names.index("row"), "row", numbers)))
-            rejected.update(own)
-        features = pa.concat_tables(tables)
-        if not features.num_rows:
-            told = ", ".join(f"{count} {reason}" for reason, count in rejected.items())
-            raise UserError(f"{self.data.task.name}: no training example is left: {told}.")
-        return features, dict(rejected)
-
-
 def num_hidden(labels: pa.ChunkedArray) -> int:
     """How many rows have no label: null, or a list without a text in it."""
     if not pa.types.is_list(labels.type):
         return labels.null_count
     return sum(not any(own or ()) for own in labels.to_pylist())
-
-
-def in_32_bits(features: pa.Table) -> pa.Table:
-    """Whole numbers, in lists too, as int32: a half of the memory."""
-
-    def narrow(kind: pa.DataType) -> pa.DataType:
-        return pa.list_(narrow(kind.value_type)) if pa.types.is_list(kind) else pa.int32()
-
-    return features.cast(
-        pa.schema([(name, narrow(features.schema.field(name).type)) for name in features.column_names])
-    )
-
-
-def by_length(features: pa.Table) -> pa.Table:
-    """Features with those of like length beside each other, so that batches hold little padding."""
-    if "input_ids" not in features.column_names:
-        return features
-    lengths = [len(ids) for ids in features["input_ids"].to_pylist()]
-    return features.take(sorted(range(len(lengths)), key=lengths.__getitem__))
-
-
-def table_fingerprint(table: pa.Table) -> str:
-    """16 hexadecimal digits of the SHA-256 of a table's rows."""
-    told = hashlib.sha256()
-    for row in table.to_pylist():
-        told.update(repr(row).encode())
-    return told.hexdigest()[:16]

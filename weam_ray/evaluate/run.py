@@ -37,7 +37,8 @@ class Run:
     """One unit of an evaluation that is done or not: a task with a seed, and in `translate-train` a language.
 
     `number` names it in predictions/TASK/NUMBER: the seed, or that of the model for a task without training.
-    `fingerprint` is of all that can change its result; a record with another one is no record of this run.
+    `fingerprint` is of all that can change its result; a record with another one is no record of this run. `language`
+    names the one language of a run in `translate-train`.
     """
 
     data: TaskData
@@ -49,7 +50,7 @@ class Run:
     trains_on: tuple[str, ...]
     tests: tuple[str, ...]
     fingerprint: str
-    part: str = ""
+    language: str = ""
 
     @property
     def task(self) -> str:
@@ -57,7 +58,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return f"{self.task}-{self.number}{self.part and '-'}{self.part}"
+        return f"{self.task}-{self.number}{self.language and '-'}{self.language}"
 
     def record(self, folder: Path) -> dict[str, Any] | None:
         """What it left when it was finished, if it is."""
@@ -117,25 +118,31 @@ def run_trained(
     run: Run,
     training: Encoded,
     development: Encoded,
-    tests: dict[str, Encoded],
     model: str,
     folder: Path,
     threads: int,
     use_gpu: bool,
+    *tests: Encoded | pa.Table,
 ) -> dict[str, Any]:
-    """Fine-tune from an encoder, predict the test sets, and leave files and record in the evaluation's folder."""
+    """Fine-tune from an encoder, predict the test sets, and leave files and record in the evaluation's folder.
+
+    Args:
+        tests: for each language that is tested its encoded rows, or its rows as they are where they are ranked.
+    """
     started = time.monotonic()
     tuned = tune(run, training, development, model, threads, use_gpu)
+    predictions: dict[str, Any] = {}
+    queries: dict[str, pa.Table] = {}
+    for code, test in zip(run.tests, tests, strict=True):
+        if not isinstance(test, Encoded):
+            queries[code] = test
+            continue
+        queries[code] = test.rows
+        predictions[code], best = tuned.predict(test)
+        if best is not None:
+            write_mapping(prediction_folder(run, folder) / f"nbest-{code}.json", best)
     if run.data.task.kind == "retrieval":
-        encode = first_token(tuned.model.base_model, tuned.tokenizer, run.recipe)
-        queries = {code: run.data.read("test", code) for code in run.tests}
-        predictions = rankings(run.data, queries, encode)
-    else:
-        predictions, queries = {}, {code: own.rows for code, own in tests.items()}
-        for code in run.tests:
-            predictions[code], best = tuned.predict(tests[code])
-            if best is not None:
-                write_mapping(prediction_folder(run, folder) / f"nbest-{code}.json", best)
+        predictions = rankings(run.data, queries, first_token(tuned.model.base_model, tuned.tokenizer, run.recipe))
     return finish(
         run,
         folder,
@@ -151,10 +158,14 @@ def run_trained(
     )
 
 
-def run_untrained(run: Run, folder: Path, threads: int, use_gpu: bool) -> dict[str, Any]:
-    """Predict with the encoder as it is, and leave files and record in the evaluation's folder."""
+def run_untrained(run: Run, folder: Path, threads: int, use_gpu: bool, *tests: pa.Table) -> dict[str, Any]:
+    """Predict with the encoder as it is, and leave files and record in the evaluation's folder.
+
+    Args:
+        tests: the rows of each language that is tested.
+    """
     started = time.monotonic()
-    queries = {code: run.data.read("test", code) for code in run.tests}
+    queries = dict(zip(run.tests, tests, strict=True))
     predictions = untrained(run.data, queries, run.model, run.recipe, threads, "cuda" if use_gpu else "cpu")
     about = {
         KEY: unknown_counts(queries, tokenizer_of(run.model)).counts,
@@ -290,7 +301,7 @@ def finish_alignment(run: AlignmentRun, folder: Path, *measured: Measured) -> di
     return record
 
 
-def parts_of(setting: str, tests: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+def languages_of_runs(setting: str, tests: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
     """The runs of a task in a setting: a name, the languages that train, and those that are tested."""
     if setting == "zero-shot":
         return [("", (ENGLISH,), tuple(tests))]

@@ -15,24 +15,22 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from weam_ray.align.gold import Gold, gold_rows, place_gold, read_gold, score_all
-from weam_ray.align.lines import FORWARD, REVERSE, links_spec, links_stage, rows_between
+from weam_ray.align.lines import FORWARD, REVERSE, LinksStage, rows_between
 from weam_ray.align.links import Links
 from weam_ray.align.model_folder import place, write_model
 from weam_ray.align.ready import source_number
-from weam_ray.align.stage import align_stage, aligner_stage
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.cluster.capacity import check_shared
 from weam_ray.cluster.join import ray_cluster
-from weam_ray.corpus.stage import corpus_stage
 from weam_ray.corpus.words import segment
 from weam_ray.errors import UserError
 from weam_ray.jobs.warm_up import warm_workers
-from weam_ray.pipeline import StagePlan
+from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.config import Config
 from weam_ray.store.files import check_folder, check_writable, write_whole
 from weam_ray.store.home import Home
 from weam_ray.store.runs import STATE
-from weam_ray.store.stages import Stage, StageFile
+from weam_ray.store.stages import Committed, Stage, StageFile
 
 CONFIG, RESULT = "config.yaml", "result.json"
 ALIGNED, MODEL = "aligned", "model"
@@ -70,7 +68,7 @@ class Alignment:
 
     config: Config
     home: Home
-    plan: StagePlan
+    plan: AlignmentPlan
     folder: Path
     wishes: Wishes
     seconds: dict[str, float] = field(default_factory=dict)
@@ -98,13 +96,13 @@ class Alignment:
             if not source.is_paired:
                 raise UserError(f"corpus.sources.{number}: {source.label()} is unpaired text, with nothing to align.")
         home = Home.of(config, checkout)
-        return cls(config, home, StagePlan.of_alignment(config, home.source_hashes()), folder, wishes)
+        return cls(config, home, AlignmentPlan.of(config, home.source_hashes()), folder, wishes)
 
     def run(self) -> dict[str, Any]:
         """Align and write the results; the result."""
         started = time.monotonic()
         gold = None if self.wishes.gold is None else read_gold(self.wishes.gold, self.wishes.gold_one_based)
-        store, specs = self.home.store, self.plan.specs
+        plan, committed = self.plan, Committed(self.home.store, self.config.cluster.data_cpus)
         self.home.begin()
         check_writable(self.folder, "--output")
         with self.phase("start"):
@@ -115,16 +113,16 @@ class Alignment:
                 warm_workers(self.config.cluster.data_cpus)
             check_shared(self.home.path)
             with self.phase("corpus"):
-                corpus = corpus_stage(self.config, store, specs["corpus"])
+                corpus = committed.build(plan.corpus)
             self.check_pictures(corpus)
             part = None if gold is None else self.place_gold(gold, corpus)
             with self.phase("fit"):
-                aligner = aligner_stage(self.config, store, specs.get("aligner"), corpus)
+                aligner = plan.aligner if isinstance(plan.aligner, Stage) else committed.build(plan.aligner)
             with self.phase("decode"):
-                align = align_stage(self.config, store, specs["align"], corpus, aligner)
+                align = committed.build(plan.align)
             with self.phase("links"):
-                spec = links_spec(self.config, align.fingerprint, self.wishes.scores)
-                links = links_stage(self.config, store, spec, align, corpus.info["rows"])
+                method = self.config.encode.symmetrization
+                links = committed.build(LinksStage(method, self.wishes.scores, plan.align))
         finally:
             cluster.__exit__(None, None, None)
         with self.phase("write"):
@@ -182,7 +180,7 @@ class Alignment:
         (self.folder / RESULT).unlink(missing_ok=True)  # it is there when all is there
         write_whole(self.folder / CONFIG, self.config.to_yaml().encode())
         if aligner.folder.path != str((self.folder / MODEL).resolve()):  # else the given model is there already
-            write_model(aligner, self.config, self.folder / MODEL)
+            write_model(aligner, self.config.align, self.config.corpus.segmentation, self.folder / MODEL)
         shutil.rmtree(self.folder / ALIGNED, ignore_errors=True)
         (self.folder / ALIGNED).mkdir()
         for file in align.files("train") + align.files("held_out"):

@@ -124,7 +124,7 @@ class Pretraining:
     def open_run(self, inputs: list[dict[str, str]]) -> "Telling":
         """Start the run's MLflow run, or reopen it."""
         config, folder = self.config, self.folder
-        corpus = self.plan.specs["corpus"].fingerprint
+        corpus = self.plan.corpus.fingerprint
         tags = {"kind": "pretraining", NOTE: about(config), **run_tags(config, corpus, folder.fingerprint, folder.path)}
 
         def created(run_id: str) -> None:

@@ -8,7 +8,7 @@ from weam_ray.jobs.cost import PUBLISHED_SHAPES, batch_lines, count_parameters, 
 from weam_ray.jobs.pretrain import Pretraining
 from weam_ray.model.encoder import SCRATCH, model_config, scratch_config
 from weam_ray.model.tokenizer import load_tokenizer
-from weam_ray.pipeline import StagePlan
+from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.config import Config
 from weam_ray.store.home import Home
 from weam_ray.store.stages import Stage, describe
@@ -38,18 +38,18 @@ def print_preview(config: Config, checkout: Path, fresh: bool) -> None:
     unavailable = ""
     try:
         job = Pretraining.of(config, checkout, fresh)
-        plan, folder = job.plan, f"{job.folder.path}: {'finished' if job.folder.finished else 'new or unfinished'}"
+        plan: AlignmentPlan = job.plan
+        folder = f"{job.folder.path}: {'finished' if job.folder.finished else 'new or unfinished'}"
     except EncoderUnavailable as error:
         unavailable = str(error)
-        plan, folder = StagePlan.without_encoder(config, home.source_hashes()), "depends on the encoder"
-    found = {stage: home.store.find(spec) for stage, spec in plan.specs.items()}
-    for stage, spec in plan.specs.items():
-        print(f"stage {stage:9s} {spec.fingerprint}: {todo(found[stage])}")
+        plan, folder = AlignmentPlan.of(config, home.source_hashes()), "depends on the encoder"
+    for stage in plan.stages:
+        print(f"stage {stage.name:9s} {stage.fingerprint}: {todo(home.store.find(stage.spec))}")
     if unavailable:
         print(f"stage encode: run or reuse, which depends on the encoder\nnote: {unavailable}")
     print(f"run folder {folder}")
     home.preview()
-    print("\n".join(batch_lines(config, num_pairs(found["corpus"]))))
+    print("\n".join(batch_lines(config, num_pairs(home.store.find(plan.corpus.spec)))))
     if not unavailable:
         for note in examine(config):
             print(f"note: {note}")

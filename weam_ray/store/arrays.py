@@ -38,3 +38,16 @@ def parquet_options(schema: pa.Schema) -> dict[str, Any]:
         elif pa.types.is_float32(values):
             encodings[name] = "BYTE_STREAM_SPLIT"
     return {"compression": "zstd", "use_dictionary": DICTIONARY_COLUMNS, "column_encoding": encodings}
+
+
+def ipc_buffer(table: pa.Table) -> pa.Buffer:
+    """The bytes of a table as an Arrow stream: of a slice, only those of its rows."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def read_ipc(buffer: pa.Buffer) -> pa.Table:
+    """The table of `ipc_buffer`, without a copy."""
+    return pa.ipc.open_stream(buffer).read_all()

@@ -16,12 +16,16 @@ def check_folder(path: Path, setting: str) -> None:
     Raises:
         UserError: a file is in the way, or the path cannot be looked at; `setting` is what named it.
     """
-    for place in (path, *path.parents):
+    for ancestor in (path, *path.parents):
         try:
-            if place.is_dir():
+            if ancestor.is_dir():
                 return
-            if os.path.lexists(place):
-                what = "this is a file; name a folder" if place == path else f"{place} is a file; name another folder"
+            if os.path.lexists(ancestor):
+                what = (
+                    f"{ancestor} is a file; name another folder"
+                    if ancestor != path
+                    else "this is a file; name a folder"
+                )
                 raise UserError(f"{named(setting, path)}: {what}.")
         except OSError as error:
             raise UserError(f"{named(setting, path)}: {error.strerror}; name another folder.") from None
@@ -58,7 +62,7 @@ def check_writable(path: Path, setting: str) -> None:
 
 def looks_writable(path: Path) -> bool:
     """Whether files can be written into a folder, or into the one that it would be made in; nothing is written."""
-    return os.access(next(place for place in (path, *path.parents) if place.is_dir()), os.W_OK | os.X_OK)
+    return os.access(next(ancestor for ancestor in (path, *path.parents) if ancestor.is_dir()), os.W_OK | os.X_OK)
 
 
 def named(setting: str, path: Path) -> str:

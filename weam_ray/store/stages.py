@@ -11,16 +11,19 @@ import os
 import tempfile
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from weam_ray.errors import UserError
+from weam_ray.settings.base import Section
 from weam_ray.store.arrays import parquet_options
 from weam_ray.store.files import fingerprint
 from weam_ray.store.folder import Folder
@@ -102,10 +105,10 @@ class Attempt:
         name = f"{self.name}-{part}-{label}{suffix}"
         pieces = [data] if isinstance(data, bytes) else data
         self.folder.write(name, *pieces)
-        told = hashlib.sha256()
+        digest = hashlib.sha256()
         for piece in pieces:
-            told.update(piece)
-        return StageFile(part, label, name, sum(map(len, pieces)), told.hexdigest(), rows, info)
+            digest.update(piece)
+        return StageFile(part, label, name, sum(map(len, pieces)), digest.hexdigest(), rows, info)
 
     def write_parquet(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
         sink = pa.BufferOutputStream()
@@ -250,6 +253,77 @@ class StageStore:
             folder.write("manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
         say(f"{spec.folder_name}: done in {manifest['seconds']:.1f} s ({describe(output.counts)})")
         return Stage(folder, json.loads(json.dumps(manifest)))
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What the output of a stage follows from: every field counts in its fingerprint.
+
+    A field with a fingerprint of its own, such as another stage, is an input. The others are settings, and a section of
+    the configuration gives its keys.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings, as the manifest has them."""
+        settings: dict[str, Any] = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Section):
+                settings |= value.model_dump(mode="json")
+            elif not hasattr(value, "fingerprint"):
+                settings[entry.name] = value
+        return settings
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The fingerprints of the inputs, as the manifest has them."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: value.fingerprint for name, value in values.items() if hasattr(value, "fingerprint")}
+
+    @cached_property
+    def spec(self) -> StageSpec:
+        return StageSpec(self.name, self.version, self.settings, self.inputs)
+
+    @property
+    def fingerprint(self) -> str:
+        return self.spec.fingerprint
+
+
+@dataclass(frozen=True)
+class StageDefinition(Definition, ABC):
+    """A stage of the pipeline: a definition that says how it is built."""
+
+    @abstractmethod
+    def build(self, attempt: Attempt, committed: "Committed", num_cpus: float) -> StageOutput:
+        """Write the files of the stage, by tasks of the cluster.
+
+        Args:
+            committed: gives the stages that this one reads, by their definitions.
+            num_cpus: CPUs of a task.
+        """
+
+
+class Committed:
+    """The stages of a plan that are built so far, by their definitions."""
+
+    def __init__(self, store: StageStore, num_cpus: float) -> None:
+        self.store, self.num_cpus = store, num_cpus
+        self.stages: dict[str, Stage] = {}
+
+    def build(self, definition: StageDefinition) -> Stage:
+        """Build or reuse a stage; those that it reads come before."""
+        builder = partial(definition.build, committed=self, num_cpus=self.num_cpus)
+        stage = self.store.build(definition.spec, builder)
+        self.stages[definition.fingerprint] = stage
+        return stage
+
+    def __getitem__(self, definition: StageDefinition | Stage) -> Stage:
+        """The stage of a definition; a stage from elsewhere, such as a fitted model, stands for itself."""
+        return definition if isinstance(definition, Stage) else self.stages[definition.fingerprint]
 
 
 def describe(counts: Counts) -> str:
