@@ -29,6 +29,8 @@ class TestTable:
         for name, task in TASKS.items():
             assert task.name == name
             assert task.kind in KINDS
+            assert task.reference.startswith("https://")
+            assert task.licence
             assert len({layout.name for layout in task.layouts}) == len(task.layouts)
             assert task.trained == (task.kind != "nearest")
             assert (task.pool is not None) == (task.kind in ("retrieval", "nearest"))
