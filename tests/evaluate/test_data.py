@@ -41,16 +41,16 @@ class TestFound:
             ]
         ):
             write(tmp_path / str(number) / name, "")
-            assert TaskData.found(XNLI, tmp_path / str(number), tested).form == form
+            assert TaskData.found(XNLI, tmp_path / str(number), tested).layout_name == form
 
     def test_the_first_layout_of_several(self, root: Path) -> None:
-        assert TaskData.found(XNLI, root).form == "xtreme"
+        assert TaskData.found(XNLI, root).layout_name == "xtreme"
         write(root / "xnli/XNLI-1.0/xnli.test.tsv", "")
-        assert TaskData.found(XNLI, root).form == "official"
+        assert TaskData.found(XNLI, root).layout_name == "official"
 
     def test_without_a_root_no_folder_is_looked_into(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(root)
-        assert TaskData.found(XNLI, None).form == "Hugging Face data set facebook/xnli"
+        assert TaskData.found(XNLI, None).layout_name == "Hugging Face data set facebook/xnli"
 
     def test_nowhere(self, tmp_path: Path) -> None:
         with pytest.raises(UserError) as error:

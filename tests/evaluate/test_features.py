@@ -9,10 +9,12 @@ import pytest
 from tests.support.features import Here, features_of
 from tests.support.lab import write_encoder
 from tests.support.writing import write, write_csv
+from weam_ray.cluster.tasks import RayTasks
 from weam_ray.errors import UserError
 from weam_ray.evaluate import features as module
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.features import FeatureStage, by_length, submit_features
+from weam_ray.evaluate.finetune import Encoded
 from weam_ray.evaluate.tasks import TASKS
 from weam_ray.evaluate.tasks.reading import QUESTIONS
 from weam_ray.model.tokenizer import load_tokenizer
@@ -105,8 +107,7 @@ class TestStages:
 
     def test_several_languages_train_together(self, store: StageStore, root: Path, model: str) -> None:
         write(root / "xnli/translate-train/en-de-translated.tsv", "a\tb\tc\td\tneutral\n")
-        data = TaskData.found(XNLI, root)
-        stage = part.encode(store, Recipe(), LABELS, model, "t")
+        stage = features_of(TaskData.found(XNLI, root), "train", ("en", "de"), Recipe(), store, model).stage
         assert stage.read_arrow(stage.files("rows")[0])["text"].to_pylist()[-1] == "c"
         assert stage.counts.rows_out == 5
 
@@ -142,14 +143,35 @@ def test_where_no_row_of_a_block_can_train(tmp_path: Path, wordpiece: Any, monke
     shown = {**hidden, "id": "b", "answers": ["cat"], "starts": [4]}
     rows = pa.Table.from_pylist([hidden, hidden, shown], QUESTIONS)
     monkeypatch.setattr(module, "ROWS_OF_TASK", 1)
-    encoded = submit_features(
-        FeatureStage("questions", True, (), recipe, "r", "t"), Here(), store, rows, model, "xquad"
-    )
+    stage, other = (FeatureStage("questions", True, (), recipe, name, "t") for name in ("rows", "others"))
+    encoded = submit_features(stage, Here(), store, rows, model, "xquad")
     assert encoded.features["row"].to_pylist() == [2]
     assert encoded.stage.counts.rejected == {"answer_not_in_its_place": 2, "answer_in_no_window": 0}
     with pytest.raises(UserError, match="xquad: no training example is left: 2 answer_not_in_its_place; are the ans"):
-        stage = FeatureStage("questions", True, (), recipe, "other rows", "t")
-        submit_features(stage, Here(), store, rows.slice(0, 2), model, "xquad")
+        submit_features(other, Here(), store, rows.slice(0, 2), model, "xquad")
+
+
+@pytest.mark.ray
+def test_tasks_of_the_cluster(
+    ray_session: None, tmp_path: Path, root: Path, wordpiece: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They make what this process makes; a mistake of the user's reaches the task that waits, as it is."""
+    model = str(write_encoder(tmp_path / "model", wordpiece))
+    rows, tasks = TaskData.found(XNLI, root).read("train", "en"), RayTasks(1.0)
+    stage = FeatureStage("sentences", True, LABELS, Recipe(), "r", "t")
+    here, there = (StageStore(Folder.at(tmp_path / name)) for name in ("here", "there"))
+    monkeypatch.setattr(module, "ROWS_OF_TASK", 3)
+    expected = submit_features(stage, Here(), here, rows, model, "xnli").stage
+    found = tasks.get(submit_features(stage, tasks, there, rows, model, "xnli")).stage
+    for name in ("rows", "features"):
+        assert [file.sha256 for file in found.files(name)] == [file.sha256 for file in expected.files(name)]
+    assert isinstance(submit_features(stage, tasks, there, rows, "no model is loaded", "xnli"), Encoded)
+    hidden = {"id": "a", "question": "?", "context": "the cat sat", "answers": [], "starts": []}
+    stage = FeatureStage("questions", True, (), Recipe(max_length=64, max_question=8, stride=8), "r", "t")
+    questions = pa.Table.from_pylist([hidden], QUESTIONS)
+    features = submit_features(stage, tasks, there, questions, model, "xquad")
+    with pytest.raises(UserError, match="xquad: no training example is left: 1 answer_not_in_its_place"):
+        tasks.get(tasks.submit(str, features))
 
 
 def test_a_fingerprint_as_it_has_always_been() -> None:

@@ -39,10 +39,9 @@ def test_cuts_change_nothing(values: list[dict[str, Any]], data: st.DataObject) 
     around = pa.Table.from_pylist([*values[::-1], *values, *values], SCHEMA).slice(len(values), len(values))
     cut = pa.concat_tables([around.slice(a, b - a) for a, b in pairwise([0, *places, len(values)])])
     assert table_fingerprint(cut) == table_fingerprint(around) == table_fingerprint(table)
-    masked = pa.array([7 if row["label"] is None else row["label"] for row in values], pa.int32())
-    masked = pa.Array.from_buffers(
-        pa.int32(), len(values), [table["label"].combine_chunks().buffers()[0], masked.buffers()[1]]
-    )
+    known, others = table["label"].combine_chunks(), [7 if row["label"] is None else row["label"] for row in values]
+    buffers = [known.buffers()[0], pa.array(others, pa.int32()).buffers()[1]]
+    masked = pa.Array.from_buffers(pa.int32(), len(values), buffers)
     assert table_fingerprint(table.set_column(1, "label", masked)) == table_fingerprint(table)
 
 

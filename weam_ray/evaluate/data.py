@@ -37,25 +37,29 @@ class TaskData:
         Raises:
             UserError: none is, and the task has no data set by name.
         """
-        place = root or NOWHERE
-        parts: list[tuple[Split, Language]] = [("train", language(ENGLISH))]
+        folder = root or NOWHERE
+        looked_for: list[tuple[Split, Language]] = [("train", language(ENGLISH))]
         if tested:
-            parts = [("test", entry) for entry in languages().values()]
+            looked_for = [("test", entry) for entry in languages().values()]
         for layout in task.layouts:
-            if any(layout.present(place, *part) for part in parts):
-                return cls(task, place, layout)
+            if any(layout.present(folder, split, entry) for split, entry in looked_for):
+                return cls(task, folder, layout)
         if task.hub is None:
-            split: Split = "test" if tested else "train"
+            example: Split = "test" if tested else "train"
             entry = language("de" if tested else ENGLISH)
-            forms = [f"{', '.join(map(str, own.files(place, split, entry)))} ({own.name})" for own in task.layouts]
+            examples = [
+                f"{', '.join(map(str, layout.files(folder, example, entry)))} ({layout.name})"
+                for layout in task.layouts
+            ]
             raise UserError(
-                f"{task.name}: there are no data of this task under --data-root {root}; looked for {'; '.join(forms)}."
+                f"{task.name}: there are no data of this task under --data-root {root}; looked for "
+                f"{'; '.join(examples)}."
             )
-        return cls(task, place, None)
+        return cls(task, folder, None)
 
     @property
-    def form(self) -> str:
-        """What the form that was found is called."""
+    def layout_name(self) -> str:
+        """The name of the layout, or of the data set."""
         if self.layout is not None:
             return self.layout.name
         assert self.task.hub is not None
@@ -66,7 +70,7 @@ class TaskData:
         if self.layout is not None:
             return bool(self.layout.present(self.root, split, entry))
         assert self.task.hub is not None
-        return self.task.hub.part(split, entry) is not None
+        return self.task.hub.data_set(split, entry) is not None
 
     def test_languages(self) -> list[str]:
         """Codes of the languages with test files; of two codes for one language (`nb`, `no`) the first."""
@@ -151,18 +155,18 @@ class TaskData:
 
         hub = self.task.hub
         assert hub is not None
-        part = hub.part(split, entry)
-        if part is None:
+        named = hub.data_set(split, entry)
+        if named is None:
             raise UserError(f"{self.task.name}: the data set {hub.name} has no {split} part for {entry.code}.")
-        name, configuration, split_name = part
+        name, configuration, split_name = named
         local = self.root / (self.task.name if name == hub.name else name.rpartition("/")[2])
-        place = str(local) if local.is_dir() else name
+        path = str(local) if local.is_dir() else name
         try:
-            return datasets.load_dataset(place, configuration, split=split_name)
+            return datasets.load_dataset(path, configuration, split=split_name)
         except Exception as error:  # the library raises what its parts raise
             reason = " ".join(str(error).split())[:300]
             raise UserError(
-                f"{self.task.name}: the {split} part for {entry.code} of the data set {place} ({configuration}) cannot "
+                f"{self.task.name}: the {split} part for {entry.code} of the data set {path} ({configuration}) cannot "
                 f"be loaded: {reason}"
             ) from None
 
@@ -226,4 +230,4 @@ def num_hidden(labels: pa.ChunkedArray) -> int:
     """How many rows have no label: null, or a list without a text in it."""
     if not pa.types.is_list(labels.type):
         return labels.null_count
-    return sum(not any(own or ()) for own in labels.to_pylist())
+    return sum(not any(texts or ()) for texts in labels.to_pylist())

@@ -116,7 +116,7 @@ class EvaluationPlan:
     def planned(self, task: Task, tested: bool) -> Planned:
         """A task with data that are there, whose labels training shows."""
         data = TaskData.found(task, self.root, tested)
-        print(f"{task.name}: the data are in the form '{data.form}'")
+        print(f"{task.name}: the data are in the form '{data.layout_name}'")
         for model in self.models:
             check_head(KINDS[task.kind].head, model, task.name)
         planned = Planned(data, self.settings.recipe_of(task.name, task.recipe), notes=list(task.notes))
@@ -205,7 +205,8 @@ class EvaluationPlan:
             if code != ENGLISH and not data.has("test", language(code)):
                 known = ", ".join(data.test_languages()) or "none"
                 raise UserError(
-                    f"{data.task.name}: no test data for {code} in the form '{data.form}'; there are data for {known}."
+                    f"{data.task.name}: no test data for {code} in the form '{data.layout_name}'; there are data for "
+                    f"{known}."
                 )
         first = [ENGLISH] if data.has("test", language(ENGLISH)) else []
         found = tuple(dict.fromkeys([*first, *(code for code in asked if code != ENGLISH)]))
@@ -336,14 +337,12 @@ def known_labels(planned: Planned, tables: dict[tuple[Split, str], pa.Table]) ->
         UserError: a label that neither the task nor its training data know.
     """
     kind, task = KINDS[planned.task.kind], planned.task
-    found = {
-        part: kind.labels(table) for part, table in tables.items() if task.kind != "retrieval" or part[0] != "test"
-    }
-    shown = set().union(*(labels for (split, _), labels in found.items() if split == "train"))
+    used = {key: kind.labels(table) for key, table in tables.items() if task.kind != "retrieval" or key[0] != "test"}
+    shown = set().union(*(labels for (split, _), labels in used.items() if split == "train"))
     known = tuple(task.labels) or tuple(sorted(shown))
     if task.kind == "sentences" and len(known) < 2:
         raise UserError(f"{task.name}: the training data have one label, {known[0]!r}; a classification takes two.")
-    for (split, code), labels in found.items():
+    for (split, code), labels in used.items():
         strange = sorted(labels - set(known))
         if strange:
             raise UserError(
