@@ -26,7 +26,6 @@ from weam_ray.align.pharaoh import parse_pharaoh
 from weam_ray.corpus.words import Words
 from weam_ray.errors import UserError
 
-SHARDED = False
 MAX_WORDS = 1023  # of a sentence: eflomal's buffers are of a fixed size
 
 _ENTROPY = b"/dev/urandom\0"

@@ -87,7 +87,7 @@ class TestXnli:
     def test_one_file_holds_the_languages_of_xnli_and_no_others(self, tmp_path: Path) -> None:
         self.write_official(tmp_path)
         found = TaskData.found(TASKS["xnli"], tmp_path)
-        assert found.form == "official"
+        assert found.layout_name == "official"
         assert found.test_languages() == [
             "ar",
             "bg",
