@@ -137,7 +137,7 @@ def test_seed_changes_the_candidates() -> None:
     step=st.integers(1, 9),
 )
 def test_candidates_are_the_best_first_occurrences(lines: Lines, wanted: int, seed: int, step: int) -> None:
-    with patch.object(held_out, "STEP", step):
+    with patch.object(held_out, "ROWS_AT_ONCE", step):
         found, num_rows = candidates(pairs(lines), ("en", "de"), wanted, seed, reasons())
     first: dict[str, int] = {}
     for row, (source, _) in enumerate(lines):

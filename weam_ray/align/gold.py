@@ -169,7 +169,7 @@ def place_gold(
 
 
 def num_beyond(gold: Gold, source_words: ArrayLike, target_words: ArrayLike) -> int:
-    """How many gold links are not between words of their pair."""
+    """Count the gold links that are not between words of their pair."""
     return len(_beyond(gold, source_words, target_words)[0])
 
 
@@ -199,7 +199,7 @@ def check_words(gold: Gold, source_words: ArrayLike, target_words: ArrayLike) ->
 
 
 def score(links: Links, gold: Gold) -> Scores:
-    """Scores of links A against sure links S and possible links P, over all pairs together, not pair by pair.
+    """Score links A against sure links S and possible links P, over all pairs together, not pair by pair.
 
     precision = |A∩P| / |A|, recall = |A∩S| / |S|, AER = 1 - (|A∩S| + |A∩P|) / (|A| + |S|), times 100. The error rate
     is one minus the mean of precision and recall with the weights |A| and |S|. A share of nothing is 100 %: without

@@ -143,7 +143,7 @@ def scan_source(corpus: CorpusSection, seed: int, item: dict[str, Any]) -> dict[
 
 
 def rejection(corpus: CorpusSection, source: Source) -> Callable[[pa.RecordBatch], pa.StringArray]:
-    """`reject_reasons` of a source with the settings of a corpus."""
+    """Fix the settings of `reject_reasons` for a source of a corpus."""
     return partial(
         reject_reasons,
         max_words=corpus.max_words,

@@ -84,7 +84,7 @@ class TaskData:
         return list(found.values())
 
     def read(self, split: Split, code: str) -> pa.Table:
-        """The rows of a split.
+        """Read the rows of a split.
 
         Raises:
             UserError: no such data, or not in their form.
@@ -92,7 +92,7 @@ class TaskData:
         return self.decided(split, code)[0]
 
     def decided(self, split: Split, code: str) -> tuple[pa.Table, int]:
-        """The rows of a split, and how many are left out because annotators agreed on no label for them.
+        """Read the rows of a split, and count those that are left out because annotators agreed on no label for them.
 
         The labels of a test set may be in a file beside it. Where no row of it has a label, they are hidden.
         """
@@ -109,7 +109,7 @@ class TaskData:
         return (rows.take(kept), len(labels) - len(kept)) if kept else (rows, 0)
 
     def whole(self, split: Split, code: str) -> pa.Table:
-        """All rows of a split.
+        """Read all rows of a split.
 
         Raises:
             UserError: no such data, or not in their form; names that are given twice where predictions are by name.
@@ -227,7 +227,7 @@ class TaskData:
 
 
 def num_hidden(labels: pa.ChunkedArray) -> int:
-    """How many rows have no label: null, or a list without a text in it."""
+    """Count the rows without a label: null, or a list without a text in it."""
     if not pa.types.is_list(labels.type):
         return labels.null_count
     return sum(not any(texts or ()) for texts in labels.to_pylist())

@@ -122,7 +122,7 @@ def tokenizer_of_process(model: str, fingerprint: str) -> Any:
 
 
 def in_32_bits(features: pa.Table) -> pa.Table:
-    """Whole numbers, in lists too, as int32: a half of the memory."""
+    """Store whole numbers, in lists too, as int32, in half the memory."""
 
     def narrow(kind: pa.DataType) -> pa.DataType:
         return pa.list_(narrow(kind.value_type)) if pa.types.is_list(kind) else pa.int32()
@@ -133,7 +133,7 @@ def in_32_bits(features: pa.Table) -> pa.Table:
 
 
 def by_length(features: pa.Table) -> pa.Table:
-    """Features with those of like length beside each other, so that batches hold little padding."""
+    """Put features of like length beside each other, so that batches hold little padding."""
     if "input_ids" not in features.column_names:
         return features
     return features.take(pc.sort_indices(pc.list_value_length(features["input_ids"])))  # which is a stable sort

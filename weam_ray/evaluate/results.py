@@ -49,7 +49,7 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def all_records(records: Records) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A record for each task, those of alignment taken apart; and these as they are."""
+    """List a record for each task, those of alignment cut by task; and the records of alignment as they are."""
     measured = sorted(
         (record for record in records if record["task"] == ALIGNMENT), key=lambda record: record["number"]
     )
@@ -68,7 +68,7 @@ def tested(plan: EvaluationPlan, measured: Records) -> tuple[dict[str, str], dic
 
 
 def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) -> dict[str, Any]:
-    """What was evaluated and how, as evaluation.json has it."""
+    """Describe what was evaluated and how, as evaluation.json has it."""
     settings = plan.settings
     # all runs of a task have the same test rows, some of them where each language has runs of its own
     unknown = {planned.task.name: UnknownCounts() for planned in plan.tasks}

@@ -66,7 +66,7 @@ class Run:
 
 
 def read_record(file: Path, fingerprint: str) -> dict[str, Any] | None:
-    """The record of a run, unless it is of one with other settings."""
+    """Read the record of a run; None where there is none, or that of other settings."""
     if not file.is_file():
         return None
     record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
@@ -74,7 +74,7 @@ def read_record(file: Path, fingerprint: str) -> dict[str, Any] | None:
 
 
 def write_examples(folder: Path, task: str, number: int, code: str, parts: Parts) -> None:
-    """What a score is made of, by test example, for a bootstrap."""
+    """Write the numerator and denominator of each test example, for a bootstrap."""
     file = folder / "examples" / task / str(number) / f"{code}.parquet"
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({"numerator": parts.numerator, "denominator": parts.denominator}), file)
@@ -300,7 +300,7 @@ def finish_alignment(run: AlignmentRun, folder: Path, *measured: Measured) -> di
 
 
 def languages_of_runs(setting: str, tests: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """The runs of a task in a setting: a name, the languages that train, and those that are tested."""
+    """List the runs of a task in a setting: a name, the languages that train, and those that are tested."""
     if setting == "zero-shot":
         return [("", (ENGLISH,), tuple(tests))]
     if setting == "translate-train-all":

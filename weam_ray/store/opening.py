@@ -53,7 +53,7 @@ DOCUMENTS = ("word/", "xl/", "ppt/", "content.xml")  # what docx, xlsx, pptx and
 
 @contextmanager
 def open_text(path: Path, place: Callable[[], str] = str) -> Iterator[BufferedReader]:
-    """The bytes of a file of text, unpacked. `place` says where in the file the reader is, such as `, after line 3`.
+    """Open a file of text, unpacked, as bytes. `place` says where in the file the reader is, such as `, after line 3`.
 
     Raises:
         UserError: the file is something else than text, or is not what its name says; or it is damaged, which may
@@ -115,7 +115,7 @@ def check_text(path: Path, head: bytes, inside: str | None = None) -> None:
 
 
 def zip_archive(path: Path, remedy: str) -> tuple[str, str]:
-    """What a file is that begins as a zip archive, and what to do with it."""
+    """Say what a file is that begins as a zip archive, and what to do with it."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
@@ -128,7 +128,7 @@ def zip_archive(path: Path, remedy: str) -> tuple[str, str]:
 
 
 def num_lone_returns(lines: bytes) -> int:
-    r"""How many `\r` in lines, the last of which is ended, belong to no `\r\n`."""
+    r"""Count the `\r` that belong to no `\r\n`, in lines of which the last is ended."""
     return lines.count(b"\r") - lines.count(b"\r\n")
 
 

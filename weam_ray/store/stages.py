@@ -32,7 +32,7 @@ from weam_ray.store.lease import lease, live_attempts, sweep
 
 @dataclass(frozen=True)
 class StageFile:
-    """A file of a stage: its part (such as `train`), label in it, name, bytes, SHA-256, rows where it has rows."""
+    """A file of a stage. `part` groups files, such as those of `train`; `label` names one file in its part."""
 
     part: str
     label: str
@@ -99,9 +99,7 @@ class Attempt:
         suffix: str = "",
         **info: Any,
     ) -> StageFile:
-        """Write one file, of some bytes or of pieces, under a name that no other attempt uses; `label` is what the
-        file is called in its part.
-        """
+        """Write one file, of some bytes or of pieces, under a name that no other attempt uses."""
         name = f"{self.name}-{part}-{label}{suffix}"
         pieces = [data] if isinstance(data, bytes) else data
         self.folder.write(name, *pieces)
@@ -118,7 +116,10 @@ class Attempt:
     def write_batches(
         self, part: str, label: str, schema: pa.Schema, tables: Iterable[pa.Table], **info: Any
     ) -> StageFile:
-        """Parquet of tables that come one after another, a row group each; only their compressed form is kept."""
+        """Write a Parquet file of tables that come one after another, a row group each.
+
+        Only their compressed form is kept in memory.
+        """
         sink, rows = pa.BufferOutputStream(), 0
         with pq.ParquetWriter(sink, schema, **parquet_options(schema)) as writer:
             for table in tables:
@@ -127,7 +128,7 @@ class Attempt:
         return self.write(part, label, sink.getvalue().to_pybytes(), rows, ".parquet", **info)
 
     def write_arrow(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
-        """Uncompressed Arrow IPC, in one record batch, for readers that map the file into memory."""
+        """Write uncompressed Arrow IPC, in one record batch, for readers that map the file into memory."""
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
@@ -163,13 +164,13 @@ class Stage:
         return pq.read_table(self.folder.file(file.name), columns=columns, filesystem=self.folder.filesystem)
 
     def batches(self, file: StageFile, num_rows: int) -> Iterator[pa.Table]:
-        """The rows of a Parquet file, at most `num_rows` at a time."""
+        """Read the rows of a Parquet file, at most `num_rows` at a time."""
         with self.folder.filesystem.open_input_file(self.folder.file(file.name)) as stream:
             for batch in pq.ParquetFile(stream).iter_batches(batch_size=num_rows):
                 yield pa.Table.from_batches([batch])
 
     def local_path(self, file: StageFile) -> Path:
-        """The file on a local disk, to be mapped into memory: itself, or a copy that all processes of a user share."""
+        """Find the file, or a copy that all processes of a user share, on a local disk, to be mapped into memory."""
         if self.folder.is_local:
             return Path(self.folder.file(file.name))
         folder = Path(tempfile.gettempdir()) / f"weam-ray-{getpass.getuser()}"
@@ -184,20 +185,20 @@ class Stage:
         return copy
 
     def read_arrow(self, file: StageFile) -> pa.Table:
-        """The table of an Arrow file: memory-mapped on a local disk, read whole from elsewhere."""
+        """Read the table of an Arrow file: mapped into memory from a local disk, read whole from elsewhere."""
         path = self.folder.file(file.name)
         source = pa.memory_map(path) if self.folder.is_local else self.folder.filesystem.open_input_file(path)
         return pa.ipc.open_file(source).read_all()
 
 
 class StageStore:
-    """All stages of a home."""
+    """The folder with all stages of a home; finds and builds them."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
 
     def find(self, spec: StageSpec) -> Stage | None:
-        """The committed stage of a specification, if all its files are there in full."""
+        """Find the committed stage of a specification; None unless all its files are there in full."""
         folder = self.folder.child(spec.folder_name)
         sizes = folder.sizes()
         if "manifest.json" not in sizes:
@@ -215,7 +216,7 @@ class StageStore:
         builder: Callable[[Attempt], StageOutput],
         say: Callable[[str], None] = print,
     ) -> Stage:
-        """The stage of a specification: found, or built by `builder` and committed.
+        """Find the stage of a specification, or have it built by `builder` and commit it.
 
         While another live process builds the same stage, this waits for it. Two that start in the same instant may
         both build; they write the same rows under different names, and the manifest names one set.

@@ -30,5 +30,5 @@ def raw_lines(file: Path) -> list[str]:
 
 
 def text_lines(file: Path) -> list[str]:
-    """The lines of a file of texts, without white space of any kind around them."""
+    """Split a file of texts into lines, without white space of any kind around them."""
     return [line.strip() for line in raw_lines(file)]

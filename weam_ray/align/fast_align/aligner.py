@@ -52,7 +52,7 @@ class ShardText:
 
 
 def shard_texts(corpus: Stage, pair: str, num_shards: int, segmentation: Segmentation) -> list[ShardText]:
-    """The training rows of a language pair in `num_shards` runs of (nearly) the same length."""
+    """Cut the training rows of a language pair into `num_shards` runs of (nearly) the same length."""
     files = [file for file in corpus.files("train") if file.info["language_pair"] == pair]
     ends = np.cumsum([file.rows for file in files])
     bounds = [int(ends[-1]) * shard // num_shards for shard in range(num_shards + 1)]
@@ -68,7 +68,7 @@ def shard_texts(corpus: Stage, pair: str, num_shards: int, segmentation: Segment
 
 
 class FastAlign:
-    """Dyer, Chahuneau & Smith 2013."""
+    """The aligner of Dyer, Chahuneau & Smith 2013: IBM model 2 with a diagonal prior."""
 
     sharded: ClassVar[bool] = True
 
@@ -143,7 +143,7 @@ def fit_here(
     segmentation: Segmentation,
     keep_part: Callable[[int, Part], StageFile],
 ) -> Iterator[IterationReport | tuple[Lexicon, list[StageFile]]]:
-    """`fit` by threads of this process; yields its reports as they come, then what it returns."""
+    """Run `fit` by threads of this process; yield its reports as they come, then what it returns."""
     give_back_memory()
     reports: SimpleQueue[IterationReport | None] = SimpleQueue()
     with ThreadPoolExecutor(1) as pool:

@@ -155,8 +155,10 @@ def check_stride(tokenizer: Any, recipe: Recipe) -> int:
 
 
 def tidy(spans: Sequence[tuple[int, int]], context: str) -> list[tuple[int, int]]:
-    """Spans without the space before a word, which metaspace takes into its first piece, and with the marks that a
-    normalizer composed with a letter, which are in no piece.
+    """Trim and extend the spans of tokens to what a reader sees.
+
+    SentencePiece takes the space before a word into the word's first span: it is dropped. A normalizer that composes
+    "e" and U+0301 leaves the combining mark in no span: the span is extended over it.
     """
     found = []
     for place, (first, last) in enumerate(spans):
