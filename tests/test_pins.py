@@ -38,7 +38,7 @@ def fingerprints(name: str, folder: Path) -> dict[str, str]:
     config = load_config(name, stand_ins(name, folder))
     hashes = SourceHashes(folder / "sources.json")
     plan = StagePlan.of(config, hashes)
-    stages = {stage: spec.fingerprint for stage, spec in plan.specs.items()}
+    stages = {stage.name: stage.fingerprint for stage in plan.stages}
     return {**stages, "run": run_fingerprint(config, plan, hashes)}
 
 

@@ -4,59 +4,81 @@ from dataclasses import dataclass
 from typing import Any
 
 from weam_ray.align.model_folder import load_model
-from weam_ray.align.stage import align_spec, align_stage, aligner_spec, aligner_stage
-from weam_ray.corpus.stage import corpus_spec, corpus_stage
-from weam_ray.encode.stage import encode_spec, encode_stage
-from weam_ray.encode.tokenizer_stage import stage_tokenizer, tokenizer_spec, tokenizer_stage
+from weam_ray.align.stage import AlignerStage, AlignStage
+from weam_ray.corpus.stage import CorpusStage
+from weam_ray.encode.stage import EncodeStage
+from weam_ray.encode.tokenizer_stage import EncoderTokenizer, TokenizerStage, load_trained
 from weam_ray.model.encoder import SCRATCH, encoder_fingerprint
+from weam_ray.model.tokenizer import load_tokenizer
 from weam_ray.settings.config import Config
 from weam_ray.store.files import SourceHashes, fingerprint
-from weam_ray.store.stages import Stage, StageSpec, StageStore
+from weam_ray.store.stages import Committed, Stage, StageDefinition, StageStore
 
 
 @dataclass(frozen=True)
-class StagePlan:
-    """The specifications of all stages of a configuration, by stage, in the order of the flow."""
+class AlignmentPlan:
+    """The stages up to `align`, which ask for no encoder; `aligner` may be a fitted model from elsewhere."""
 
-    specs: dict[str, StageSpec]
+    corpus: CorpusStage
+    aligner: AlignerStage | Stage
+    align: AlignStage
 
     @classmethod
-    def of(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
-        """Every fingerprint follows from the configuration and the source files, before anything runs.
+    def of(cls, config: Config, hashes: SourceHashes) -> "AlignmentPlan":
+        """Plan the stages of a configuration; every fingerprint is known before anything runs.
 
         Raises:
-            UserError: a source or the encoder is missing.
+            UserError: a source, or the model of `align.model`, is not there.
         """
-        specs = cls.without_encoder(config, hashes).specs
-        if config.encoder.name == SCRATCH:
-            tokenizer = specs["tokenizer"].fingerprint
+        corpus = CorpusStage.of(config.corpus, config.seeds.data, hashes)
+        aligner: AlignerStage | Stage
+        if config.align.model is None:
+            aligner = AlignerStage.of(config.align, corpus, hashes)
         else:
-            tokenizer = encoder_fingerprint(config.encoder, hashes, only_tokenizer=True)
-        return cls({**specs, "encode": encode_spec(config, specs["align"].fingerprint, tokenizer)})
+            aligner = load_model(config.align, config.corpus.segmentation)
+        return cls(corpus, aligner, AlignStage(config.align, corpus, aligner))
 
-    @classmethod
-    def without_encoder(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
-        """The stages that do not ask for a loaded encoder: all but `encode`."""
-        specs = cls.of_alignment(config, hashes).specs
-        if config.encoder.name == SCRATCH:
-            tokenizer = tokenizer_spec(config, specs["corpus"].fingerprint)
-            specs = {"corpus": specs["corpus"], "tokenizer": tokenizer, **specs}
-        return cls(specs)
-
-    @classmethod
-    def of_alignment(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
-        """The stages up to `align`; without `aligner` where a fitted model is given."""
-        corpus = corpus_spec(config, hashes)
-        if config.align.model is not None:
-            model = load_model(config).fingerprint
-            return cls({"corpus": corpus, "align": align_spec(config, corpus.fingerprint, model)})
-        aligner = aligner_spec(config, corpus.fingerprint, hashes)
-        align = align_spec(config, corpus.fingerprint, aligner.fingerprint)
-        return cls({"corpus": corpus, "aligner": aligner, "align": align})
+    @property
+    def stages(self) -> list[StageDefinition]:
+        """The stages that are built or reused, in their order."""
+        aligner = [] if isinstance(self.aligner, Stage) else [self.aligner]
+        return [self.corpus, *aligner, self.align]
 
     def is_built(self, store: StageStore) -> bool:
         """Whether every stage is there already."""
-        return all(store.find(spec) is not None for spec in self.specs.values())
+        return all(store.find(stage.spec) is not None for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class StagePlan(AlignmentPlan):
+    """All stages of a configuration; `tokenizer` is None where the encoder comes with one."""
+
+    tokenizer: TokenizerStage | None
+    encode: EncodeStage
+
+    @classmethod
+    def of(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
+        """Plan the stages of a configuration; every fingerprint is known before anything runs.
+
+        Raises:
+            UserError: a source, the model of `align.model` or the encoder is missing.
+        """
+        alignment = AlignmentPlan.of(config, hashes)
+        corpus, align = alignment.corpus, alignment.align
+        tokenizer: TokenizerStage | EncoderTokenizer
+        if config.encoder.name == SCRATCH:
+            tokenizer = TokenizerStage(config.tokenizer, config.encoder.scratch.max_positions, corpus)
+        else:
+            tokenizer = EncoderTokenizer.of(config.encoder, hashes)
+        trained = tokenizer if isinstance(tokenizer, TokenizerStage) else None
+        return cls(corpus, alignment.aligner, align, trained, EncodeStage(config.encode, align, tokenizer))
+
+    @property
+    def stages(self) -> list[StageDefinition]:
+        """The stages that are built or reused, in their order."""
+        corpus, *aligned = super().stages
+        trained = [] if self.tokenizer is None else [self.tokenizer]
+        return [corpus, *trained, *aligned, self.encode]
 
 
 @dataclass(frozen=True)
@@ -71,26 +93,28 @@ class Data:
     encoded: Stage
 
     def load_tokenizer(self) -> Any:
-        return stage_tokenizer(self.config, self.tokenizer)
+        """Load the tokenizer of the run: the trained one, or that of the encoder."""
+        if self.tokenizer is None:
+            return load_tokenizer(self.config.encoder.name, self.config.encoder.revision)
+        return load_trained(self.tokenizer)
 
 
 def run_stages(config: Config, store: StageStore, plan: StagePlan) -> Data:
     """Build or reuse every stage; Ray must be up."""
-    specs = plan.specs
-    corpus = corpus_stage(config, store, specs["corpus"])
-    tokenizer = tokenizer_stage(config, store, specs["tokenizer"], corpus) if "tokenizer" in specs else None
-    aligner = aligner_stage(config, store, specs.get("aligner"), corpus)
-    align = align_stage(config, store, specs["align"], corpus, aligner)
-    encoded = encode_stage(config, store, specs["encode"], align, tokenizer)
-    return Data(config, corpus, tokenizer, aligner, align, encoded)
+    committed = Committed(store, config.cluster.data_cpus)
+    for stage in plan.stages:
+        committed.build(stage)
+    tokenizer = None if plan.tokenizer is None else committed[plan.tokenizer]
+    aligned = committed[plan.corpus], tokenizer, committed[plan.aligner], committed[plan.align]
+    return Data(config, *aligned, committed[plan.encode])
 
 
 def run_fingerprint(config: Config, plan: StagePlan, hashes: SourceHashes) -> str:
-    """Of all that can change a run's result: its settings, its data, its encoder."""
+    """Hash all that can change a run's result: its settings, its data, its encoder."""
     return fingerprint(
         {
             "settings": config.result_settings(),
-            "data": plan.specs["encode"].fingerprint,
+            "data": plan.encode.fingerprint,
             "encoder": encoder_fingerprint(config.encoder, hashes),
         }
     )

@@ -8,11 +8,13 @@ import pytest
 from tests.support.align_job import TEXT, aligned, directions, links_lines, pipes, run
 from tests.support.tables import flat
 from tests.support.texts import links_of, read_lines
-from weam_ray.align.lines import links_spec, rows_between, shards
+from weam_ray.align.lines import LinksStage, rows_between, shards
 from weam_ray.align.links import Links
 from weam_ray.align.pharaoh import format_pharaoh
+from weam_ray.align.stage import AlignerStage, AlignStage
+from weam_ray.corpus.stage import CorpusStage
 from weam_ray.corpus.tables import ALIGNED
-from weam_ray.settings.config import Config, make_config
+from weam_ray.settings.data import AlignSection, CorpusSection
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import Attempt, Stage, StageFile
 
@@ -72,19 +74,18 @@ class TestRows:
 
 
 class TestSpec:
-    @pytest.fixture
-    def config(self) -> Config:
-        return make_config({"corpus": {"sources": [{"format": "bundled", "source_lang": "en", "target_lang": "de"}]}})
-
-    def test_symmetrization_and_scores_count(self, config: Config) -> None:
-        other = config.model_copy(update={"encode": config.encode.model_copy(update={"symmetrization": "union"})})
-        specs = [
-            links_spec(config, "a", False),
-            links_spec(config, "b", False),
-            links_spec(config, "a", True),
-            links_spec(other, "a", False),
+    def test_symmetrization_and_scores_count(self) -> None:
+        source = {"format": "bundled", "source_lang": "en", "target_lang": "de"}
+        corpus = CorpusStage(CorpusSection.model_validate({"sources": [source]}), 1, [["a"]])
+        aligner = AlignerStage(AlignSection(), 1, corpus, {})
+        align, other = (AlignStage(AlignSection(lowercase=lower), corpus, aligner) for lower in (True, False))
+        stages = [
+            LinksStage("intersect", False, align),
+            LinksStage("intersect", False, other),
+            LinksStage("intersect", True, align),
+            LinksStage("union", False, align),
         ]
-        assert len({spec.fingerprint for spec in specs}) == 4
+        assert len({stage.fingerprint for stage in stages}) == 4
 
 
 @pytest.mark.ray

@@ -16,16 +16,15 @@ from tests.support.texts import Pairs, assert_same_alignments, fit, stored_bytes
 from tests.support.texts import align as align_pairs
 from weam_ray.align.fast_align.aligner import FastAlignDecoder
 from weam_ray.align.links import Alignments, Links
-from weam_ray.align.stage import CELLS_AT_ONCE, align_file, align_stage, aligner_stage, runs
+from weam_ray.align.stage import CELLS_AT_ONCE, align_file, runs
 from weam_ray.align.table import table as aligners
-from weam_ray.corpus.stage import corpus_stage
 from weam_ray.corpus.tables import ALIGNED, PAIRS
 from weam_ray.corpus.words import segment, word_spans
-from weam_ray.pipeline import StagePlan
+from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.config import Config, load_config
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.folder import Folder
-from weam_ray.store.stages import Stage, StageStore
+from weam_ray.store.stages import Committed, Stage, StageStore
 
 PARTS = ("train", "held_out")
 
@@ -47,11 +46,9 @@ def build(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Build:
 
     def build(*overrides: str, home: str = "home") -> Built:
         config = load_config("bundled", [*tiny_overrides(folder / home, files), *overrides])
-        specs = StagePlan.of_alignment(config, SourceHashes(folder / home / "hashes.json")).specs
-        store = StageStore(Folder.at(folder / home / "stages"))
-        corpus = corpus_stage(config, store, specs["corpus"])
-        aligner = aligner_stage(config, store, specs["aligner"], corpus)
-        return Built(config, corpus, aligner, align_stage(config, store, specs["align"], corpus, aligner))
+        plan = AlignmentPlan.of(config, SourceHashes(folder / home / "hashes.json"))
+        committed = Committed(StageStore(Folder.at(folder / home / "stages")), config.cluster.data_cpus)
+        return Built(config, *map(committed.build, plan.stages))
 
     return build
 
@@ -98,7 +95,7 @@ class TestAligner:
 
     def test_fitted_on_the_training_part_alone(self, plain: Built) -> None:
         """The model is that of the training rows, and not that of all rows."""
-        decoder = aligners()["fast_align"].decoder(plain.config, plain.aligner, "en-xx")
+        decoder = aligners()["fast_align"].decoder(plain.config.align, plain.aligner, "en-xx")
         assert isinstance(decoder, FastAlignDecoder)
         stored = stored_bytes(decoder.stored.load().lexicon)
         train, held_out = (pairs_of(plain.corpus, part) for part in PARTS)
@@ -171,7 +168,7 @@ class TestAlign:
         (file,) = data.corpus.files("held_out")
         scores = {}
         for name, built in (("lowered", data), ("kept", plain)):
-            decode = aligners()["fast_align"].decoder(built.config, built.aligner, "en-xx").open(file)
+            decode = aligners()["fast_align"].decoder(built.config.align, built.aligner, "en-xx").open(file)
             scores[name] = [
                 decode(0, segment(pa.array(given), "words"), other)
                 for given in (texts, [text.upper() for text in texts])
@@ -204,7 +201,7 @@ class TestParts:
 
     def test_parts_of_a_file_give_the_same_rows(self, plain: Built, few_at_once: None) -> None:
         for file, aligned in zip(plain.corpus.files("train"), plain.align.files("train"), strict=True):
-            decode = aligners()["fast_align"].decoder(plain.config, plain.aligner, "en-xx").open(file)
+            decode = aligners()["fast_align"].decoder(plain.config.align, plain.aligner, "en-xx").open(file)
             memory: list[int] = []
             tables = list(align_file(plain.corpus, file, decode, "whitespace", memory))
             assert len(tables) == len(memory) > file.rows // 7

@@ -58,7 +58,7 @@ class Split:
                     "seeds": {"data": seed},
                 }
             )
-            output = stage.build(config, list(config.corpus.sources), Attempt(Folder.at(folder / "stage"), "one"))
+            output = stage.build(config.corpus, config.seeds.data, Attempt(Folder.at(folder / "stage"), "one"), 1.0)
             self.counts: Counts = output.counts
             self.limits: dict[str, int] = output.info["held_out_limits"]
             manifest = {"files": [vars(file) for file in output.files]}
@@ -137,7 +137,7 @@ def test_seed_changes_the_candidates() -> None:
     step=st.integers(1, 9),
 )
 def test_candidates_are_the_best_first_occurrences(lines: Lines, wanted: int, seed: int, step: int) -> None:
-    with patch.object(held_out, "STEP", step):
+    with patch.object(held_out, "ROWS_AT_ONCE", step):
         found, num_rows = candidates(pairs(lines), ("en", "de"), wanted, seed, reasons())
     first: dict[str, int] = {}
     for row, (source, _) in enumerate(lines):

@@ -10,24 +10,28 @@ from typing import Any
 import pytest
 
 from tests.support.main_job import tiny_overrides
-from weam_ray.corpus.stage import PARTS, VERSION, corpus_spec, corpus_stage
+from weam_ray.corpus.stage import PARTS, CorpusStage
 from weam_ray.corpus.tables import PAIRS, REJECTED
 from weam_ray.errors import UserError
 from weam_ray.settings.config import Config, load_config
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.folder import Folder
-from weam_ray.store.stages import Stage, StageSpec, StageStore
+from weam_ray.store.stages import Committed, Stage, StageStore
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
 
 # Of every file of the default configuration's corpus stage, at this version of the stage. When a change of the code
-# changes it, raise corpus.stage.VERSION, so that stages of the old code are not reused, and pin the new one.
+# changes it, raise CorpusStage.version, so that stages of the old code are not reused, and pin the new one.
 PINNED = (2, "d840381ce92fc7240536af27c8bbff628d70ebfc37ba6e1cd2c478fb7f79f78c")
 
 
 def build(config: Config, home: Path) -> Stage:
-    spec = corpus_spec(config, SourceHashes(home / "sources.json"))
-    return corpus_stage(config, StageStore(Folder.at(home / "stages")), spec)
+    stage = corpus_of(config, home)
+    return Committed(StageStore(Folder.at(home / "stages")), config.cluster.data_cpus).build(stage)
+
+
+def corpus_of(config: Config, home: Path) -> CorpusStage:
+    return CorpusStage.of(config.corpus, config.seeds.data, SourceHashes(home / "sources.json"))
 
 
 def with_corpus(config: Config, **changes: Any) -> Config:
@@ -123,7 +127,7 @@ def test_same_english_verses_are_held_out_in_every_language(bundled: Stage) -> N
 
 def test_output_is_pinned(bundled: Stage) -> None:
     digest = hashlib.sha256(json.dumps(content_checksums(bundled)).encode()).hexdigest()
-    assert (VERSION, digest) == PINNED
+    assert (CorpusStage.version, digest) == PINNED
 
 
 def test_moved_sources_are_the_same_corpus(
@@ -183,7 +187,7 @@ def test_missing_file_is_named_before_anything_runs(
 ) -> None:
     os.remove(moses_files[1])
     with pytest.raises(UserError) as caught:
-        corpus_spec(tiny_config, SourceHashes(tmp_path / "sources.json"))
+        corpus_of(tiny_config, tmp_path)
     assert str(caught.value) == f"corpus.sources.target: there is no file {str(moses_files[1])!r}."
 
 
@@ -209,10 +213,7 @@ def test_empty_file_is_an_empty_corpus(tiny_config: Config, tmp_path: Path) -> N
 
 
 def fingerprints(config: Config, tmp_path: Path, *changes: dict[str, Any]) -> list[str]:
-    def spec(changed: Config) -> StageSpec:
-        return corpus_spec(changed, SourceHashes(tmp_path / "sources.json"))
-
-    return [spec(with_corpus(config, **change)).fingerprint for change in ({}, *changes)]
+    return [corpus_of(with_corpus(config, **change), tmp_path).fingerprint for change in ({}, *changes)]
 
 
 def test_fingerprint_follows_settings_and_content(

@@ -11,16 +11,17 @@ import pytest
 
 from tests.support.main_job import tiny_overrides, write_moses
 from tests.support.tables import unflat
-from weam_ray.align.stage import ALIGN_VERSION, MODEL_VERSION
-from weam_ray.corpus.stage import VERSION as CORPUS_VERSION
+from weam_ray.align.stage import AlignerStage, AlignStage
+from weam_ray.corpus.stage import CorpusStage
 from weam_ray.corpus.tables import ENCODED
-from weam_ray.encode.stage import ENCODE_VERSION, NO_TOKENS
-from weam_ray.encode.tokenizer_stage import TOKENIZER_VERSION, tokenizer_spec, tokenizer_stage
+from weam_ray.encode.stage import NO_TOKENS, EncodeStage
+from weam_ray.encode.tokenizer_stage import TokenizerStage
 from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.settings.config import Config, load_config
+from weam_ray.settings.data import CorpusSection
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.folder import Folder
-from weam_ray.store.stages import Stage, StageStore
+from weam_ray.store.stages import Committed, Stage, StageStore
 
 pytestmark = pytest.mark.ray
 
@@ -34,13 +35,7 @@ PINNED = {
     "encode": {"corpus": 2, "aligner": 2, "align": 2, "encode": 1, "rows": "b3b319355c36c3d4"},
     "tokenizer": {"corpus": 2, "tokenizer": 1, "rows": "a33108189f0503f6"},
 }
-VERSIONS = {
-    "corpus": CORPUS_VERSION,
-    "tokenizer": TOKENIZER_VERSION,
-    "aligner": MODEL_VERSION,
-    "align": ALIGN_VERSION,
-    "encode": ENCODE_VERSION,
-}
+VERSIONS = {stage.name: stage.version for stage in (CorpusStage, TokenizerStage, AlignerStage, AlignStage, EncodeStage)}
 
 
 def run(config: Config, home: Path) -> Data:
@@ -183,7 +178,7 @@ class TestReuse:
 
         def fingerprints(*overrides: str) -> dict[str, str]:
             plan = StagePlan.of(configure(*overrides), SourceHashes(tmp_path / "hashes.json"))
-            return {name: spec.fingerprint for name, spec in plan.specs.items()}
+            return {stage.name: stage.fingerprint for stage in plan.stages}
 
         before = fingerprints()
         for override in (
@@ -257,7 +252,10 @@ class TestPinned:
 
     def test_vocabulary(self, bundled: Data, tmp_path: Path) -> None:
         config = load_config("bundled", ["tokenizer.vocab_size=8000"])
-        spec = tokenizer_spec(config, bundled.corpus.fingerprint)
-        stage = tokenizer_stage(config, StageStore(Folder.at(tmp_path)), spec, bundled.corpus)
+        source = {"format": "bundled", "source_lang": "en", "target_lang": "de"}
+        corpus = CorpusStage(CorpusSection.model_validate({"sources": [source]}), 1, [])
+        committed = Committed(StageStore(Folder.at(tmp_path)), 1.0)
+        committed.stages[corpus.fingerprint] = bundled.corpus
+        stage = committed.build(TokenizerStage(config.tokenizer, config.encoder.scratch.max_positions, corpus))
         (file,) = (file for file in stage.files("tokenizer") if file.label == "tokenizer.json")
         self.check("tokenizer", sorted(json.loads(stage.read(file))["model"]["vocab"].items()))

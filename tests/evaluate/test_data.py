@@ -1,23 +1,18 @@
-"""Data of a task: in which form they are found, what there is of them, labels beside them, and shared stages."""
+"""Data of a task: in which form they are found, what there is of them, and labels beside them."""
 
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from tests.support.lab import write_encoder, write_mewslix
+from tests.support.lab import write_mewslix
 from tests.support.writing import paragraph, write, write_csv, write_json, write_squad
 from weam_ray.errors import UserError
-from weam_ray.evaluate.data import Part, TaskData, by_length, table_fingerprint
+from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.languages import language
 from weam_ray.evaluate.tasks import TASKS, intermediate_of
-from weam_ray.model.tokenizer import load_tokenizer
-from weam_ray.settings.evaluation import Recipe
-from weam_ray.store.folder import Folder
-from weam_ray.store.stages import Stage, StageStore
 
-XNLI, LABELS = TASKS["xnli"], TASKS["xnli"].labels
+XNLI = TASKS["xnli"]
 
 
 @pytest.fixture
@@ -46,16 +41,16 @@ class TestFound:
             ]
         ):
             write(tmp_path / str(number) / name, "")
-            assert TaskData.found(XNLI, tmp_path / str(number), tested).form == form
+            assert TaskData.found(XNLI, tmp_path / str(number), tested).layout_name == form
 
     def test_the_first_layout_of_several(self, root: Path) -> None:
-        assert TaskData.found(XNLI, root).form == "xtreme"
+        assert TaskData.found(XNLI, root).layout_name == "xtreme"
         write(root / "xnli/XNLI-1.0/xnli.test.tsv", "")
-        assert TaskData.found(XNLI, root).form == "official"
+        assert TaskData.found(XNLI, root).layout_name == "official"
 
     def test_without_a_root_no_folder_is_looked_into(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(root)
-        assert TaskData.found(XNLI, None).form == "Hugging Face data set facebook/xnli"
+        assert TaskData.found(XNLI, None).layout_name == "Hugging Face data set facebook/xnli"
 
     def test_nowhere(self, tmp_path: Path) -> None:
         with pytest.raises(UserError) as error:
@@ -230,104 +225,3 @@ def test_names_that_are_given_twice(task: str, file: str, tmp_path: Path) -> Non
             data.read(split, "de")
     write_squad(tmp_path / "squad/train-v1.1.json", article)
     assert TaskData.found(TASKS["mlqa"], tmp_path, tested=False).read("train", "en").num_rows == 2
-
-
-class TestStages:
-    @pytest.fixture
-    def model(self, tmp_path: Path, wordpiece: Any) -> str:
-        return str(write_encoder(tmp_path / "model", wordpiece))
-
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> StageStore:
-        return StageStore(Folder.at(tmp_path / "stages"))
-
-    def encode(
-        self, store: StageStore, root: Path, model: str, split: Any = "train", code: str = "en", fingerprint: str = "t",
-        **recipe: Any,
-    ) -> Stage:  # fmt: skip
-        part = Part(TaskData.found(XNLI, root, tested=False), split, (code,))
-        return part.encode(store, Recipe(**recipe), LABELS, model, fingerprint)
-
-    def test_rows_and_features(self, store: StageStore, root: Path, model: str) -> None:
-        stage = self.encode(store, root, model)
-        rows, features = (stage.read_arrow(stage.files(name)[0]) for name in ("rows", "features"))
-        assert rows.equals(TaskData.found(XNLI, root).read("train", "en"))
-        assert features["row"].to_pylist() == [0, 1, 2, 3]
-        assert features["labels"].to_pylist() == [LABELS.index(label) for label in rows["label"].to_pylist()]
-        tokenizer = load_tokenizer(model)
-        assert features["input_ids"][0].as_py() == tokenizer("the cat " * 4, "das Haus")["input_ids"]
-        assert (stage.counts.rows_in, stage.counts.rows_out) == (4, 4)
-
-    def test_predictions_are_made_on_features_by_length(self, store: StageStore, root: Path, model: str) -> None:
-        stage = self.encode(store, root, model, "test", "de")
-        features = stage.read_arrow(stage.files("features")[0])
-        assert features["row"].to_pylist() == [2, 1, 0]
-        assert "labels" not in features.column_names
-        assert stage.read_arrow(stage.files("rows")[0])["text"].to_pylist()[0] == "Hund " * 3
-
-    def test_one_stage_for_all_that_read_alike(self, store: StageStore, root: Path, model: str, tmp_path: Path) -> None:
-        first = self.encode(store, root, model, learning_rate=1e-3, epochs=1, batch_size=2, prediction_batch_size=3)
-        copy = tmp_path / "elsewhere"
-        write(copy / "xnli/train-en.tsv", (root / "xnli/train-en.tsv").read_text(encoding="utf-8"))
-        assert self.encode(store, copy, "no model is loaded", epochs=9, num_best=3).manifest == first.manifest
-
-    @pytest.mark.parametrize(
-        "other",
-        [{"max_length": 16}, {"max_train": 2}, {"fingerprint": "another tokenizer"}, {"split": "dev"}],
-        ids=lambda other: next(iter(other)),
-    )
-    def test_another_for_what_changes_features(
-        self, other: dict[str, Any], store: StageStore, root: Path, model: str
-    ) -> None:
-        first, second = self.encode(store, root, model), self.encode(store, root, model, **other)
-        assert first.fingerprint != second.fingerprint
-
-    def test_another_for_other_rows(self, store: StageStore, root: Path, model: str) -> None:
-        first = self.encode(store, root, model)
-        text = (root / "xnli/train-en.tsv").read_text(encoding="utf-8")
-        write(root / "xnli/train-en.tsv", text.replace("neutral", "entailment", 1))
-        assert self.encode(store, root, model).fingerprint != first.fingerprint
-
-    def test_the_same_rows_train_and_develop_apart(self, store: StageStore, root: Path, model: str) -> None:
-        """Features of training hold targets, and stand in their order."""
-        write(root / "xnli/dev-en.tsv", (root / "xnli/train-en.tsv").read_text(encoding="utf-8"))
-        found = [self.encode(store, root, model, split) for split in ("train", "dev")]
-        assert found[0].fingerprint != found[1].fingerprint
-        rows = [stage.read_arrow(stage.files("features")[0])["row"].to_pylist() for stage in found]
-        assert rows == [[0, 1, 2, 3], [3, 2, 1, 0]]
-
-    def test_the_first_rows_train(self, store: StageStore, root: Path, model: str) -> None:
-        stage = self.encode(store, root, model, max_train=3)
-        assert stage.read_arrow(stage.files("features")[0])["row"].to_pylist() == [0, 1, 2]
-        assert self.encode(store, root, model, "test", "de", max_train=1).counts.rows_out == 3
-
-    def test_several_languages_train_together(self, store: StageStore, root: Path, model: str) -> None:
-        write(root / "xnli/translate-train/en-de-translated.tsv", "a\tb\tc\td\tneutral\n")
-        part = Part(TaskData.found(XNLI, root), "train", ("en", "de"))
-        stage = part.encode(store, Recipe(), LABELS, model, "t")
-        assert stage.read_arrow(stage.files("rows")[0])["text"].to_pylist()[-1] == "c"
-        assert stage.counts.rows_out == 5
-
-    def test_each_of_several_languages_has_its_share(self, store: StageStore, root: Path, model: str) -> None:
-        rows = "".join(f"a\tb\tc{number}\td\tneutral\n" for number in range(4))
-        write(root / "xnli/translate-train/en-de-translated.tsv", rows)
-        part = Part(TaskData.found(XNLI, root), "train", ("en", "de"))
-        for max_train, share in ((4, 2), (3, 2), (1, 1), (100, 4)):
-            stage = part.encode(store, Recipe(max_train=max_train), LABELS, model, "t")
-            texts = stage.read_arrow(stage.files("rows")[0])["text"].to_pylist()
-            assert texts[:share] == ["the cat " * (4 - number) for number in range(share)]
-            assert texts[share:] == [f"c{number}" for number in range(share)]
-
-
-def test_fingerprints_of_tables() -> None:
-    table = pa.table({"a": ["x", "y"], "b": [["1"], None]})
-    assert table_fingerprint(table) == table_fingerprint(pa.concat_tables([table.slice(0, 1), table.slice(1)]))
-    for other in ({"a": ["x", "z"], "b": [["1"], None]}, {"a": ["x", "y"], "b": [["1"], []]}, {"a": ["x", "y"]}):
-        assert table_fingerprint(pa.table(other)) != table_fingerprint(table)
-
-
-def test_features_of_like_length_stand_together() -> None:
-    table = pa.table({"input_ids": [[1, 2], [1], [3, 4], [2]], "row": [0, 1, 2, 3]})
-    assert by_length(table)["row"].to_pylist() == [1, 3, 0, 2]
-    pairs = pa.table({"text_input_ids": [[1, 2], [1]], "row": [0, 1]})
-    assert by_length(pairs) is pairs

@@ -8,15 +8,18 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from tests.support.features import features_of
 from tests.support.lab import TOPICS, write_encoder, write_sib200
-from weam_ray.evaluate.data import Part, TaskData
-from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
+from weam_ray.evaluate.data import TaskData
+from weam_ray.evaluate.finetune import FineTuned, FineTuning
 from weam_ray.evaluate.models import with_new_head
 from weam_ray.evaluate.tasks import TASKS
+from weam_ray.evaluate.tasks.base import Split
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import StageStore
 
 SIB = TASKS["sib200"]
+SPLITS: tuple[Split, ...] = ("train", "dev")
 
 
 @pytest.fixture
@@ -33,10 +36,8 @@ def tuned(tmp_path: Path, model: str, **recipe: Any) -> FineTuned:
     write_sib200(tmp_path / "data")
     given = SIB.recipe.model_copy(update={"epochs": 2.0, "learning_rate": 5e-3, "batch_size": 8, **recipe})
     data, store = TaskData.found(SIB, tmp_path / "data"), StageStore(Folder.at(tmp_path / "stages"))
-    parts = [
-        Encoded(Part(data, split, ("en",)).encode(store, given, SIB.labels, model, "t")) for split in ("train", "dev")
-    ]
-    return FineTuned(FineTuning(SIB, model, SIB.labels, given, 1, *parts))
+    training, development = (features_of(data, split, ("en",), given, store, model) for split in SPLITS)
+    return FineTuned(FineTuning(SIB, model, SIB.labels, given, 1, training, development))
 
 
 def test_micro_batches_add_up_to_the_batch(tmp_path: Path, model: str) -> None:
@@ -58,8 +59,8 @@ def test_a_data_set_is_not_pickled(tmp_path: Path, model: str, monkeypatch: pyte
     monkeypatch.setattr("datasets.fingerprint.Hasher.hash", refuse)
     write_sib200(tmp_path / "data")
     data, store = TaskData.found(SIB, tmp_path / "data"), StageStore(Folder.at(tmp_path / "stages"))
-    stage = Part(data, "train", ("en",)).encode(store, SIB.recipe, SIB.labels, model, "t")
-    assert len(Encoded(stage).dataset()) == sum(file.rows for file in stage.files("features"))
+    encoded = features_of(data, "train", ("en",), SIB.recipe, store, model)
+    assert len(encoded.dataset()) == sum(file.rows for file in encoded.stage.files("features"))
 
 
 @pytest.mark.parametrize("labels", [3, 5])

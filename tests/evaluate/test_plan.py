@@ -1,5 +1,6 @@
 """What an evaluation plans, and refuses before anything is trained."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from tests.support.writing import write, write_csv
 from weam_ray.errors import UserError
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.run import AlignmentRun
+from weam_ray.evaluate.tables import earlier_table_fingerprint, same_rows, table_fingerprint
 from weam_ray.jobs.command_line import parse
 from weam_ray.jobs.evaluate_options import evaluation_settings
 from weam_ray.jobs.flags import EVALUATE
@@ -200,3 +202,26 @@ class TestHeldOutPairs:
         ):
             found = plan(lab, *models(*given), "--tasks", "alignment", "--seeds", str(len(given)))
             assert [run.held_out for run in found.runs if isinstance(run, AlignmentRun)] == expected
+
+
+class TestEarlierVersion:
+    """An evaluation that a version with other hashes of tables began goes on with these."""
+
+    def test_its_runs_are_known(self, lab: Path, tmp_path: Path) -> None:
+        given = ("--tasks", "sib200,tatoeba", "--languages", "de", "--seeds", "1", "--output", str(tmp_path))
+        new = plan(lab, *given)
+        rows = new.tasks[0].tables["train", "en"]
+        assert new.tasks[0].data_fingerprints["train-en"] == table_fingerprint(rows)
+        write(tmp_path / "plan.json", json.dumps(new.file({})))
+        assert [run.fingerprint for run in plan(lab, *given).runs] == [run.fingerprint for run in new.runs]
+        write(tmp_path / "plan.json", json.dumps({"identity": new.identity, "runs": {}}))
+        old = plan(lab, *given)
+        assert old.tasks[0].data_fingerprints["train-en"] == earlier_table_fingerprint(rows)
+        assert not {run.fingerprint for run in old.runs} & {run.fingerprint for run in new.runs}
+        assert old.file({"other": "f"}) == {
+            "identity": new.identity,
+            "runs": {"other": "f", **{run.name: run.fingerprint for run in old.runs}},
+        }
+        for both in zip(old.tasks, new.tasks, strict=True):
+            first, second = (planned.test_fingerprints() for planned in both)
+            assert all(same_rows(first[code], second[code]) for code in first)

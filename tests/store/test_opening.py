@@ -17,7 +17,7 @@ import pytest
 from weam_ray.corpus.readers import base
 from weam_ray.corpus.readers.base import read_lines
 from weam_ray.errors import UserError
-from weam_ray.store.opening import read_text
+from weam_ray.store.text import read_text
 
 LINES = [f"line {number * 7919 % 10007}\tzeile" for number in range(4_000)]
 TEXT = "".join(f"{line}\n" for line in LINES).encode()
@@ -76,7 +76,7 @@ def tarred() -> bytes:
 def test_packed_under_any_name(tmp_path: Path, packer: str, name: str) -> None:
     file = written(tmp_path, PACKERS[packer](TEXT), name)
     assert lines_of(file) == LINES
-    assert read_text(file) == TEXT
+    assert read_text(file) == TEXT.decode()
 
 
 @pytest.mark.parametrize("packer", PACKERS)
@@ -166,7 +166,7 @@ class TestLineEnds:
         for text, lines in {"a\rb\nc": ["a\rb", "c"], "a\r": ["a"], "a\r\nb\r": ["a", "b"], "a\r\r\n": ["a\r"]}.items():
             file = written(tmp_path, text.encode())
             assert lines_of(file) == lines
-            assert read_text(file) == text.encode()
+            assert read_text(file) == text
 
     def test_a_file_of_one_line_without_end(self, tmp_path: Path) -> None:
         """It is not taken into memory whole."""

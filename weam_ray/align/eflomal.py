@@ -32,7 +32,7 @@ NULL_PROBABILITY = 0.2  # prior, of a word without a partner
 
 
 def program() -> Path:
-    """Where the program of eflomal is installed.
+    """Find the program of eflomal.
 
     Raises:
         UserError: the package, or the program in it, is missing.
@@ -58,7 +58,7 @@ def align(
     relative_iterations: float = 1.0,
     threads: int = 2,
 ) -> tuple[Links, Links, NDArray[np.int64]]:
-    """Forward links, reverse links, and the pairs left without links because a side exceeds MAX_WORDS, rising.
+    """Align pairs: forward links, reverse links, and the numbers of the pairs that have none since a side is too long.
 
     Forward links are in the order of the target words, at most one each; reverse links in that of the source words.
     A pair with a blank side has no links. The links depend on the seed, if the program can be seeded, and not on

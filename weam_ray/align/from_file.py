@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from weam_ray.align.links import Links
 from weam_ray.align.pharaoh import read_pharaoh
-from weam_ray.align.protocol import Fitted
+from weam_ray.align.protocol import FitJob, Fitted
 from weam_ray.align.ready import GivenLinks, fit_whole, source_number, write_links
 from weam_ray.corpus.words import segment
 from weam_ray.errors import UserError
-from weam_ray.settings.config import Config
+from weam_ray.settings.data import AlignSection, CorpusSection
 from weam_ray.settings.sources import TextSource
 from weam_ray.store.files import SourceHashes
-from weam_ray.store.stages import Attempt, Stage, StageFile
+from weam_ray.store.stages import Stage, StageFile
 
 
 class Pharaoh:
@@ -24,47 +24,50 @@ class Pharaoh:
 
     sharded: ClassVar[bool] = False
 
-    def settings(self, config: Config) -> dict[str, Any]:
+    def settings(self, align: AlignSection, seed: int) -> dict[str, Any]:
         return {}
 
-    def inputs(self, config: Config, hashes: SourceHashes) -> dict[str, str]:
-        return {f"links {number}": hashes.sha256(file) for number, file in links_files(config).items()}
+    def inputs(self, corpus: CorpusSection, hashes: SourceHashes) -> dict[str, str]:
+        return {f"links {number}": hashes.sha256(file) for number, file in links_files(corpus).items()}
 
-    def fit(self, config: Config, corpus: Stage, pairs: Sequence[str], attempt: Attempt) -> dict[str, Fitted]:
-        paths = links_files(config)
+    def fit(self, job: FitJob, pairs: Sequence[str]) -> dict[str, Fitted]:
+        links_files(job.sources)  # one that is missing shows before anything runs
+        return fit_whole(job, pairs, read_links)
 
-        def align(files: list[StageFile]) -> tuple[list[StageFile], dict[str, Any]]:
-            written = []
-            for number in sorted({source_number(file) for file in files}):
-                own = [file for file in files if source_number(file) == number]
-                given = read_pharaoh(paths[number])
-                check_lines(paths[number], given, corpus.info["rows"][number])
-                for file in own:
-                    table = corpus.read_parquet(file)
-                    rows = table["row"].to_numpy()
-                    links = given.take(rows)
-                    lengths = [
-                        segment(table[side].combine_chunks(), config.corpus.segmentation).lengths
-                        for side in ("source", "target")
-                    ]
-                    check_links(paths[number], links, rows, lengths[0], lengths[1])
-                    written.append(write_links(attempt, file, links, links))
-            return written, {}
-
-        return fit_whole(pairs, corpus, "pharaoh", config.cluster.data_cpus, align)
-
-    def decoder(self, config: Config, aligner: Stage, pair: str) -> GivenLinks:
+    def decoder(self, align: AlignSection, aligner: Stage, pair: str) -> GivenLinks:
         return GivenLinks(aligner)
 
 
-def links_files(config: Config) -> dict[int, Path]:
+def read_links(job: FitJob, files: list[StageFile]) -> Fitted:
+    """Write the links of some files of the corpus, from those of their sources.
+
+    Raises:
+        UserError: links that do not fit the pairs.
+    """
+    written, paths = [], links_files(job.sources)
+    for number in sorted({source_number(file) for file in files}):
+        all_links = read_pharaoh(paths[number])
+        check_lines(paths[number], all_links, job.corpus.info["rows"][number])
+        for file in (file for file in files if source_number(file) == number):
+            table = job.corpus.read_parquet(file)
+            rows = table["row"].to_numpy()
+            links = all_links.take(rows)
+            lengths = [
+                segment(table[side].combine_chunks(), job.sources.segmentation).lengths for side in ("source", "target")
+            ]
+            check_links(paths[number], links, rows, lengths[0], lengths[1])
+            written.append(write_links(job.attempt, file, links, links))
+    return Fitted(written)
+
+
+def links_files(corpus: CorpusSection) -> dict[int, Path]:
     """The file of links of every source of pairs, by the number of the source.
 
     Raises:
         UserError: a source names none, or one that is not there.
     """
     files = {}
-    for number, source in enumerate(config.corpus.sources):
+    for number, source in enumerate(corpus.sources):
         if isinstance(source, TextSource):
             continue
         if source.links is None:

@@ -1,8 +1,9 @@
 """Stage `links`: the links of every row of the sources as lines in Pharaoh form, blank where a row was rejected."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,56 +12,58 @@ import pyarrow.compute as pc
 from weam_ray.align.links import Links
 from weam_ray.align.pharaoh import format_pharaoh, format_scored
 from weam_ray.align.ready import source_number
+from weam_ray.align.stage import AlignStage
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.cluster.tasks import map_items
 from weam_ray.corpus.tables import ALIGNED
-from weam_ray.settings.config import Config
-from weam_ray.store.stages import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
+from weam_ray.store.stages import Attempt, Committed, Counts, Stage, StageDefinition, StageFile, StageOutput
 
-VERSION = 1
 LINKS, FORWARD, REVERSE = "links", "forward", "reverse"
 COLUMNS = ["row", "forward_links", "reverse_links", "forward_score", "reverse_score"]
 
 
-def links_spec(config: Config, align: str, scores: bool) -> StageSpec:
-    settings = {"symmetrization": config.encode.symmetrization, "scores": scores}
-    return StageSpec("links", VERSION, settings, {"align": align})
+@dataclass(frozen=True)
+class LinksStage(StageDefinition):
+    """The stage `links`; `scores`: whether each direction is written too, with its scores."""
 
+    name: ClassVar[str] = "links"
+    version: ClassVar[int] = 1
 
-def links_stage(
-    config: Config, store: StageStore, spec: StageSpec, align: Stage, rows_of_sources: Sequence[int]
-) -> Stage:
-    """Symmetrise every shard and write its lines; with `scores` each direction as well. One task a shard.
+    symmetrization: str
+    scores: bool
+    align: AlignStage
 
-    A source of which no row is trained on is one shard: all of its rows are rejected or held out.
-    """
+    def build(self, attempt: Attempt, committed: Committed, num_cpus: float) -> StageOutput:
+        """Symmetrise every shard and write its lines, one task a shard.
 
-    def builder(attempt: Attempt) -> StageOutput:
-        def write(item: dict[str, Any]) -> dict[str, Any]:
-            first, end = item["first_row"], item["end_row"]
-            table = rows_between(align, item["source"], first, end, COLUMNS)
-            places, num_rows = table["row"].to_numpy() - first, end - first
-            directions = {
-                FORWARD: Links.from_arrow(table["forward_links"]),
-                REVERSE: Links.from_arrow(table["reverse_links"]),
-            }
-            links = symmetrize(directions[FORWARD], directions[REVERSE], config.encode.symmetrization)
-            texts = {LINKS: format_pharaoh(links.spread(places, num_rows))}
-            if spec.settings["scores"]:
-                for name, own in directions.items():
-                    scores = np.full(num_rows, np.nan)
-                    scores[places] = table[f"{name}_score"].to_numpy()
-                    texts[name] = format_scored(own.spread(places, num_rows), scores)
-            written = [attempt.write(part, item["label"], text, num_rows, ".pharaoh") for part, text in texts.items()]
-            return {"files": [asdict(file) for file in written], "aligned": table.num_rows}
-
-        items = shards(align, rows_of_sources)
-        results = map_items(items, write, "align: writing links", config.cluster.data_cpus)
+        A source of which no row is trained on is one shard: all of its rows are rejected or held out.
+        """
+        align = committed[self.align]
+        items = shards(align, committed[self.align.corpus].info["rows"])
+        results = map_items(items, partial(write_shard, self, align, attempt), "align: writing links", num_cpus)
         files = [StageFile(**file) for result in results for file in result["files"]]
         rows = sum(result["aligned"] for result in results)
         return StageOutput(files, Counts(rows, rows))
 
-    return store.build(spec, builder)
+
+def write_shard(stage: LinksStage, align: Stage, attempt: Attempt, item: dict[str, Any]) -> dict[str, Any]:
+    """Symmetrise and write the links of some rows of a source."""
+    first, end = item["first_row"], item["end_row"]
+    table = rows_between(align, item["source"], first, end, COLUMNS)
+    places, num_rows = table["row"].to_numpy() - first, end - first
+    directions = {
+        FORWARD: Links.from_arrow(table["forward_links"]),
+        REVERSE: Links.from_arrow(table["reverse_links"]),
+    }
+    symmetrized = symmetrize(directions[FORWARD], directions[REVERSE], stage.symmetrization)
+    texts = {LINKS: format_pharaoh(symmetrized.spread(places, num_rows))}
+    if stage.scores:
+        for name, links in directions.items():
+            scores = np.full(num_rows, np.nan)
+            scores[places] = table[f"{name}_score"].to_numpy()
+            texts[name] = format_scored(links.spread(places, num_rows), scores)
+    written = [attempt.write(part, item["label"], text, num_rows, ".pharaoh") for part, text in texts.items()]
+    return {"files": [asdict(file) for file in written], "aligned": table.num_rows}
 
 
 def shards(align: Stage, rows_of_sources: Sequence[int]) -> list[dict[str, Any]]:

@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.align.table import table
+from weam_ray.corpus.words import Segmentation
 from weam_ray.errors import UserError
 from weam_ray.settings.base import Role
-from weam_ray.settings.config import Config
-from weam_ray.settings.parsing import flat_parameters
+from weam_ray.settings.data import AlignSection
 from weam_ray.store.files import fingerprint
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import Stage
 
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
+SEGMENTATION = "corpus.segmentation"
 
 
-def write_model(aligner: Stage, config: Config, folder: Path) -> None:
+def write_model(aligner: Stage, align: AlignSection, segmentation: Segmentation, folder: Path) -> None:
     """Copy the files of the stage `aligner`, and say in a manifest how words were made.
 
     The same model gives the same bytes: neither times nor paths are written.
@@ -36,11 +37,16 @@ def write_model(aligner: Stage, config: Config, folder: Path) -> None:
             files.append(asdict(named))
     manifest = {
         "format_version": FORMAT_VERSION,
-        **{last_part(key): value for key, value in flat_parameters(config.only(Role.MODEL)).items()},
+        **{last_part(key): value for key, value in of_model(align, segmentation).items()},
         "files": files,
         "info": aligner.info,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def of_model(align: AlignSection, segmentation: Segmentation) -> dict[str, Any]:
+    """The settings that a fitted model has, by dotted key."""
+    return {**{f"align.{key}": value for key, value in align.only(Role.MODEL).items()}, SEGMENTATION: segmentation}
 
 
 def last_part(key: str) -> str:
@@ -84,15 +90,15 @@ def read_manifest(path: str) -> tuple[Path, dict[str, Any]]:
     return folder, manifest
 
 
-def load_model(config: Config) -> Stage:
-    """The model of `align.model`, as the stage that it was.
+def load_model(align: AlignSection, segmentation: Segmentation) -> Stage:
+    """Open the model of `align.model`, as the stage that it was.
 
     Raises:
-        UserError: not a model, or one whose words were made in another way than the configuration says.
+        UserError: not a model, or one whose words were made in another way than the settings say.
     """
-    assert config.align.model is not None
-    folder, manifest = read_manifest(config.align.model)
-    for key, value in flat_parameters(config.only(Role.MODEL)).items():
+    assert align.model is not None
+    folder, manifest = read_manifest(align.model)
+    for key, value in of_model(align, segmentation).items():
         fitted_with = manifest[last_part(key)]
         if fitted_with != value:
             raise UserError(
@@ -101,7 +107,7 @@ def load_model(config: Config) -> Stage:
             )
     if not table()[manifest["aligner"]].sharded:
         raise UserError(
-            f"align.model={config.align.model}: {manifest['aligner']} aligns only the text that it is given, "
+            f"align.model={align.model}: {manifest['aligner']} aligns only the text that it is given, "
             "so there is no model for other text; leave out align.model."
         )
     hashes = {file["label"]: file["sha256"] for file in manifest["files"]}

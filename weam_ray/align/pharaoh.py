@@ -1,6 +1,5 @@
 """Links in Pharaoh form: `i-j` pairs, counted from 0, a line a sentence pair."""
 
-import codecs
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from weam_ray.align.links import Links
 from weam_ray.errors import UserError
-from weam_ray.store.opening import read_text
+from weam_ray.store.opening import text_bytes
 
 LARGEST_INDEX = 2**15 - 1
 _NUMBERS = re.compile(r"[0-9]+-[0-9]+")
@@ -23,9 +22,8 @@ def read_pharaoh(path: Path) -> Links:
     Raises:
         UserError: a token that is no link, with file and line; or a file of something else than lines of text.
     """
-    data = read_text(path).removeprefix(codecs.BOM_UTF8)
     try:
-        return parse_bytes(data)
+        return parse_bytes(text_bytes(path))
     except ValueError as error:
         raise UserError(f"{path}, {error}.") from None
 

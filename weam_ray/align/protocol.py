@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from weam_ray.align.links import Alignments
 from weam_ray.corpus.words import Words
-from weam_ray.settings.config import Config
+from weam_ray.settings.data import AlignSection, CorpusSection
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.stages import Attempt, Stage, StageFile
 
@@ -32,23 +32,35 @@ class Fitted:
     info: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class FitJob:
+    """What an aligner is given to fit: settings, the corpus, where files are written, and the CPUs of a task."""
+
+    align: AlignSection
+    sources: CorpusSection
+    seed: int
+    corpus: Stage
+    attempt: Attempt
+    num_cpus: float
+
+
 class Aligner(Protocol):
     """An aligner. `sharded`: whether one language pair is fitted by several tasks, and decoded file by file."""
 
     sharded: ClassVar[bool]
 
-    def settings(self, config: Config) -> dict[str, Any]:
+    def settings(self, align: AlignSection, seed: int) -> dict[str, Any]:
         """What the fit depends on, besides the corpus."""
 
-    def inputs(self, config: Config, hashes: SourceHashes) -> dict[str, str]:
+    def inputs(self, corpus: CorpusSection, hashes: SourceHashes) -> dict[str, str]:
         """Fingerprints of files that the fit reads, besides the corpus."""
 
-    def fit(self, config: Config, corpus: Stage, pairs: Sequence[str], attempt: Attempt) -> dict[str, Fitted]:
+    def fit(self, job: FitJob, pairs: Sequence[str]) -> dict[str, Fitted]:
         """Fit every language pair; Ray must be up."""
 
-    def decoder(self, config: Config, aligner: Stage, pair: str) -> Decoder:
+    def decoder(self, align: AlignSection, aligner: Stage, pair: str) -> Decoder:
         """The fitted aligner of a language pair.
 
         Raises:
-            UserError: the stage, such as a model from elsewhere, does not fit the configuration.
+            UserError: the stage, such as a model from elsewhere, does not fit the settings.
         """

@@ -5,6 +5,7 @@ They are written once, a table for each file of the corpus; decoding a file is r
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from weam_ray.align.links import Alignments, Links
-from weam_ray.align.protocol import Decode, Fitted
+from weam_ray.align.protocol import Decode, FitJob, Fitted
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.cluster.tasks import map_items
 from weam_ray.corpus.words import Words
@@ -48,8 +49,8 @@ class GivenLinks:
     stage: Stage
 
     def open(self, file: StageFile) -> Decode:
-        (own,) = (given for given in self.stage.files(LINKS) if given.label == label(file))
-        table = self.stage.read_parquet(own)
+        (links,) = (entry for entry in self.stage.files(LINKS) if entry.label == label(file))
+        table = self.stage.read_parquet(links)
 
         def decode(first: int, source: Words, target: Words) -> Alignments:
             rows = table.slice(first, len(source.lengths))
@@ -79,24 +80,23 @@ def write_links(attempt: Attempt, file: StageFile, forward: Links, reverse: Link
 
 
 def fit_whole(
-    pairs: Sequence[str],
-    corpus: Stage,
-    name: str,
-    cpus: float,
-    align: Callable[[list[StageFile]], tuple[list[StageFile], dict[str, Any]]],
+    job: FitJob, pairs: Sequence[str], align: Callable[[FitJob, list[StageFile]], Fitted]
 ) -> dict[str, Fitted]:
-    """Align each language pair, training and held-out part together, in one task; `align` returns files and info."""
-
-    def run(item: dict[str, Any]) -> dict[str, Any]:
-        own = [file for part in PARTS for file in corpus.files(part) if file.info["language_pair"] == item["pair"]]
-        files, info = align(own)
-        return {"files": [asdict(file) for file in files], "info": info}
-
-    results = map_items([{"pair": pair} for pair in pairs], run, f"align: {name}", cpus)
+    """Align each language pair, training and held-out part together, in one task."""
+    results = map_items(
+        [{"pair": pair} for pair in pairs], partial(fit_one, job, align), f"align: {job.align.aligner}", job.num_cpus
+    )
     return {
         pair: Fitted([StageFile(**file) for file in result["files"]], result["info"])
         for pair, result in zip(pairs, results, strict=True)
     }
+
+
+def fit_one(job: FitJob, align: Callable[[FitJob, list[StageFile]], Fitted], item: dict[str, Any]) -> dict[str, Any]:
+    """Align one language pair."""
+    files = [file for part in PARTS for file in job.corpus.files(part) if file.info["language_pair"] == item["pair"]]
+    fitted = align(job, files)
+    return {"files": [asdict(file) for file in fitted.files], "info": fitted.info}
 
 
 def source_number(file: StageFile) -> int:

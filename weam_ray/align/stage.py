@@ -1,96 +1,121 @@
 """Stages `aligner` (fits a model for each language pair) and `align` (decodes every shard with it)."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from weam_ray.align.model_folder import load_model
-from weam_ray.align.protocol import Decode
+from weam_ray.align.protocol import Decode, Decoder, FitJob
 from weam_ray.align.ready import Unpaired
 from weam_ray.align.table import table
 from weam_ray.cluster.memory import give_back_memory, private_memory
 from weam_ray.cluster.metrics import counted
 from weam_ray.cluster.tasks import map_items
+from weam_ray.corpus.stage import CorpusStage
 from weam_ray.corpus.tables import ALIGNED, UNPAIRED
 from weam_ray.corpus.words import Segmentation, Words, segment
-from weam_ray.settings.config import Config
+from weam_ray.settings.data import AlignSection
 from weam_ray.store.files import SourceHashes
-from weam_ray.store.stages import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
-
-MODEL_VERSION = 2
-ALIGN_VERSION = 2
+from weam_ray.store.stages import Attempt, Committed, Counts, Stage, StageDefinition, StageFile, StageOutput
 
 ROWS_AT_ONCE = 4_000
 CELLS_AT_ONCE = 4_000_000  # source words x target words, summed over pairs
 
 
-def aligner_spec(config: Config, corpus: str, hashes: SourceHashes) -> StageSpec:
-    name = config.align.aligner
-    aligner = table()[name]
-    settings = {"aligner": name, **aligner.settings(config)}
-    return StageSpec("aligner", MODEL_VERSION, settings, {"corpus": corpus, **aligner.inputs(config, hashes)})
+@dataclass(frozen=True)
+class AlignerStage(StageDefinition):
+    """The stage `aligner`; `files` has the hashes of files that the aligner reads besides the corpus."""
 
+    name: ClassVar[str] = "aligner"
+    version: ClassVar[int] = 2
 
-def align_spec(config: Config, corpus: str, aligner: str) -> StageSpec:
-    settings = {"lowercase": config.align.lowercase}
-    return StageSpec("align", ALIGN_VERSION, settings, {"corpus": corpus, "aligner": aligner})
+    align: AlignSection
+    seed: int
+    corpus: CorpusStage
+    files: dict[str, str]
 
+    @classmethod
+    def of(cls, align: AlignSection, corpus: CorpusStage, hashes: SourceHashes) -> "AlignerStage":
+        """Hash what the aligner reads.
 
-def language_pairs(corpus: Stage) -> list[str]:
-    """Those of the training part, unpaired text left out."""
-    files = (file for file in corpus.files("train") if UNPAIRED not in file.info)
-    return list(dict.fromkeys(file.info["language_pair"] for file in files))
+        Raises:
+            UserError: a file of links is missing.
+        """
+        return cls(align, corpus.seed, corpus, table()[align.aligner].inputs(corpus.corpus, hashes))
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Each aligner says which of the settings change what it fits."""
+        return {"aligner": self.align.aligner, **table()[self.align.aligner].settings(self.align, self.seed)}
 
-def aligner_stage(config: Config, store: StageStore, spec: StageSpec | None, corpus: Stage) -> Stage:
-    """Fit one model on all training shards of each language pair; or the model of `align.model`, without a spec."""
-    if spec is None:
-        return load_model(config)
-    name = config.align.aligner
-    aligner = table()[name]
+    @property
+    def inputs(self) -> dict[str, str]:
+        return {"corpus": self.corpus.fingerprint, **self.files}
 
-    def builder(attempt: Attempt) -> StageOutput:
+    def build(self, attempt: Attempt, committed: Committed, num_cpus: float) -> StageOutput:
+        """Fit one model on all training shards of each language pair."""
+        corpus, aligner = committed[self.corpus], table()[self.align.aligner]
         pairs = language_pairs(corpus)
         if not aligner.sharded:
-            print(f"align: {name} cannot run sharded; one task aligns the whole of a language pair")
-        fitted = aligner.fit(config, corpus, pairs, attempt) if pairs else {}
+            print(f"align: {self.align.aligner} cannot run sharded; one task aligns the whole of a language pair")
+        job = FitJob(self.align, self.corpus.corpus, self.seed, corpus, attempt, num_cpus)
+        fitted = aligner.fit(job, pairs) if pairs else {}
         rows = sum(file.rows for file in corpus.files("train"))
         files = [file for pair in pairs for file in fitted[pair].files]
         return StageOutput(files, Counts(rows, rows), {pair: fitted[pair].info for pair in pairs})
 
-    return store.build(spec, builder)
 
+@dataclass(frozen=True)
+class AlignStage(StageDefinition):
+    """The stage `align`; `aligner` may be a fitted model from elsewhere."""
 
-def align_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stage, aligner: Stage) -> Stage:
-    """Add words and links of both directions to every shard, one task a shard."""
+    name: ClassVar[str] = "align"
+    version: ClassVar[int] = 2
 
-    def builder(attempt: Attempt) -> StageOutput:
-        own = table()[config.align.aligner]
-        decoders = {pair: own.decoder(config, aligner, pair) for pair in language_pairs(corpus)}
+    align: AlignSection
+    corpus: CorpusStage
+    aligner: AlignerStage | Stage
 
-        def align(item: dict[str, Any]) -> dict[str, Any]:
-            file = StageFile(**item)
-            decoder = Unpaired() if UNPAIRED in file.info else decoders[file.info["language_pair"]]
-            decode = decoder.open(file)
-            give_back_memory()
-            memory = [private_memory()]
-            tables = align_file(corpus, file, decode, config.corpus.segmentation, memory)
-            tables = counted(tables, file.info["language_pair"])
-            written = attempt.write_batches(file.part, file.label, ALIGNED, tables, **file.info)
-            return {"file": asdict(written), "memory": max(memory)}
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All other settings of the section count where the aligner is fitted."""
+        return {"lowercase": self.align.lowercase}
 
+    def build(self, attempt: Attempt, committed: Committed, num_cpus: float) -> StageOutput:
+        """Add words and links of both directions to every shard, one task a shard."""
+        corpus, aligner = committed[self.corpus], table()[self.align.aligner]
+        decoders = {pair: aligner.decoder(self.align, committed[self.aligner], pair) for pair in language_pairs(corpus)}
         items = [asdict(file) for part in ("train", "held_out") for file in corpus.files(part)]
-        results = map_items(items, align, "align: decoding", config.cluster.data_cpus)
+        task = partial(align_shard, corpus, decoders, self.corpus.corpus.segmentation, attempt)
+        results = map_items(items, task, "align: decoding", num_cpus)
         files = [StageFile(**result["file"]) for result in results]
         rows = sum(item["rows"] for item in items)
         memory = max((result["memory"] for result in results), default=0)
         return StageOutput(files, Counts(rows, sum(file.rows for file in files)), {"peak_memory_bytes": memory})
 
-    return store.build(spec, builder)
+
+def language_pairs(corpus: Stage) -> list[str]:
+    """List the language pairs of the training rows, unpaired text left out."""
+    files = (file for file in corpus.files("train") if UNPAIRED not in file.info)
+    return list(dict.fromkeys(file.info["language_pair"] for file in files))
+
+
+def align_shard(
+    corpus: Stage, decoders: dict[str, Decoder], segmentation: Segmentation, attempt: Attempt, item: dict[str, Any]
+) -> dict[str, Any]:
+    """Align one shard of the corpus and write it."""
+    file = StageFile(**item)
+    decoder = Unpaired() if UNPAIRED in file.info else decoders[file.info["language_pair"]]
+    decode = decoder.open(file)
+    give_back_memory()
+    memory = [private_memory()]
+    tables = counted(align_file(corpus, file, decode, segmentation, memory), file.info["language_pair"])
+    written = attempt.write_batches(file.part, file.label, ALIGNED, tables, **file.info)
+    return {"file": asdict(written), "memory": max(memory)}
 
 
 def align_file(
@@ -102,7 +127,11 @@ def align_file(
         source, target = (segment(rows[side].combine_chunks(), segmentation) for side in ("source", "target"))
         for begin, end in runs(source.lengths * target.lengths):
             yield align_rows(
-                rows.slice(begin, end - begin), decode, first + begin, source.part(begin, end), target.part(begin, end)
+                rows.slice(begin, end - begin),
+                decode,
+                first + begin,
+                source.slice(begin, end),
+                target.slice(begin, end),
             )
             memory.append(private_memory())
         first += rows.num_rows
@@ -118,10 +147,10 @@ def align_rows(rows: pa.Table, decode: Decode, first: int, source: Words, target
 def runs(cells: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Runs of pairs that are decoded together: of at most CELLS_AT_ONCE cells, or of a single pair."""
     begin, total = 0, 0
-    for pair, own in enumerate(cells.tolist()):
-        if pair > begin and total + own > CELLS_AT_ONCE:
+    for pair, of_pair in enumerate(cells.tolist()):
+        if pair > begin and total + of_pair > CELLS_AT_ONCE:
             yield begin, pair
             begin, total = pair, 0
-        total += own
+        total += of_pair
     if len(cells) > begin:
         yield begin, len(cells)

@@ -87,6 +87,12 @@ class RayTasks:
         options = {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus, "num_returns": returns}
         return self.known[step].options(**options).remote(*arguments)
 
+    def share(self, value: Any) -> Any:
+        """Put a value where all tasks read it, in place where they are on its node; a reference to it."""
+        import ray
+
+        return ray.put(value)
+
     def get(self, results: Any) -> Any:
         """The values of one reference or of a list; what a task raised is raised here."""
         import ray

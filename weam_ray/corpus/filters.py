@@ -1,4 +1,4 @@
-"""Why a pair is rejected."""
+"""Reasons for which pairs are rejected."""
 
 from functools import reduce
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which pairs are kept for measurement.
+"""The choice of the pairs that are kept for measurement.
 
 Pairs are ranked by a seeded hash of one side's text (English where there is some), so that in a corpus of several
 languages with English the same sentences are held out in every language. No sentence that is held out in any
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 SPARE = 2  # candidates of a source for each pair to hold out, since some fall to repeated sentences
 LARGEST_SHARE = 5  # at most one pair in five is held out
-STEP = 1_000  # pairs put through the filter at once, with the bound on ranks of those before
+ROWS_AT_ONCE = 1_000  # rows that go through the filter together, by the bound on ranks of those before
 
 
 class Candidate(NamedTuple):
@@ -33,8 +33,8 @@ def text_hash(language: str, text: str) -> int:
 
 def text_hashes(languages: tuple[str, str], source: str, target: str) -> tuple[int, int]:
     """Names of both sentences of a pair; of unpaired text, twice that of its one sentence."""
-    own = text_hash(languages[0], source)
-    return own, text_hash(languages[1], target) if languages[1] else own
+    first = text_hash(languages[0], source)
+    return first, text_hash(languages[1], target) if languages[1] else first
 
 
 def rank_hash(seed: int, text: str) -> int:
@@ -57,7 +57,7 @@ def candidates(
     best: dict[int, Candidate] = {}  # by rank, rising
     row = 0
     ranked_side = "target" if languages[1] == "en" else "source"
-    for block in (batch.slice(at, STEP) for batch in batches for at in range(0, len(batch), STEP)):
+    for block in (batch.slice(at, ROWS_AT_ONCE) for batch in batches for at in range(0, len(batch), ROWS_AT_ONCE)):
         ranks = [rank_hash(seed, text) for text in block[ranked_side].to_pylist()]
         bound = max(best) if len(best) == wanted * SPARE else 2**63
         near = [k for k, rank in enumerate(ranks) if rank < bound and rank not in best]

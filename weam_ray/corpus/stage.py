@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,52 +16,66 @@ from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choos
 from weam_ray.corpus.readers import num_headings, raw_pairs, source_files
 from weam_ray.corpus.tables import PAIRS, REJECTED, UNPAIRED
 from weam_ray.errors import UserError
-from weam_ray.settings.config import Config
 from weam_ray.settings.data import CorpusSection
 from weam_ray.settings.sources import Source
 from weam_ray.store.files import SourceHashes
-from weam_ray.store.stages import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
+from weam_ray.store.stages import Attempt, Committed, Counts, StageDefinition, StageFile, StageOutput
 
-VERSION = 2
 HEADINGS = "headings"
 PARTS = ("train", "held_out", "rejected")
+HeldOut = list[tuple[int, Candidate]]  # number of the source, pair
 
 
-def corpus_spec(config: Config, hashes: SourceHashes) -> StageSpec:
-    """What the corpus stage of a configuration depends on.
+@dataclass(frozen=True)
+class CorpusStage(StageDefinition):
+    """The stage `corpus`; `files` has the hashes of the files of each source."""
 
-    Raises:
-        UserError: a source's file is missing.
-    """
-    corpus = config.corpus
-    settings = corpus.model_dump(mode="json", exclude={"sources"})
-    settings |= {"sources": [source.settings() for source in corpus.sources], "seed": config.seeds.data}
-    files = [[hashes.sha256(file) for file in source_files(source)] for source in corpus.sources]
-    return StageSpec("corpus", VERSION, settings, {"sources": str(files)})
+    name: ClassVar[str] = "corpus"
+    version: ClassVar[int] = 2
+
+    corpus: CorpusSection
+    seed: int
+    files: list[list[str]]
+
+    @classmethod
+    def of(cls, corpus: CorpusSection, seed: int, hashes: SourceHashes) -> "CorpusStage":
+        """Hash the files of the sources.
+
+        Raises:
+            UserError: a source's file is missing.
+        """
+        files = [[hashes.sha256(file) for file in source_files(source)] for source in corpus.sources]
+        return cls(corpus, seed, files)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Sources count without their paths."""
+        settings = self.corpus.model_dump(mode="json", exclude={"sources"})
+        return settings | {"sources": [source.settings() for source in self.corpus.sources], "seed": self.seed}
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        return {"sources": str(self.files)}
+
+    def build(self, attempt: Attempt, committed: Committed, num_cpus: float) -> StageOutput:
+        """Read, filter, hold out and write the pairs of all sources, one task a source.
+
+        Raises:
+            UserError: a damaged source, or nothing left to train on.
+        """
+        return build(self.corpus, self.seed, attempt, num_cpus)
 
 
-def corpus_stage(config: Config, store: StageStore, spec: StageSpec) -> Stage:
-    """Read, filter, hold out and write the pairs of all sources, one task a source.
-
-    Raises:
-        UserError: a damaged source, or nothing left to train on.
-    """
-    return store.build(spec, lambda attempt: build(config, config.corpus.sources, attempt))
-
-
-def build(config: Config, sources: list[Source], attempt: Attempt) -> StageOutput:
-    held_out, limits = find_held_out(config, sources)
-    texts = {text for _, found in held_out for text in (found.source_text, found.target_text)}
-    rows = {(number, found.row) for number, found in held_out}
-    corpus = config.corpus
-
-    def split(item: dict[str, Any]) -> dict[str, Any]:
-        number = item["source"]
-        own_rows = {row for owner, row in rows if owner == number}
-        return split_source(sources[number], number, own_rows, texts, corpus, attempt)
-
-    items = [{"source": number} for number in range(len(sources))]
-    results = map_items(items, split, "corpus: filtering", config.cluster.data_cpus)
+def build(corpus: CorpusSection, seed: int, attempt: Attempt, num_cpus: float) -> StageOutput:
+    """Choose the held-out pairs of all sources, then write the shards of each."""
+    sources = corpus.sources
+    held_out, limits = find_held_out(corpus, seed, num_cpus)
+    texts = {text for _, pair in held_out for text in (pair.source_text, pair.target_text)}
+    items = [
+        {"source": number, "held_out": [pair.row for owner, pair in held_out if owner == number]}
+        for number in range(len(sources))
+    ]
+    results = map_items(items, partial(split_source, corpus, texts, attempt), "corpus: filtering", num_cpus)
     for source, result in zip(sources, results, strict=True):
         if result["noted"].get(HEADINGS):
             print(f"corpus: {source.label()}: line 1 is a heading and no pair (with `header: false` it is a pair)")
@@ -74,6 +88,19 @@ def build(config: Config, sources: list[Source], attempt: Attempt) -> StageOutpu
         rows_out=sum(file.rows for file in files if file.part != "rejected"),
         rejected=dict(sorted(rejected.items())),
     )
+    check_pairs_left(corpus, files, results)
+    noted = sum((Counter(result["noted"]) for result in results), Counter[str]())
+    rows_read = [result["rows"] for result in results]
+    return StageOutput(files, counts, {"held_out_limits": limits, "noted": dict(+noted), "rows": rows_read})
+
+
+def check_pairs_left(corpus: CorpusSection, files: list[StageFile], results: list[dict[str, Any]]) -> None:
+    """See that every language pair has rows to train on.
+
+    Raises:
+        UserError: one has none; why its rows were rejected, and what to do.
+    """
+    sources = corpus.sources
     kept = {file.info["language_pair"] for file in files if file.part == "train"}
     for language_pair in sorted({source.language_pair for source in sources} - kept):
         members = [number for number, source in enumerate(sources) if source.language_pair == language_pair]
@@ -85,41 +112,38 @@ def build(config: Config, sources: list[Source], attempt: Attempt) -> StageOutpu
             f"{', '.join(f'{count} {reason}' for reason, count in reasons.items()) or 'none'}."
             + "".join(f" {reason}: {REMEDIES[reason]}." for reason in reasons if reason in REMEDIES)
         )
-    noted = sum((Counter(result["noted"]) for result in results), Counter[str]())
-    rows_read = [result["rows"] for result in results]
-    return StageOutput(files, counts, {"held_out_limits": limits, "noted": dict(+noted), "rows": rows_read})
 
 
-def find_held_out(config: Config, sources: list[Source]) -> tuple[list[tuple[int, Candidate]], dict[str, int]]:
-    """(source number, candidate) of every held-out pair, and how many each language pair gave."""
-    wanted, seed = config.corpus.held_out, config.seeds.data
+def find_held_out(corpus: CorpusSection, seed: int, num_cpus: float) -> tuple[HeldOut, dict[str, int]]:
+    """Choose the pairs that are held out, and say how many each language pair gave."""
+    sources, wanted = corpus.sources, corpus.held_out
     if not wanted:
         return [], {source.language_pair: 0 for source in sources}
-
-    def scan(item: dict[str, Any]) -> dict[str, Any]:
-        source = sources[item["source"]]
-        reasons = rejection(config.corpus, source)
-        found, num_rows = candidates(raw_pairs(source), source.languages, wanted, seed, reasons)
-        return {"found": found, "rows": num_rows}
-
     items = [{"source": number} for number in range(len(sources))]
-    scans = map_items(items, scan, "corpus: reading", config.cluster.data_cpus)
-    held_out: list[tuple[int, Candidate]] = []
+    scans = map_items(items, partial(scan_source, corpus, seed), "corpus: reading", num_cpus)
+    held_out: HeldOut = []
     limits: dict[str, int] = {}
     for language_pair in dict.fromkeys(source.language_pair for source in sources):
         members = [number for number, source in enumerate(sources) if source.language_pair == language_pair]
         limit = min(wanted, sum(scans[number]["rows"] for number in members) // LARGEST_SHARE)
         if limit < wanted:
             print(f"corpus: {language_pair} is small; {limit} pairs are held out instead of {wanted} (a fifth at most)")
-        found = [(number, Candidate(*entry)) for number in members for entry in scans[number]["found"]]
-        chosen = choose(found, limit)
+        ranked = [(number, Candidate(*entry)) for number in members for entry in scans[number]["candidates"]]
+        chosen = choose(ranked, limit)
         limits[language_pair] = len(chosen)
         held_out += chosen
     return held_out, limits
 
 
+def scan_source(corpus: CorpusSection, seed: int, item: dict[str, Any]) -> dict[str, Any]:
+    """Find the pairs of one source that may be held out, and count its rows."""
+    source = corpus.sources[item["source"]]
+    ranked, num_rows = candidates(raw_pairs(source), source.languages, corpus.held_out, seed, rejection(corpus, source))
+    return {"candidates": ranked, "rows": num_rows}
+
+
 def rejection(corpus: CorpusSection, source: Source) -> Callable[[pa.RecordBatch], pa.StringArray]:
-    """`reject_reasons` of a source with the settings of a corpus."""
+    """Fix the settings of `reject_reasons` for a source of a corpus."""
     return partial(
         reject_reasons,
         max_words=corpus.max_words,
@@ -130,17 +154,18 @@ def rejection(corpus: CorpusSection, source: Source) -> Callable[[pa.RecordBatch
 
 
 def split_source(
-    source: Source,
-    number: int,
-    held_out_rows: set[int],
-    held_out_texts: set[int],
-    corpus: CorpusSection,
-    attempt: Attempt,
+    corpus: CorpusSection, held_out_texts: set[int], attempt: Attempt, item: dict[str, Any]
 ) -> dict[str, Any]:
     """Write the shards of one source; its files, rows read, counts of the rejected and of what is worth a note.
 
     The rows from `first_row` up to `end_row` of its training shards, one after another, are all rows of the source.
+
+    Args:
+        held_out_texts: hashes of the sentences that no training row may have.
+        item: the number of the source, and its rows that are held out.
     """
+    number = item["source"]
+    source = corpus.sources[number]
     waiting = {part: (REJECTED if part == "rejected" else PAIRS).empty_table() for part in PARTS}
     files: dict[str, list[StageFile]] = {part: [] for part in PARTS}
     rejected: Counter[str] = Counter()
@@ -162,7 +187,7 @@ def split_source(
     for batch in raw_pairs(source):
         rows = np.arange(row, row + len(batch))
         row += len(batch)
-        held_out = np.isin(rows, list(held_out_rows))
+        held_out = np.isin(rows, item["held_out"])
         reasons = pc.if_else(held_out, pa.scalar(None, pa.string()), reasons_of(batch))
         kept = reasons.is_null().to_numpy(zero_copy_only=False) & ~held_out
         if held_out_texts:

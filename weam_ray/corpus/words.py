@@ -43,8 +43,8 @@ class Words:
         """The number of words of each text."""
         return np.diff(self.offsets)
 
-    def part(self, begin: int, end: int) -> "Words":
-        """The words of the texts from `begin` to `end`; no copy of the words."""
+    def slice(self, begin: int, end: int) -> "Words":
+        """Take the words of the texts from `begin` to `end`, without a copy of the words."""
         first, last = self.offsets[begin], self.offsets[end]
         offsets = self.offsets[begin : end + 1] - first
         return Words(self.words.slice(first, last - first), offsets, self.spans[first:last])
@@ -55,7 +55,7 @@ class Words:
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Start and end, in characters, of the words of a text, in order and without overlap.
+    """Find the words of a text: start and end of each in characters, in order and without overlap.
 
     Chinese and Japanese are cut by character, other scripts without spaces by grapheme cluster; white space and
     invisible control characters belong to no word.
@@ -69,7 +69,7 @@ def has_word(text: str) -> bool:
 
 
 def segment(texts: pa.StringArray, segmentation: Segmentation) -> Words:
-    """The words of texts without nulls.
+    """Cut texts without nulls into words.
 
     `words` cuts by `word_spans`; `whitespace` takes what stands between spaces and tabs as it is, as fast_align does.
     """

@@ -1,54 +1,55 @@
 """Stage `encode`: aligned words -> linked subwords."""
 
 from collections import Counter
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from weam_ray.align.links import Links
+from weam_ray.align.stage import AlignStage
 from weam_ray.align.symmetrize import one_to_one, symmetrize
 from weam_ray.cluster.tasks import map_items
 from weam_ray.corpus.tables import ENCODED, MAX_LINKED_TOKENS
 from weam_ray.encode.projection import project
-from weam_ray.encode.tokenizer_stage import stage_tokenizer
+from weam_ray.encode.tokenizer_stage import EncoderTokenizer, TokenizerStage, load_trained
 from weam_ray.encode.tokens import flat_spans, lists, tokenize
 from weam_ray.encode.unknown import KEY, UnknownCounts
-from weam_ray.settings.config import Config
+from weam_ray.model.tokenizer import load_tokenizer
 from weam_ray.settings.data import EncodeSection
-from weam_ray.store.stages import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
+from weam_ray.store.stages import Attempt, Committed, Counts, Stage, StageDefinition, StageFile, StageOutput
 
-ENCODE_VERSION = 1
 NO_TOKENS = "no_tokens"
 TOO_MANY_TOKENS = "too_many_tokens"
 
 
-def encode_spec(config: Config, align: str, tokenizer: str) -> StageSpec:
-    settings = config.encode.model_dump(mode="json")
-    return StageSpec("encode", ENCODE_VERSION, settings, {"align": align, "tokenizer": tokenizer})
+@dataclass(frozen=True)
+class EncodeStage(StageDefinition):
+    """The stage `encode`."""
 
+    name: ClassVar[str] = "encode"
+    version: ClassVar[int] = 1
 
-def encode_stage(config: Config, store: StageStore, spec: StageSpec, align: Stage, tokenizer: Stage | None) -> Stage:
-    """Encode every shard of the aligned stage, one task a shard, each into one Arrow file."""
+    encode: EncodeSection
+    align: AlignStage
+    tokenizer: TokenizerStage | EncoderTokenizer
 
-    def builder(attempt: Attempt) -> StageOutput:
-        def encode(item: dict[str, Any]) -> dict[str, Any]:
-            file = StageFile(**item)
-            table = align.read_parquet(file)
-            rejected: Counter[str] = Counter()
-            unknown = UnknownCounts()
-            encoded = encode_table(table, stage_tokenizer(config, tokenizer), config.encode, rejected, unknown)
-            tokens = int(pc.sum(encoded["num_tokens"]).as_py() or 0)
-            links = sum(len(values) // 2 for values in encoded["token_links"].to_pylist())
-            counts = {"num_tokens": tokens, "num_links": links, KEY: unknown.counts}
-            info = {"language_pair": file.info["language_pair"], **counts}
-            written = attempt.write_arrow(file.part, file.label, encoded, **info)
-            return {"file": asdict(written), "rows": table.num_rows, "rejected": dict(rejected)}
+    def load_tokenizer(self, committed: Committed) -> Callable[[], Any]:
+        """Give a function that loads the tokenizer in a task."""
+        if isinstance(self.tokenizer, TokenizerStage):
+            return partial(load_trained, committed[self.tokenizer])
+        return partial(load_tokenizer, self.tokenizer.encoder.name, self.tokenizer.encoder.revision)
 
+    def build(self, attempt: Attempt, committed: Committed, num_cpus: float) -> StageOutput:
+        """Encode every shard of the aligned stage, one task a shard, each into one Arrow file."""
+        align = committed[self.align]
         items = [asdict(file) for part in ("train", "held_out") for file in align.files(part)]
-        results = map_items(items, encode, "encode", config.cluster.data_cpus)
+        task = partial(encode_shard, self.encode, align, self.load_tokenizer(committed), attempt)
+        results = map_items(items, task, "encode", num_cpus)
         files = [StageFile(**result["file"]) for result in results]
         rows_in, rows_out = sum(result["rows"] for result in results), sum(file.rows for file in files)
         tokens, links = (sum(file.info[key] for file in files) for key in ("num_tokens", "num_links"))
@@ -58,7 +59,22 @@ def encode_stage(config: Config, store: StageStore, spec: StageSpec, align: Stag
             rejected.update(result["rejected"])
         return StageOutput(files, Counts(rows_in, rows_out, dict(rejected)), info)
 
-    return store.build(spec, builder)
+
+def encode_shard(
+    settings: EncodeSection, align: Stage, load: Callable[[], Any], attempt: Attempt, item: dict[str, Any]
+) -> dict[str, Any]:
+    """Encode one shard and write it."""
+    file = StageFile(**item)
+    table = align.read_parquet(file)
+    rejected: Counter[str] = Counter()
+    unknown = UnknownCounts()
+    encoded = encode_table(table, load(), settings, rejected, unknown)
+    tokens = int(pc.sum(encoded["num_tokens"]).as_py() or 0)
+    links = sum(len(values) // 2 for values in encoded["token_links"].to_pylist())
+    counts = {"num_tokens": tokens, "num_links": links, KEY: unknown.counts}
+    info = {"language_pair": file.info["language_pair"], **counts}
+    written = attempt.write_arrow(file.part, file.label, encoded, **info)
+    return {"file": asdict(written), "rows": table.num_rows, "rejected": dict(rejected)}
 
 
 def encode_table(

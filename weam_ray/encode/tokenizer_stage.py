@@ -3,23 +3,38 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from weam_ray.cluster.tasks import map_items
+from weam_ray.corpus.stage import CorpusStage
+from weam_ray.model.encoder import encoder_fingerprint
 from weam_ray.model.tokenizer import load_tokenizer, train_wordpiece
-from weam_ray.settings.config import Config
-from weam_ray.store.stages import Attempt, Counts, Stage, StageFile, StageOutput, StageSpec, StageStore
+from weam_ray.settings.data import TokenizerSection
+from weam_ray.settings.encoder import EncoderSection
+from weam_ray.store.files import SourceHashes
+from weam_ray.store.stages import Attempt, Committed, Counts, Stage, StageDefinition, StageFile, StageOutput
 
-TOKENIZER_VERSION = 1
 
+@dataclass(frozen=True)
+class TokenizerStage(StageDefinition):
+    """The stage `tokenizer`."""
 
-def tokenizer_spec(config: Config, corpus: str) -> StageSpec:
-    settings = {
-        **config.tokenizer.model_dump(mode="json"),
-        "max_positions": config.encoder.scratch.max_positions,
-    }
-    return StageSpec("tokenizer", TOKENIZER_VERSION, settings, {"corpus": corpus})
+    name: ClassVar[str] = "tokenizer"
+    version: ClassVar[int] = 1
+
+    tokenizer: TokenizerSection
+    max_positions: int
+    corpus: CorpusStage
+
+    def build(self, attempt: Attempt, committed: Committed, num_cpus: float) -> StageOutput:
+        """Train a WordPiece tokenizer on both sides of the training pairs, in one task."""
+        corpus = committed[self.corpus]
+        (result,) = map_items([{}], partial(train, self, corpus, attempt), "tokenizer", num_cpus)
+        rows = sum(file.rows for file in corpus.files("train"))
+        files = [StageFile(**file) for file in result["files"]]
+        return StageOutput(files, Counts(rows, rows), {"vocab_size": result["vocab_size"]})
 
 
 @dataclass(frozen=True)
@@ -36,29 +51,33 @@ class Texts:
             yield from table["target"].to_pylist()
 
 
-def tokenizer_stage(config: Config, store: StageStore, spec: StageSpec, corpus: Stage) -> Stage:
-    """Train a WordPiece tokenizer on both sides of the training pairs."""
+def train(stage: TokenizerStage, corpus: Stage, attempt: Attempt, _: dict[str, Any]) -> dict[str, Any]:
+    """Train the tokenizer and write its files."""
+    tokenizer = train_wordpiece(
+        Texts(corpus, "train"), stage.tokenizer, stage.max_positions, others=Texts(corpus, "held_out")
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        saved = sorted(Path(folder).iterdir())
+        files = [attempt.write("tokenizer", path.name, path.read_bytes()) for path in saved]
+    return {"files": [asdict(file) for file in files], "vocab_size": len(tokenizer)}
 
-    def builder(attempt: Attempt) -> StageOutput:
-        def train(_: dict[str, Any]) -> dict[str, Any]:
-            tokenizer = train_wordpiece(
-                Texts(corpus, "train"),
-                config.tokenizer,
-                config.encoder.scratch.max_positions,
-                others=Texts(corpus, "held_out"),
-            )
-            with tempfile.TemporaryDirectory() as folder:
-                tokenizer.save_pretrained(folder)
-                saved = sorted(Path(folder).iterdir())
-                files = [attempt.write("tokenizer", path.name, path.read_bytes()) for path in saved]
-            return {"files": [asdict(file) for file in files], "vocab_size": len(tokenizer)}
 
-        (result,) = map_items([{}], train, "tokenizer", config.cluster.data_cpus)
-        rows = sum(file.rows for file in corpus.files("train"))
-        files = [StageFile(**file) for file in result["files"]]
-        return StageOutput(files, Counts(rows, rows), {"vocab_size": result["vocab_size"]})
+@dataclass(frozen=True)
+class EncoderTokenizer:
+    """The tokenizer that an encoder comes with."""
 
-    return store.build(spec, builder)
+    encoder: EncoderSection
+    fingerprint: str
+
+    @classmethod
+    def of(cls, encoder: EncoderSection, hashes: SourceHashes) -> "EncoderTokenizer":
+        """Hash the files of the tokenizer.
+
+        Raises:
+            UserError: the encoder cannot be had.
+        """
+        return cls(encoder, encoder_fingerprint(encoder, hashes, only_tokenizer=True))
 
 
 def unpack(stage: Stage, part: str, folder: str | Path) -> Path:
@@ -68,9 +87,7 @@ def unpack(stage: Stage, part: str, folder: str | Path) -> Path:
     return Path(folder)
 
 
-def stage_tokenizer(config: Config, tokenizer: Stage | None) -> Any:
-    """The tokenizer of a run: the trained one, or that of the encoder."""
-    if tokenizer is None:
-        return load_tokenizer(config.encoder.name, config.encoder.revision)
+def load_trained(tokenizer: Stage) -> Any:
+    """Load the tokenizer of a stage `tokenizer`."""
     with tempfile.TemporaryDirectory() as folder:
         return load_tokenizer(unpack(tokenizer, "tokenizer", folder))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def tokenize(tokenizer: Any, texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """Token ids and character spans (flat start, end) of raw texts without special tokens, and each text's offset."""
+    """Tokenize raw texts without special tokens: ids, character spans (start and end, flat), and each text's offset."""
     encoded = tokenizer(
         texts,
         add_special_tokens=False,
@@ -24,7 +24,7 @@ def tokenize(tokenizer: Any, texts: list[str]) -> tuple[NDArray[np.int32], NDArr
 
 
 def flat_spans(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Word spans of a column, flat, and the offsets of each row counted in words."""
+    """Take the word spans out of a column, flat, and the offset of each row in words."""
     array = column.combine_chunks()
     offsets = array.offsets.to_numpy().astype(np.int64)
     flat = array.values.to_numpy()[offsets[0] : offsets[-1]]

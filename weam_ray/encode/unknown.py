@@ -1,4 +1,4 @@
-"""What of a text a tokenizer does not know: counted by language, told in every run, and warned of where it is much."""
+"""Tokens that a tokenizer does not know: counted by language, shown in every run, and warned of if they are many."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,8 +32,10 @@ class UnknownCounts:
 
     @classmethod
     def of(cls, encoded: Stage, load_tokenizer: Callable[[], Any]) -> "UnknownCounts":
-        """Of all rows of a stage `encode`. One that an earlier version wrote has no counts, so its tokens are counted
-        now, with the tokenizer that wrote them, and their characters stand as none.
+        """Add up the counts of a stage `encode`.
+
+        One that an earlier version wrote has none: its tokens are counted now, with the tokenizer that wrote them, and
+        their characters count as none.
         """
         result, unknown_id = cls(), None
         for file in (file for part in ("train", "held_out") for file in encoded.files(part)):
@@ -54,7 +56,7 @@ class UnknownCounts:
         return {language: unknown / max(1, tokens) for language, (tokens, unknown, _, _) in sorted(self.counts.items())}
 
     def warnings(self) -> list[str]:
-        """A sentence for each language of which much is unknown."""
+        """Write a sentence for each language of which much is unknown."""
         found = []
         for language, (tokens, unknown, characters, lost) in sorted(self.counts.items()):
             share, of_text = unknown / max(1, tokens), lost / max(1, characters)
@@ -68,6 +70,6 @@ class UnknownCounts:
         return found
 
     def lines(self) -> list[str]:
-        """What is printed: the shares, and the warnings."""
+        """Give the lines to print: the shares, and the warnings."""
         shares = ", ".join(f"{language} {share:.2%}" for language, share in self.shares().items())
         return [f"unknown tokens: {shares or 'none'}", *(f"warning: {warning}" for warning in self.warnings())]

@@ -25,6 +25,7 @@ from weam_ray.evaluate.statistics import (
     Values,
     compare_languages,
 )
+from weam_ray.evaluate.tables import same_rows
 
 LOWER_IS_BETTER = frozenset({"aer"})
 METHODS = "two methods: in both systems every seed has a pre-training of its own"
@@ -245,7 +246,7 @@ def _languages(both: tuple[Evaluation, Evaluation], task: str) -> list[str]:
     for language in languages:
         for key in ("metric", "data"):
             values = [each.result[task][language].get(key) for each in both]
-            if values[0] != values[1]:
+            if not (same_rows(*values) if key == "data" else values[0] == values[1]):
                 raise UserError(_refusal(both, f"{task}, {language}", key, values))
     return languages
 

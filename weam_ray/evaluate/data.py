@@ -1,11 +1,9 @@
-"""The data of a task in the form that is there: found, read, checked, and encoded once for all seeds and systems."""
+"""The data of a task in the form that is there: found, read and checked."""
 
-import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,8 @@ from weam_ray.errors import UserError
 from weam_ray.evaluate.formats import check_counts
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.languages import ENGLISH, Language, language, languages
-from weam_ray.evaluate.models import tokenizer_of
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
-from weam_ray.settings.base import Role
-from weam_ray.settings.evaluation import Recipe
-from weam_ray.store.stages import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
 
-VERSION = 2
-ROWS_AT_ONCE = 10_000  # that are encoded, as Python objects
 HUB = "Hugging Face data set"
 NOWHERE = Path(os.devnull)  # under which there are no files
 
@@ -44,25 +36,29 @@ class TaskData:
         Raises:
             UserError: none is, and the task has no data set by name.
         """
-        place = root or NOWHERE
-        parts: list[tuple[Split, Language]] = [("train", language(ENGLISH))]
+        folder = root or NOWHERE
+        looked_for: list[tuple[Split, Language]] = [("train", language(ENGLISH))]
         if tested:
-            parts = [("test", entry) for entry in languages().values()]
+            looked_for = [("test", entry) for entry in languages().values()]
         for layout in task.layouts:
-            if any(layout.present(place, *part) for part in parts):
-                return cls(task, place, layout)
+            if any(layout.present(folder, split, entry) for split, entry in looked_for):
+                return cls(task, folder, layout)
         if task.hub is None:
-            split: Split = "test" if tested else "train"
+            example: Split = "test" if tested else "train"
             entry = language("de" if tested else ENGLISH)
-            forms = [f"{', '.join(map(str, own.files(place, split, entry)))} ({own.name})" for own in task.layouts]
+            examples = [
+                f"{', '.join(map(str, layout.files(folder, example, entry)))} ({layout.name})"
+                for layout in task.layouts
+            ]
             raise UserError(
-                f"{task.name}: there are no data of this task under --data-root {root}; looked for {'; '.join(forms)}."
+                f"{task.name}: there are no data of this task under --data-root {root}; looked for "
+                f"{'; '.join(examples)}."
             )
-        return cls(task, place, None)
+        return cls(task, folder, None)
 
     @property
-    def form(self) -> str:
-        """What the form that was found is called."""
+    def layout_name(self) -> str:
+        """The name of the layout, or of the data set."""
         if self.layout is not None:
             return self.layout.name
         assert self.task.hub is not None
@@ -73,7 +69,7 @@ class TaskData:
         if self.layout is not None:
             return bool(self.layout.present(self.root, split, entry))
         assert self.task.hub is not None
-        return self.task.hub.part(split, entry) is not None
+        return self.task.hub.data_set(split, entry) is not None
 
     def test_languages(self) -> list[str]:
         """Codes of the languages with test files; of two codes for one language (`nb`, `no`) the first."""
@@ -87,7 +83,7 @@ class TaskData:
         return list(found.values())
 
     def read(self, split: Split, code: str) -> pa.Table:
-        """The rows of a split.
+        """Read the rows of a split.
 
         Raises:
             UserError: no such data, or not in their form.
@@ -95,7 +91,7 @@ class TaskData:
         return self.decided(split, code)[0]
 
     def decided(self, split: Split, code: str) -> tuple[pa.Table, int]:
-        """The rows of a split, and how many are left out because annotators agreed on no label for them.
+        """Read the rows of a split, and count those that are left out because annotators agreed on no label for them.
 
         The labels of a test set may be in a file beside it. Where no row of it has a label, they are hidden.
         """
@@ -112,7 +108,7 @@ class TaskData:
         return (rows.take(kept), len(labels) - len(kept)) if kept else (rows, 0)
 
     def whole(self, split: Split, code: str) -> pa.Table:
-        """All rows of a split.
+        """Read all rows of a split.
 
         Raises:
             UserError: no such data, or not in their form; names that are given twice where predictions are by name.
@@ -158,18 +154,18 @@ class TaskData:
 
         hub = self.task.hub
         assert hub is not None
-        part = hub.part(split, entry)
-        if part is None:
+        named = hub.data_set(split, entry)
+        if named is None:
             raise UserError(f"{self.task.name}: the data set {hub.name} has no {split} part for {entry.code}.")
-        name, configuration, split_name = part
+        name, configuration, split_name = named
         local = self.root / (self.task.name if name == hub.name else name.rpartition("/")[2])
-        place = str(local) if local.is_dir() else name
+        path = str(local) if local.is_dir() else name
         try:
-            return datasets.load_dataset(place, configuration, split=split_name)
+            return datasets.load_dataset(path, configuration, split=split_name)
         except Exception as error:  # the library raises what its parts raise
             reason = " ".join(str(error).split())[:300]
             raise UserError(
-                f"{self.task.name}: the {split} part for {entry.code} of the data set {place} ({configuration}) cannot "
+                f"{self.task.name}: the {split} part for {entry.code} of the data set {path} ({configuration}) cannot "
                 f"be loaded: {reason}"
             ) from None
 
@@ -229,109 +225,8 @@ class TaskData:
         return found
 
 
-@dataclass(frozen=True)
-class Part:
-    """One split of a task in one language, with the labels that its task knows."""
-
-    data: TaskData
-    split: Split
-    codes: tuple[str, ...]
-
-    @cached_property
-    def tables(self) -> list[pa.Table]:
-        return [self.data.read(self.split, code) for code in self.codes]
-
-    def rows(self, recipe: Recipe) -> pa.Table:
-        """The rows of all languages; of `max_train` each has its share."""
-        if not self.training or recipe.max_train is None:
-            return pa.concat_tables(self.tables)
-        share = -(-recipe.max_train // len(self.codes))
-        return pa.concat_tables([table.slice(0, share) for table in self.tables])
-
-    @property
-    def training(self) -> bool:
-        return self.split == "train"
-
-    def spec(self, recipe: Recipe, labels: Sequence[str], tokenizer_fingerprint: str) -> StageSpec:
-        """What the features depend on: the rows themselves, the tokenizer, and settings of reading."""
-        task = self.data.task
-        return StageSpec(
-            "features",
-            VERSION,
-            {
-                "kind": task.kind,
-                "training": self.training,
-                "labels": list(labels),
-                **recipe.only(Role.FEATURES),
-            },
-            {"rows": table_fingerprint(self.rows(recipe)), "tokenizer": tokenizer_fingerprint},
-        )
-
-    def encode(self, store: StageStore, recipe: Recipe, labels: Sequence[str], model: str, fingerprint: str) -> Stage:
-        """The stage of rows and features, built unless it is there."""
-
-        def build(attempt: Attempt) -> StageOutput:
-            rows = self.rows(recipe)
-            features, rejected = self.features(rows, recipe, labels, tokenizer_of(model))
-            files = [
-                attempt.write_arrow("rows", "rows", rows),
-                attempt.write_arrow("features", "features", features if self.training else by_length(features)),
-            ]
-            return StageOutput(files, Counts(rows.num_rows, rows.num_rows - sum(rejected.values()), rejected))
-
-        return store.build(self.spec(recipe, labels, fingerprint), build, say=lambda line: None)
-
-    def features(
-        self, rows: pa.Table, recipe: Recipe, labels: Sequence[str], tokenizer: Any
-    ) -> tuple[pa.Table, dict[str, int]]:
-        """The features of all rows, some rows at a time, and rejected ones by reason.
-
-        Raises:
-            UserError: no row can train.
-        """
-        kind, tables, rejected = KINDS[self.data.task.kind], [], Counter[str]()
-        for start in range(0, rows.num_rows, ROWS_AT_ONCE):
-            some = rows.slice(start, ROWS_AT_ONCE)
-            table, own = kind.features(some, tokenizer, recipe, labels, self.training)
-            numbers = pc.add(table["row"], start)
-            tables.append(in_32_bits(table.set_column(table.column_names.index("row"), "row", numbers)))
-            rejected.update(own)
-        features = pa.concat_tables(tables)
-        if not features.num_rows:
-            told = ", ".join(f"{count} {reason}" for reason, count in rejected.items())
-            raise UserError(f"{self.data.task.name}: no training example is left: {told}.")
-        return features, dict(rejected)
-
-
 def num_hidden(labels: pa.ChunkedArray) -> int:
-    """How many rows have no label: null, or a list without a text in it."""
+    """Count the rows without a label: null, or a list without a text in it."""
     if not pa.types.is_list(labels.type):
         return labels.null_count
-    return sum(not any(own or ()) for own in labels.to_pylist())
-
-
-def in_32_bits(features: pa.Table) -> pa.Table:
-    """Whole numbers, in lists too, as int32: a half of the memory."""
-
-    def narrow(kind: pa.DataType) -> pa.DataType:
-        return pa.list_(narrow(kind.value_type)) if pa.types.is_list(kind) else pa.int32()
-
-    return features.cast(
-        pa.schema([(name, narrow(features.schema.field(name).type)) for name in features.column_names])
-    )
-
-
-def by_length(features: pa.Table) -> pa.Table:
-    """Features with those of like length beside each other, so that batches hold little padding."""
-    if "input_ids" not in features.column_names:
-        return features
-    lengths = [len(ids) for ids in features["input_ids"].to_pylist()]
-    return features.take(sorted(range(len(lengths)), key=lengths.__getitem__))
-
-
-def table_fingerprint(table: pa.Table) -> str:
-    """16 hexadecimal digits of the SHA-256 of a table's rows."""
-    told = hashlib.sha256()
-    for row in table.to_pylist():
-        told.update(repr(row).encode())
-    return told.hexdigest()[:16]
+    return sum(not any(texts or ()) for texts in labels.to_pylist())

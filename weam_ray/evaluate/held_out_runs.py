@@ -4,7 +4,7 @@ from pathlib import Path
 
 from weam_ray.errors import UserError
 from weam_ray.measure.pairs import HeldOutPairs, held_out_pairs
-from weam_ray.pipeline import StagePlan
+from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.config import load_config
 from weam_ray.store.home import Home
 from weam_ray.store.training_folder import CONFIG
@@ -21,7 +21,7 @@ def held_out_of(run: Path) -> list[HeldOutPairs]:
         raise UserError(f"held_out={run}: there is no {CONFIG}, so this is no folder of a run.")
     config = load_config(str(file))
     home = Home.of(config, run.parent.parent)
-    stage = home.store.find(StagePlan.of_alignment(config, home.source_hashes()).specs["align"])
+    stage = home.store.find(AlignmentPlan.of(config, home.source_hashes()).align.spec)
     if stage is None:
         raise UserError(f"held_out={run}: the aligned pairs of this run are not under {home.stages.path} any more.")
     return held_out_pairs(stage)

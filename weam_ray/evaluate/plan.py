@@ -1,6 +1,7 @@
 """What an evaluation runs: tasks with their data, languages, labels and recipes, checked before anything is trained."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,15 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.data import TaskData, table_fingerprint
+from weam_ray.evaluate.data import TaskData
+from weam_ray.evaluate.features import FeatureStage
 from weam_ray.evaluate.held_out_runs import held_out_of
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import check_stride
 from weam_ray.evaluate.languages import ENGLISH, language
 from weam_ray.evaluate.models import check_head, check_layers, examine, room_of, tokenizer_of
-from weam_ray.evaluate.run import ALIGNMENT, VERSION, AlignmentRun, Run, parts_of
+from weam_ray.evaluate.run import ALIGNMENT, VERSION, AlignmentRun, Run, languages_of_runs
+from weam_ray.evaluate.tables import Hash, earlier_table_fingerprint, table_fingerprint
 from weam_ray.evaluate.tasks import intermediate_of, task_of
 from weam_ray.evaluate.tasks.base import Split, Task
 from weam_ray.measure.pairs import HeldOutPairs, gold_sets
@@ -26,12 +29,17 @@ from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.store.files import SourceHashes, fingerprint
 from weam_ray.store.training_folder import CONFIG
 
+PLAN = "plan.json"
+TABLES, ARROW = "tables", "arrow"  # in that file: how tables of rows are hashed; an earlier version did not say
 QUESTION_FRAME = 4  # special tokens around a question and its context, at most
 
 
 @dataclass
 class Planned:
-    """A task with its data, recipe, labels and test languages; `data_fingerprints` by split and language."""
+    """A task with its data, recipe, labels and test languages; `data_fingerprints` by split and language.
+
+    `tables` has the rows of every split and language that is used, until they are handed to the tasks that need them.
+    """
 
     data: TaskData
     recipe: Recipe
@@ -39,10 +47,19 @@ class Planned:
     tests: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     data_fingerprints: dict[str, str] = field(default_factory=dict)
+    tables: dict[tuple[Split, str], pa.Table] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
         return self.data.task
+
+    def rows(self, split: Split, codes: Sequence[str]) -> pa.Table:
+        """Join the rows of some languages; of `max_train` training rows each has its share."""
+        tables = [self.tables[split, code] for code in codes]
+        if split == "train" and self.recipe.max_train is not None:
+            share = -(-self.recipe.max_train // len(codes))
+            tables = [table.slice(0, share) for table in tables]
+        return pa.concat_tables(tables)
 
     def test_fingerprints(self) -> dict[str, str]:
         """Of the test rows, by language."""
@@ -60,6 +77,7 @@ class EvaluationPlan:
                 be those of one system.
         """
         self.settings, self.hashes = settings, hashes
+        self.table_hash = table_hash_of(Path(settings.output))
         root = None if settings.data_root is None else Path(settings.data_root)
         if root is not None and not root.is_dir():
             raise UserError(f"--data-root: there is no folder {str(root)!r}.")
@@ -104,7 +122,7 @@ class EvaluationPlan:
     def planned(self, task: Task, tested: bool) -> Planned:
         """A task with data that are there, whose labels training shows."""
         data = TaskData.found(task, self.root, tested)
-        print(f"{task.name}: the data are in the form '{data.form}'")
+        print(f"{task.name}: the data are in the form '{data.layout_name}'")
         for model in self.models:
             check_head(KINDS[task.kind].head, model, task.name)
         planned = Planned(data, self.settings.recipe_of(task.name, task.recipe), notes=list(task.notes))
@@ -119,7 +137,7 @@ class EvaluationPlan:
             needed += [("train", code) for code in planned.tests if code != ENGLISH]
         found = {(split, code): data.decided(split, code) for split, code in needed}
         found |= {("test", code): data.decided("test", code) for code in planned.tests}
-        tables = {part: rows for part, (rows, _) in found.items()}
+        tables = {key: rows for key, (rows, _) in found.items()}
         for (split, code), rows in tables.items():
             if split == "test":
                 continue
@@ -131,7 +149,7 @@ class EvaluationPlan:
             note = f"Rows on whose label annotators did not agree are left out: {', '.join(left_out)}."
             planned.notes.append(note)
             print(f"{task.name}: {note}")
-        planned.data_fingerprints = {f"{split}-{code}": table_fingerprint(own) for (split, code), own in tables.items()}
+        planned.data_fingerprints = {f"{split}-{code}": self.table_hash(own) for (split, code), own in tables.items()}
         for code in planned.tests:
             gold = data.gold(tables["test", code], code)
             planned.data_fingerprints[f"test-{code}"] += "" if gold is None else fingerprint(gold)[:8]
@@ -141,6 +159,7 @@ class EvaluationPlan:
         if tested and task.kind == "tokens" and self.settings.setting != "zero-shot":
             planned.notes.append("Each language trains on training data of its own, which are no translations.")
         planned.labels = known_labels(planned, tables) if task.trained else task.labels
+        planned.tables = tables
         return planned
 
     def fit_length(self, planned: Planned) -> None:
@@ -192,7 +211,8 @@ class EvaluationPlan:
             if code != ENGLISH and not data.has("test", language(code)):
                 known = ", ".join(data.test_languages()) or "none"
                 raise UserError(
-                    f"{data.task.name}: no test data for {code} in the form '{data.form}'; there are data for {known}."
+                    f"{data.task.name}: no test data for {code} in the form '{data.layout_name}'; there are data for "
+                    f"{known}."
                 )
         first = [ENGLISH] if data.has("test", language(ENGLISH)) else []
         found = tuple(dict.fromkeys([*first, *(code for code in asked if code != ENGLISH)]))
@@ -207,8 +227,8 @@ class EvaluationPlan:
                 yield self.run(planned, number, 0, model, (), planned.tests)
             return
         for seed in self.settings.seeds:
-            for part, trains_on, tests in parts_of(self.settings.setting, planned.tests):
-                yield self.run(planned, seed, seed, self.settings.model_of(seed), trains_on, tests, part)
+            for name, trains_on, tests in languages_of_runs(self.settings.setting, planned.tests):
+                yield self.run(planned, seed, seed, self.settings.model_of(seed), trains_on, tests, name)
 
     def alignment_runs(self) -> Iterator[AlignmentRun]:
         """One for each model: on the held-out pairs of a run, and on gold sets under the data root.
@@ -256,6 +276,18 @@ class EvaluationPlan:
             print(f"{ALIGNMENT}: {error} Gold sets alone are measured.")
             return None, []
 
+    def features(self, planned: Planned, split: Split, rows: pa.Table) -> FeatureStage:
+        """The stage with the features of some rows of a task."""
+        task, training = planned.task, split == "train"
+        rows_hash = self.table_hash(rows)
+        return FeatureStage(task.kind, training, planned.labels, planned.recipe, rows_hash, self.tokenizer)
+
+    def file(self, earlier_runs: dict[str, str]) -> dict[str, Any]:
+        """What `plan.json` holds: identity and runs, those of earlier plans of the same evaluation too."""
+        runs = earlier_runs | {run.name: run.fingerprint for run in self.runs}
+        tables = {TABLES: ARROW} if self.table_hash is table_fingerprint else {}
+        return {"identity": self.identity, "runs": runs, **tables}
+
     def run(
         self,
         planned: Planned,
@@ -264,7 +296,7 @@ class EvaluationPlan:
         model: str,
         trains_on: tuple[str, ...],
         tests: tuple[str, ...],
-        part: str = "",
+        language: str = "",
     ) -> Run:
         """A run, with the fingerprint of all that can change its result."""
         used = {f"train-{code}" for code in trains_on} | {f"test-{code}" for code in tests} | {f"dev-{ENGLISH}"}
@@ -283,7 +315,14 @@ class EvaluationPlan:
             ],
         }
         recipe, labels = planned.recipe, planned.labels
-        return Run(planned.data, number, seed, model, recipe, labels, trains_on, tests, fingerprint(given), part)
+        return Run(planned.data, number, seed, model, recipe, labels, trains_on, tests, fingerprint(given), language)
+
+
+def table_hash_of(folder: Path) -> Hash:
+    """How tables are hashed: in the folder of an evaluation that an earlier version began, as that did."""
+    file = folder / PLAN
+    earlier = file.is_file() and json.loads(file.read_text(encoding="utf-8")).get(TABLES) != ARROW
+    return earlier_table_fingerprint if earlier else table_fingerprint
 
 
 def pretraining_seed(model: str) -> int | None:
@@ -304,14 +343,12 @@ def known_labels(planned: Planned, tables: dict[tuple[Split, str], pa.Table]) ->
         UserError: a label that neither the task nor its training data know.
     """
     kind, task = KINDS[planned.task.kind], planned.task
-    found = {
-        part: kind.labels(table) for part, table in tables.items() if task.kind != "retrieval" or part[0] != "test"
-    }
-    shown = set().union(*(labels for (split, _), labels in found.items() if split == "train"))
+    used = {key: kind.labels(table) for key, table in tables.items() if task.kind != "retrieval" or key[0] != "test"}
+    shown = set().union(*(labels for (split, _), labels in used.items() if split == "train"))
     known = tuple(task.labels) or tuple(sorted(shown))
     if task.kind == "sentences" and len(known) < 2:
         raise UserError(f"{task.name}: the training data have one label, {known[0]!r}; a classification takes two.")
-    for (split, code), labels in found.items():
+    for (split, code), labels in used.items():
         strange = sorted(labels - set(known))
         if strange:
             raise UserError(

@@ -29,9 +29,9 @@ def evaluation_result(records: Records, metrics: dict[str, str], tests: dict[str
     """
     result: Result = {}
     for task, metric in metrics.items():
-        own = sorted((record for record in records if record["task"] == task), key=lambda record: record["number"])
+        runs = sorted((record for record in records if record["task"] == task), key=lambda record: record["number"])
         for code, fingerprint in tests[task].items():
-            scores = [record["scores"][code] for record in own if code in record["scores"]]
+            scores = [record["scores"][code] for record in runs if code in record["scores"]]
             if scores:
                 figures = {name: spread([score[name] for score in scores]) for name in scores[0]}
                 result.setdefault(task, {})[code] = {
@@ -44,13 +44,15 @@ def evaluation_result(records: Records, metrics: dict[str, str], tests: dict[str
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
-    found = summary(values)
-    return {"mean": found.mean, "std": found.std, "per_seed": list(found.per_seed)}
+    of_seeds = summary(values)
+    return {"mean": of_seeds.mean, "std": of_seeds.std, "per_seed": list(of_seeds.per_seed)}
 
 
 def all_records(records: Records) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A record for each task, those of alignment taken apart; and these as they are."""
-    measured = sorted((own for own in records if own["task"] == ALIGNMENT), key=lambda own: own["number"])
+    """List a record for each task, those of alignment cut by task; and the records of alignment as they are."""
+    measured = sorted(
+        (record for record in records if record["task"] == ALIGNMENT), key=lambda record: record["number"]
+    )
     return [*records, *(part for record in measured for part in record["parts"])], measured
 
 
@@ -66,7 +68,7 @@ def tested(plan: EvaluationPlan, measured: Records) -> tuple[dict[str, str], dic
 
 
 def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) -> dict[str, Any]:
-    """What was evaluated and how, as evaluation.json has it."""
+    """Describe what was evaluated and how, as evaluation.json has it."""
     settings = plan.settings
     # all runs of a task have the same test rows, some of them where each language has runs of its own
     unknown = {planned.task.name: UnknownCounts() for planned in plan.tasks}
@@ -77,7 +79,10 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) 
         planned.task.name: {
             "trained": planned.task.trained,
             "metric": planned.task.metric,
-            "form": planned.data.form,
+            "form": planned.data.layout_name,
+            "reference": planned.task.reference,
+            "licence": planned.task.licence,
+            "revision": planned.task.revision,
             "recipe": planned.recipe.model_dump(),
             "notes": [*planned.notes, *unknown[planned.task.name].warnings()],
             "unknown_tokens": unknown[planned.task.name].shares(),
@@ -106,7 +111,7 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) 
         "threads": settings.threads,
         "notes": plan.notes,
         "tasks": tasks,
-        "layers": [{key: own[key] for key in ("number", "model", "layer", "layers")} for own in measured],
+        "layers": [{key: record[key] for key in ("number", "model", "layer", "layers")} for record in measured],
     }
 
 

@@ -37,7 +37,8 @@ class Run:
     """One unit of an evaluation that is done or not: a task with a seed, and in `translate-train` a language.
 
     `number` names it in predictions/TASK/NUMBER: the seed, or that of the model for a task without training.
-    `fingerprint` is of all that can change its result; a record with another one is no record of this run.
+    `fingerprint` is of all that can change its result; a record with another one is no record of this run. `language`
+    names the one language of a run in `translate-train`.
     """
 
     data: TaskData
@@ -49,7 +50,7 @@ class Run:
     trains_on: tuple[str, ...]
     tests: tuple[str, ...]
     fingerprint: str
-    part: str = ""
+    language: str = ""
 
     @property
     def task(self) -> str:
@@ -57,28 +58,26 @@ class Run:
 
     @property
     def name(self) -> str:
-        return f"{self.task}-{self.number}{self.part and '-'}{self.part}"
+        return f"{self.task}-{self.number}{self.language and '-'}{self.language}"
 
     def record(self, folder: Path) -> dict[str, Any] | None:
-        """What it left when it was finished, if it is."""
+        """Read what the run left when it was finished; None where it is not."""
         return read_record(folder / "runs" / f"{self.name}.json", self.fingerprint)
 
 
 def read_record(file: Path, fingerprint: str) -> dict[str, Any] | None:
-    """The record of a run, unless it is of one with other settings."""
+    """Read the record of a run; None where there is none, or that of other settings."""
     if not file.is_file():
         return None
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found if found["fingerprint"] == fingerprint else None
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return record if record["fingerprint"] == fingerprint else None
 
 
 def write_examples(folder: Path, task: str, number: int, code: str, parts: Parts) -> None:
-    """What a score is made of, by test example, for a bootstrap."""
-    place = folder / "examples" / task / str(number)
-    place.mkdir(parents=True, exist_ok=True)
-    pq.write_table(
-        pa.table({"numerator": parts.numerator, "denominator": parts.denominator}), place / f"{code}.parquet"
-    )
+    """Write the numerator and denominator of each test example, for a bootstrap."""
+    file = folder / "examples" / task / str(number) / f"{code}.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"numerator": parts.numerator, "denominator": parts.denominator}), file)
 
 
 def carry_on(
@@ -117,25 +116,31 @@ def run_trained(
     run: Run,
     training: Encoded,
     development: Encoded,
-    tests: dict[str, Encoded],
     model: str,
     folder: Path,
     threads: int,
     use_gpu: bool,
+    *tests: Encoded | pa.Table,
 ) -> dict[str, Any]:
-    """Fine-tune from an encoder, predict the test sets, and leave files and record in the evaluation's folder."""
+    """Fine-tune from an encoder, predict the test sets, and leave files and record in the evaluation's folder.
+
+    Args:
+        tests: for each language that is tested its encoded rows, or its rows as they are where they are ranked.
+    """
     started = time.monotonic()
     tuned = tune(run, training, development, model, threads, use_gpu)
+    predictions: dict[str, Any] = {}
+    queries: dict[str, pa.Table] = {}
+    for code, test in zip(run.tests, tests, strict=True):
+        if not isinstance(test, Encoded):
+            queries[code] = test
+            continue
+        queries[code] = test.rows
+        predictions[code], best = tuned.predict(test)
+        if best is not None:
+            write_mapping(prediction_folder(run, folder) / f"nbest-{code}.json", best)
     if run.data.task.kind == "retrieval":
-        encode = first_token(tuned.model.base_model, tuned.tokenizer, run.recipe)
-        queries = {code: run.data.read("test", code) for code in run.tests}
-        predictions = rankings(run.data, queries, encode)
-    else:
-        predictions, queries = {}, {code: own.rows for code, own in tests.items()}
-        for code in run.tests:
-            predictions[code], best = tuned.predict(tests[code])
-            if best is not None:
-                write_mapping(prediction_folder(run, folder) / f"nbest-{code}.json", best)
+        predictions = rankings(run.data, queries, first_token(tuned.model.base_model, tuned.tokenizer, run.recipe))
     return finish(
         run,
         folder,
@@ -151,10 +156,14 @@ def run_trained(
     )
 
 
-def run_untrained(run: Run, folder: Path, threads: int, use_gpu: bool) -> dict[str, Any]:
-    """Predict with the encoder as it is, and leave files and record in the evaluation's folder."""
+def run_untrained(run: Run, folder: Path, threads: int, use_gpu: bool, *tests: pa.Table) -> dict[str, Any]:
+    """Predict with the encoder as it is, and leave files and record in the evaluation's folder.
+
+    Args:
+        tests: the rows of each language that is tested.
+    """
     started = time.monotonic()
-    queries = {code: run.data.read("test", code) for code in run.tests}
+    queries = dict(zip(run.tests, tests, strict=True))
     predictions = untrained(run.data, queries, run.model, run.recipe, threads, "cuda" if use_gpu else "cpu")
     about = {
         KEY: unknown_counts(queries, tokenizer_of(run.model)).counts,
@@ -175,9 +184,9 @@ def unknown_counts(rows: dict[str, pa.Table], tokenizer: Any) -> UnknownCounts:
 
 
 def prediction_folder(run: Run, folder: Path) -> Path:
-    place = folder / "predictions" / run.task / str(run.number)
-    place.mkdir(parents=True, exist_ok=True)
-    return place
+    predictions = folder / "predictions" / run.task / str(run.number)
+    predictions.mkdir(parents=True, exist_ok=True)
+    return predictions
 
 
 def finish(
@@ -186,17 +195,17 @@ def finish(
     """Score predictions of rows where labels are known; files first, the record last."""
     form, scores = run.data.task.form, {}
     (folder / "runs" / f"{run.name}.json").unlink(missing_ok=True)  # of other settings, whose files go now
-    for code, found in predictions.items():
-        form.write(prediction_folder(run, folder) / f"test-{code}.{form.suffix}", found)
+    for code, predicted in predictions.items():
+        form.write(prediction_folder(run, folder) / f"test-{code}.{form.suffix}", predicted)
         gold = run.data.gold(rows[code], code)
         if gold is None:
             continue
-        check_counts(gold, found, f"{run.task}, {code}")
+        check_counts(gold, predicted, f"{run.task}, {code}")
         labels = folder / "labels" / run.task
         labels.mkdir(parents=True, exist_ok=True)
         form.write_labels(labels / f"test-{code}.{form.suffix}", gold)
-        parts = run.data.task.score(gold, found, code)
-        scores[code] = {name: own.percent for name, own in parts.items()}
+        parts = run.data.task.score(gold, predicted, code)
+        scores[code] = {name: ratio.percent for name, ratio in parts.items()}
         write_examples(folder, run.task, run.number, code, parts[run.data.task.metric])
     record = {
         "task": run.task,
@@ -241,7 +250,7 @@ class Measured:
     """What was measured on one language pair or gold set, the fingerprint of its data, and the seconds it took."""
 
     name: str
-    found: Measures
+    measures: Measures
     data: str
     seconds: float
 
@@ -255,43 +264,43 @@ def measure_alignment(run: AlignmentRun, number: int, threads: int, use_gpu: boo
     model, tokenizer = encoder_of(run.model).to("cuda" if use_gpu else "cpu"), tokenizer_of(run.model)
     if run.held_out is not None and number < run.num_pairs:
         pair = held_out_of(run.held_out)[number]
-        found, name, data = measure(model, tokenizer, [pair], [], run.layer), pair.name, pair.fingerprint
+        measures, name, data = measure(model, tokenizer, [pair], [], run.layer), pair.name, pair.fingerprint
     else:
-        own = gold_sets(run.root)[number - run.num_pairs]
-        found, name, data = measure(model, tokenizer, [], [own], run.layer), own.name, own.fingerprint
-    return Measured(name, found, data, time.monotonic() - started)
+        gold = gold_sets(run.root)[number - run.num_pairs]
+        measures, name, data = measure(model, tokenizer, [], [gold], run.layer), gold.name, gold.fingerprint
+    return Measured(name, measures, data, time.monotonic() - started)
 
 
 def finish_alignment(run: AlignmentRun, folder: Path, *measured: Measured) -> dict[str, Any]:
     """Join what was measured, the pairs and then the gold sets, and leave files and record."""
-    found = Measures.joined([own.found for own in measured])
+    joined = Measures.joined([each.measures for each in measured])
     scores: dict[str, Any] = {}
-    for task, languages in found.parts.items():
+    for task, languages in joined.parts.items():
         for name, parts in languages.items():
             scores.setdefault(task, {})[name] = {METRICS[task]: parts.percent}
             write_examples(folder, task, run.number, name, parts)
     first = run.num_pairs
-    pairs, sets = ({own.name: own.data for own in some} for some in (measured[:first], measured[first:]))
+    pairs, sets = ({each.name: each.data for each in some} for some in (measured[:first], measured[first:]))
     record = {
         "task": ALIGNMENT,
         "number": run.number,
         "seed": 0,
         "model": run.model,
         "scores": {},
-        "layer": found.layer,
-        "layers": found.layers,
-        "cosines": {name: [left, right, own.tolist()] for name, (left, right, own) in found.cosines.items()},
-        "parts": [{"task": task, "number": run.number, "scores": own} for task, own in scores.items()],
+        "layer": joined.layer,
+        "layers": joined.layers,
+        "cosines": {name: [left, right, matrix.tolist()] for name, (left, right, matrix) in joined.cosines.items()},
+        "parts": [{"task": task, "number": run.number, "scores": figures} for task, figures in scores.items()],
         "data": {SENTENCES: pairs, WORDS: pairs, GOLD: sets},
-        "seconds": round(sum(own.seconds for own in measured), 1),
+        "seconds": round(sum(each.seconds for each in measured), 1),
         "fingerprint": run.fingerprint,
     }
     write_whole(folder / "runs" / f"{run.name}.json", json.dumps(record, indent=1))
     return record
 
 
-def parts_of(setting: str, tests: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
-    """The runs of a task in a setting: a name, the languages that train, and those that are tested."""
+def languages_of_runs(setting: str, tests: Sequence[str]) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """List the runs of a task in a setting: a name, the languages that train, and those that are tested."""
     if setting == "zero-shot":
         return [("", (ENGLISH,), tuple(tests))]
     if setting == "translate-train-all":

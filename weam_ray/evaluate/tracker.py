@@ -81,14 +81,15 @@ class EvaluationTracker:
             self.child.log_results(values, step)
         scores = {
             metric_name(record["task"], code, metric): value
-            for code, own in record["scores"].items()
-            for metric, value in own.items()
+            for code, metrics in record["scores"].items()
+            for metric, value in metrics.items()
         }
         for task, languages in record.get("layers", {}).items():
             for code, layers in languages.items():
                 for layer, figures in enumerate(layers):
-                    values = {metric_name(task, code, key): own for key, own in figures.items()}
-                    self.child.log_results({key: own for key, own in values.items() if math.isfinite(own)}, layer)
+                    values = {metric_name(task, code, key): value for key, value in figures.items()}
+                    finite = {name: value for name, value in values.items() if math.isfinite(value)}
+                    self.child.log_results(finite, layer)
         self.child.log_figures({**scores, "seconds": record["seconds"]})
         self.child.end("FINISHED")
         self.logged[name] = record["fingerprint"]

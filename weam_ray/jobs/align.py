@@ -11,24 +11,22 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.align.gold import read_gold
-from weam_ray.align.lines import FORWARD, REVERSE, links_spec, links_stage
+from weam_ray.align.lines import FORWARD, REVERSE, LinksStage
 from weam_ray.align.model_folder import place, write_model
 from weam_ray.align.ready import source_number
-from weam_ray.align.stage import align_stage, aligner_stage
 from weam_ray.cluster.capacity import check_shared
-from weam_ray.corpus.stage import corpus_stage
 from weam_ray.errors import UserError
 from weam_ray.jobs.align_gold import PlacedGold, draw_row
 from weam_ray.jobs.frame import ALIGNMENT_STATE, Clock, Frame, Kind, check_holder, preview_stages, warn_of_lacks
 from weam_ray.jobs.telling import AlignmentTelling
 from weam_ray.jobs.warm_up import warm_workers
-from weam_ray.pipeline import StagePlan
+from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.align_job import AlignJobSection
 from weam_ray.settings.config import Config
 from weam_ray.store.files import check_folder, fingerprint, write_whole
 from weam_ray.store.home import Home
 from weam_ray.store.runs import unused
-from weam_ray.store.stages import Stage, StageFile
+from weam_ray.store.stages import Committed, Stage, StageFile
 from weam_ray.store.training_folder import CONFIG, RESULT
 from weam_ray.tracking.client import Tracker
 from weam_ray.tracking.run import alignment_parameters, alignment_tags, data_inputs
@@ -43,7 +41,7 @@ class Alignment:
 
     config: Config
     home: Home
-    plan: StagePlan
+    plan: AlignmentPlan
     folder: Path
     clock: Clock = field(default_factory=Clock)
 
@@ -73,7 +71,7 @@ class Alignment:
             if not source.is_paired:
                 raise UserError(f"corpus.sources.{number}: {source.label()} is unpaired text, with nothing to align.")
         home = Home.of(config, checkout)
-        return cls(config, home, StagePlan.of_alignment(config, home.source_hashes()), folder)
+        return cls(config, home, AlignmentPlan.of(config, home.source_hashes()), folder)
 
     @property
     def wishes(self) -> AlignJobSection:
@@ -84,12 +82,15 @@ class Alignment:
     def frame(self) -> Frame:
         return Frame(self.home, self.folder, "--output", self.config)
 
+    @property
+    def links(self) -> LinksStage:
+        """The stage of the lines of links."""
+        return LinksStage(self.config.encode.symmetrization, self.wishes.scores, self.plan.align)
+
     def preview(self) -> None:
         """Print what would happen, and do nothing."""
-        specs = self.plan.specs
-        links = links_spec(self.config, specs["align"].fingerprint, self.wishes.scores)
         print(self.config.to_yaml())
-        preview_stages(self.home.store, {**specs, "links": links})
+        preview_stages(self.home.store, [*self.plan.stages, self.links])
         print(
             f"folder {self.folder}: {'holds an alignment' if (self.folder / RESULT).is_file() else 'new or unfinished'}"
         )
@@ -97,7 +98,8 @@ class Alignment:
 
     def run(self) -> dict[str, Any]:
         """Align and write the results; the result."""
-        wishes, phase = self.wishes, self.clock.phase
+        wishes, phase, plan = self.wishes, self.clock.phase, self.plan
+        committed = Committed(self.home.store, self.config.cluster.data_cpus)
         gold = None if wishes.gold is None else read_gold(Path(wishes.gold), wishes.gold_one_based)
         with ExitStack() as stack:
             with phase("start"):
@@ -106,29 +108,30 @@ class Alignment:
                 warm_workers(self.config.cluster.data_cpus)
             check_shared(self.home.path)
             with phase("corpus"):
-                corpus = corpus_stage(self.config, self.home.store, self.plan.specs["corpus"])
+                corpus = committed.build(plan.corpus)
             self.check_pictures(corpus)
             segmentation = self.config.corpus.segmentation
             placed = None if gold is None else PlacedGold.of(gold, wishes.gold_lines, corpus, segmentation)
             with phase("fit"):  # mistakes in the text, the gold or the links end the job before MLflow hears of it
-                aligner = aligner_stage(self.config, self.home.store, self.plan.specs.get("aligner"), corpus)
+                if not isinstance(plan.aligner, Stage):
+                    committed.build(plan.aligner)
             with phase("tracking"):
                 told = AlignmentTelling(self.open_run(corpus), self.folder)
             with told.tracker.ending(told.deliver) as courier:
-                told.result = result = self.align(corpus, aligner, placed, told.tracker)
+                told.result = result = self.align(committed, placed, told.tracker)
         self.say(result)
         if courier.reason:
             warn_of_lacks("alignment", "the results of this alignment", courier.reason)
         return result
 
-    def align(self, corpus: Stage, aligner: Stage, gold: PlacedGold | None, tracker: Tracker) -> dict[str, Any]:
+    def align(self, committed: Committed, gold: PlacedGold | None, tracker: Tracker) -> dict[str, Any]:
         """Decode with a fitted model, and write the results; the result."""
-        config, store, phase = self.config, self.home.store, self.clock.phase
+        config, plan, phase = self.config, self.plan, self.clock.phase
+        corpus, aligner = committed[plan.corpus], committed[plan.aligner]
         with phase("decode"):
-            align = align_stage(config, store, self.plan.specs["align"], corpus, aligner)
+            align = committed.build(plan.align)
         with phase("links"):
-            spec = links_spec(config, align.fingerprint, self.wishes.scores)
-            links = links_stage(config, store, spec, align, corpus.info["rows"])
+            links = committed.build(self.links)
         with phase("write"):
             self.write(corpus, aligner, align, links)
         result = self.conclude(corpus, aligner, align)
@@ -148,7 +151,7 @@ class Alignment:
         config, wishes, file = self.config, self.wishes, self.folder / ALIGNMENT_STATE
         gold = None if wishes.gold is None else self.home.source_hashes().sha256(Path(wishes.gold))
         compared = [gold, wishes.gold_one_based, wishes.gold_lines]
-        own = fingerprint([self.plan.specs["align"].fingerprint, config.encode.symmetrization, compared])
+        own = fingerprint([self.plan.align.fingerprint, config.encode.symmetrization, compared])
         state = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         run_id = state["mlflow_run_id"] if state.get("fingerprint") == own else None
 
@@ -177,7 +180,7 @@ class Alignment:
         (self.folder / RESULT).unlink(missing_ok=True)  # it is there when all is there
         write_whole(self.folder / CONFIG, self.config.to_yaml().encode())
         if aligner.folder.path != str((self.folder / MODEL).resolve()):  # else the given model is there already
-            write_model(aligner, self.config, self.folder / MODEL)
+            write_model(aligner, self.config.align, self.config.corpus.segmentation, self.folder / MODEL)
         shutil.rmtree(self.folder / ALIGNED, ignore_errors=True)
         (self.folder / ALIGNED).mkdir()
         for file in align.files("train") + align.files("held_out"):

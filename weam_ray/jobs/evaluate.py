@@ -1,34 +1,21 @@
 """The evaluation job: each (task, seed) as a task of the cluster, and what comes out of them all."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from weam_ray.cluster.capacity import check_capacity, check_seen, check_shared, slots_of_node
-from weam_ray.cluster.tasks import RayTasks, progress
 from weam_ray.errors import UserError
-from weam_ray.evaluate.data import Part
-from weam_ray.evaluate.finetune import Encoded
-from weam_ray.evaluate.languages import ENGLISH
-from weam_ray.evaluate.plan import EvaluationPlan, Planned
+from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.results import Result, about_evaluation, all_records, evaluation_result, overview, tested
-from weam_ray.evaluate.run import (
-    AlignmentRun,
-    Run,
-    carry_on,
-    finish_alignment,
-    measure_alignment,
-    run_trained,
-    run_untrained,
-)
+from weam_ray.evaluate.submit import Submission
 from weam_ray.evaluate.tracker import EvaluationTracker
 from weam_ray.jobs.evaluate_folder import EvaluationFolder
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
 from weam_ray.report.evaluation import Report
 from weam_ray.settings.evaluation import EvaluationSettings
-from weam_ray.store.files import check_folder, fingerprint, write_whole
+from weam_ray.store.files import check_folder, write_whole
 from weam_ray.store.home import Home
 from weam_ray.store.runs import unused
 
@@ -44,7 +31,6 @@ class EvaluationJob:
     home: Home
     folder: Path
     plan: EvaluationPlan
-    parts: dict[tuple[int, str, tuple[str, ...]], Encoded] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: EvaluationSettings, checkout: Path, fresh: bool = False) -> "EvaluationJob":
@@ -96,7 +82,7 @@ class EvaluationJob:
                     for name, record in records.items():
                         tracker.add_run(name, record)
                     with clock.phase("runs"):
-                        for run, record in self.finished(records):
+                        for run, record in Submission(self.plan, self.home.store, self.folder, records).records():
                             records[run.name] = record
                             tracker.add_run(run.name, record)
                     with clock.phase("results"):
@@ -145,96 +131,3 @@ class EvaluationJob:
         for model in self.plan.models:
             if Path(model).exists():
                 check_seen(Path(model), "--model")
-
-    def finished(self, done: dict[str, Any]) -> Iterator[tuple[Run | AlignmentRun, dict[str, Any]]]:
-        """The runs that are not done, with their records, as they finish.
-
-        Raises:
-            UserError: raised in a run.
-        """
-        import ray
-
-        left = [run for run in self.plan.runs if run.name not in done]
-        fine_tuned = [run for run in left if isinstance(run, Run)]
-        settings = self.settings
-        tasks = RayTasks(settings.threads, num_gpus=1 if settings.use_gpu else 0)
-        waiting: dict[Any, Run | AlignmentRun] = {}
-        measuring: set[Any] = set()
-        for run in left:
-            if isinstance(run, AlignmentRun):
-                parts = [
-                    tasks.submit(measure_alignment, run, number, settings.threads, settings.use_gpu)
-                    for number in range(run.num_pairs + run.num_sets)
-                ]
-                measuring.update(parts)
-                waiting[tasks.submit(finish_alignment, run, self.folder, *parts)] = run
-        encoders: dict[int, Any] = {}
-        for planned in self.plan.tasks:
-            own = [run for run in fine_tuned if run.data is planned.data]
-            if not own:
-                continue
-            if not planned.task.trained:
-                for run in own:
-                    reference = tasks.submit(run_untrained, run, self.folder, settings.threads, settings.use_gpu)
-                    waiting[reference] = run
-                continue
-            for run in own:
-                if run.seed not in encoders:
-                    encoders[run.seed] = self.encoder_of(tasks, run)
-                training, development, tests = self.encoded(planned, run)
-                reference = tasks.submit(
-                    run_trained,
-                    run,
-                    training,
-                    development,
-                    tests,
-                    encoders[run.seed],
-                    self.folder,
-                    settings.threads,
-                    settings.use_gpu,
-                )
-                waiting[reference] = run
-        total = len(self.plan.runs) + len(measuring)
-        bar = progress(range(total), "evaluation", total=total)
-        bar.update(len(self.plan.runs) - len(left))
-        while waiting:
-            (ready,), _ = ray.wait([*waiting, *measuring], num_returns=1)
-            bar.update()
-            if ready in measuring:
-                measuring.remove(ready)
-                continue
-            run = waiting.pop(ready)
-            record = tasks.get(ready)
-            bar.write(f"{run.name}: done in {record['seconds']:.0f} s", file=None)
-            yield run, record
-        bar.close()
-
-    def encoder_of(self, tasks: RayTasks, run: Run) -> Any:
-        """Where a seed's encoder is: the model, or what the chain of intermediate tasks made of it."""
-        encoder: Any = run.model
-        names: list[str] = []
-        for planned in self.plan.chain:
-            names.append(planned.task.name)
-            own = self.plan.run(planned, run.seed, run.seed, run.model, (ENGLISH,), ())
-            training, development, _ = self.encoded(planned, own)
-            given = fingerprint([self.plan.models[run.model], run.seed, names, own.fingerprint])
-            folder = self.folder / "intermediate" / f"{'+'.join(names)}-{run.seed}-{given[:8]}"
-            settings = self.settings
-            encoder = tasks.submit(
-                carry_on, own, training, development, encoder, folder, settings.threads, settings.use_gpu
-            )
-        return encoder
-
-    def encoded(self, planned: Planned, run: Run) -> tuple[Encoded, Encoded, dict[str, Encoded]]:
-        """Training, development and test data of a run, as stages that all runs share."""
-
-        def part(split: Any, *codes: str) -> Encoded:
-            key = (id(planned), split, codes)  # two labelled files may have one name
-            if key not in self.parts:
-                store, recipe, labels = self.home.store, planned.recipe, planned.labels
-                given = Part(planned.data, split, codes)
-                self.parts[key] = Encoded(given.encode(store, recipe, labels, run.model, self.plan.tokenizer))
-            return self.parts[key]
-
-        tests = {} if planned.task.kind == "retrieval" else {code: part("test", code) for code in run.tests}
-        return part("train", *run.trains_on), part("dev", ENGLISH), tests

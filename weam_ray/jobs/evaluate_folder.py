@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.plan import EvaluationPlan
-from weam_ray.jobs.frame import EVALUATION_PLAN
+from weam_ray.evaluate.plan import PLAN, EvaluationPlan
 from weam_ray.store.files import write_whole
 
 
@@ -51,12 +50,12 @@ class EvaluationFolder:
 
     def earlier(self) -> dict[str, Any] | None:
         """Identity and runs, as the folder has them."""
-        file = self.path / EVALUATION_PLAN
+        file = self.path / PLAN
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
     def keep_plan(self) -> None:
         """Write the plan, beside runs of an earlier one, and sweep out what a killed process left."""
-        runs = (self.earlier() or {"runs": {}})["runs"] | {run.name: run.fingerprint for run in self.plan.runs}
-        write_whole(self.path / EVALUATION_PLAN, json.dumps({"identity": self.plan.identity, "runs": runs}, indent=1))
+        earlier = (self.earlier() or {"runs": {}})["runs"]
+        write_whole(self.path / PLAN, json.dumps(self.plan.file(earlier), indent=1))
         for partial in (self.path / "intermediate").glob(".*"):
             shutil.rmtree(partial)

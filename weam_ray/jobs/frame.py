@@ -14,7 +14,7 @@ from weam_ray.settings.services import ClusterSection, TrackingSection
 from weam_ray.store.files import named
 from weam_ray.store.home import Home
 from weam_ray.store.lease import exclusive
-from weam_ray.store.stages import StageSpec, StageStore, describe
+from weam_ray.store.stages import StageDefinition, StageStore, describe
 from weam_ray.store.training_folder import STATE
 from weam_ray.tracking.client import Tracker
 from weam_ray.tracking.store import store_of, where_to_compare
@@ -161,9 +161,9 @@ def warn_of_lacks(what: str, lacks: str, reason: str) -> None:
     print(f"warning: MLflow lacks {lacks}: {reason}. The {what} itself is whole. The same command sends them.")
 
 
-def preview_stages(store: StageStore, stages: dict[str, StageSpec]) -> None:
+def preview_stages(store: StageStore, stages: Sequence[StageDefinition]) -> None:
     """Print which data stages a job would run, and which it would reuse."""
-    for name, spec in stages.items():
-        found = store.find(spec)
-        todo = "run" if found is None else f"reuse ({describe(found.counts)})"
-        print(f"stage {name:9s} {spec.fingerprint}: {todo}")
+    for stage in stages:
+        committed = store.find(stage.spec)
+        todo = "run" if committed is None else f"reuse ({describe(committed.counts)})"
+        print(f"stage {stage.name:9s} {stage.fingerprint}: {todo}")

@@ -14,7 +14,7 @@ from weam_ray.jobs.preview import opening_lines, print_preview
 from weam_ray.jobs.telling import RunTelling
 from weam_ray.measure.before_after import measure
 from weam_ray.model.encoder import check_tokenizer
-from weam_ray.pipeline import Data, StagePlan, run_fingerprint, run_stages
+from weam_ray.pipeline import AlignmentPlan, Data, StagePlan, run_fingerprint, run_stages
 from weam_ray.report.run_figures import run_figures
 from weam_ray.report.run_picture import run_plot
 from weam_ray.report.run_tables import print_result
@@ -43,7 +43,7 @@ class Pretraining:
 
     config: Config
     home: Home
-    plan: StagePlan
+    plan: AlignmentPlan
     place: RunFolder | EncoderUnavailable
 
     @classmethod
@@ -64,7 +64,7 @@ class Pretraining:
             if not folder.finished:
                 Continuation.of(config.training, folder)
         except EncoderUnavailable as missing:
-            return cls(config, home, StagePlan.without_encoder(config, hashes), missing)
+            return cls(config, home, AlignmentPlan.of(config, hashes), missing)
         return cls(config, home, plan, folder)
 
     @property
@@ -93,7 +93,8 @@ class Pretraining:
 
     def run(self) -> dict[str, Any]:
         """Run to the end, or print the result of a finished run; its result."""
-        folder = self.folder
+        folder, plan = self.folder, self.plan
+        assert isinstance(plan, StagePlan)  # as it is where the folder is known
         if folder.finished:
             print(f"This run is finished; --fresh runs it again. Its result, from {folder.path}:")
             result = folder.result()
@@ -102,7 +103,7 @@ class Pretraining:
                 self.send_again(result)
             self.say_where(result)
             return result
-        print("\n".join(opening_lines(self.config, self.home, self.plan, folder)))
+        print("\n".join(opening_lines(self.config, self.home, plan, folder)))
         with self.frame.at_work():
             folder.read_state()  # another process may have finished it since
             check_capacity(self.config.training.num_workers, resources(self.config.training))
@@ -110,9 +111,9 @@ class Pretraining:
             prepare_training()
             encoder = Examination(self.config.of_training())
             with self.clock.phase("stages"):
-                if not self.plan.is_built(self.home.store):
+                if not plan.is_built(self.home.store):
                     encoder.notes()  # a mistake shows before hours of stages, and else beside the start of the workers
-                data = run_stages(self.config, self.home.store, self.plan)
+                data = run_stages(self.config, self.home.store, plan)
             result = self.train_and_measure(data, encoder)
         print_result(result)
         self.say_where(result)
@@ -151,7 +152,7 @@ class Pretraining:
     def open_run(self, inputs: list[dict[str, str]]) -> RunTelling:
         """Start the run's MLflow run, or reopen it."""
         config, folder = self.config, self.folder
-        corpus = self.plan.specs["corpus"].fingerprint
+        corpus = self.plan.corpus.fingerprint
         tags = {"kind": "pretraining", NOTE: about(config), **run_tags(config, corpus, folder.fingerprint, folder.path)}
 
         def created(run_id: str) -> None:

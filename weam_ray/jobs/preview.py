@@ -7,7 +7,7 @@ from weam_ray.jobs.cost import PUBLISHED_SHAPES, batch_lines, count_parameters, 
 from weam_ray.jobs.frame import preview_stages
 from weam_ray.model.encoder import SCRATCH, model_config, scratch_config
 from weam_ray.model.tokenizer import load_tokenizer
-from weam_ray.pipeline import StagePlan
+from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.config import Config
 from weam_ray.store.home import Home
 from weam_ray.store.runs import RunFolder
@@ -27,7 +27,7 @@ class StandInTokenizer:
         return self.size
 
 
-def print_preview(config: Config, home: Home, plan: StagePlan, place: RunFolder | EncoderUnavailable) -> None:
+def print_preview(config: Config, home: Home, plan: AlignmentPlan, place: RunFolder | EncoderUnavailable) -> None:
     """Print what a run would do; an encoder that cannot be had here leaves a gap, and is named.
 
     Raises:
@@ -35,14 +35,14 @@ def print_preview(config: Config, home: Home, plan: StagePlan, place: RunFolder 
     """
     unavailable = isinstance(place, EncoderUnavailable)
     print(config.to_yaml())
-    preview_stages(home.store, plan.specs)
+    preview_stages(home.store, plan.stages)
     if isinstance(place, EncoderUnavailable):
         print(f"stage encode: run or reuse, which depends on the encoder\nnote: {place}")
         print("run folder depends on the encoder")
     else:
         print(f"run folder {place.path}: {'finished' if place.finished else 'new or unfinished'}")
     home.preview()
-    print("\n".join(batch_lines(config, num_pairs(home.store.find(plan.specs["corpus"])))))
+    print("\n".join(batch_lines(config, num_pairs(home.store.find(plan.corpus.spec)))))
     if not unavailable:
         for note in examine(config.of_training()):
             print(f"note: {note}")
@@ -53,7 +53,7 @@ def print_preview(config: Config, home: Home, plan: StagePlan, place: RunFolder 
         print("\n".join(memory_lines(config, count_parameters(shape), size)))
 
 
-def opening_lines(config: Config, home: Home, plan: StagePlan, folder: RunFolder) -> list[str]:
+def opening_lines(config: Config, home: Home, plan: AlignmentPlan, folder: RunFolder) -> list[str]:
     """What a run is about to do: configuration, corpus, encoder, objective, batches and folder."""
     corpus, objective, scratch = config.corpus, config.objective, config.encoder.scratch
     pairs = ", ".join(dict.fromkeys(source.language_pair for source in corpus.sources))
@@ -66,7 +66,7 @@ def opening_lines(config: Config, home: Home, plan: StagePlan, folder: RunFolder
         f"corpus: {pairs}; {corpus.held_out} pairs of each held out; words aligned by {config.align.aligner}",
         f"encoder: {encoder}",
         f"objective: {objective.name}, mask probability {objective.mask_probability}{weight}",
-        *batch_lines(config, num_pairs(home.store.find(plan.specs["corpus"]))),
+        *batch_lines(config, num_pairs(home.store.find(plan.corpus.spec))),
         f"folder: {folder.path}",
     ]
 

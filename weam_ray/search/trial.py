@@ -71,7 +71,7 @@ class Trials:
                 return
             own = self.configured(values, seed)
             milestones = Milestones(self.rungs.of_training(seed), own.search.metric)
-            known = fingerprint([own.result_settings(), plan.specs["encode"].fingerprint, milestones.steps])
+            known = fingerprint([own.result_settings(), plan.encode.fingerprint, milestones.steps])
             folder.path.mkdir(parents=True, exist_ok=True)
             name = f"{self.folder.name}/{number}/{seed + 1}"
             job = TrainingJob(own.of_training(), data, folder, known, name, milestones)

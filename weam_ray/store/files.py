@@ -16,12 +16,16 @@ def check_folder(path: Path, setting: str) -> None:
     Raises:
         UserError: a file is in the way, or the path cannot be looked at; `setting` is what named it.
     """
-    for place in (path, *path.parents):
+    for ancestor in (path, *path.parents):
         try:
-            if place.is_dir():
+            if ancestor.is_dir():
                 return
-            if os.path.lexists(place):
-                what = "this is a file; name a folder" if place == path else f"{place} is a file; name another folder"
+            if os.path.lexists(ancestor):
+                what = (
+                    f"{ancestor} is a file; name another folder"
+                    if ancestor != path
+                    else "this is a file; name a folder"
+                )
                 raise UserError(f"{named(setting, path)}: {what}.")
         except OSError as error:
             raise UserError(f"{named(setting, path)}: {error.strerror}; name another folder.") from None
@@ -45,7 +49,7 @@ def make_folder(path: Path, setting: str) -> None:
 
 
 def check_writable(path: Path, setting: str) -> None:
-    """See that files can be written into a folder; where there is none, none is left.
+    """See that files can be written into a folder; one that is made for that is removed again.
 
     Raises:
         UserError: they cannot; `setting` is what named it.
@@ -58,7 +62,7 @@ def check_writable(path: Path, setting: str) -> None:
 
 def looks_writable(path: Path) -> bool:
     """Whether files can be written into a folder, or into the one that it would be made in; nothing is written."""
-    return os.access(next(place for place in (path, *path.parents) if place.is_dir()), os.W_OK | os.X_OK)
+    return os.access(next(ancestor for ancestor in (path, *path.parents) if ancestor.is_dir()), os.W_OK | os.X_OK)
 
 
 def named(setting: str, path: Path) -> str:
@@ -75,7 +79,7 @@ def write_whole(file: Path, content: str | bytes) -> None:
 
 
 def fingerprint(value: object) -> str:
-    """16 hexadecimal digits of the SHA-256 of a JSON value, whatever the order of its keys."""
+    """Hash a JSON value, whatever the order of its keys: 16 hexadecimal digits of its SHA-256."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -91,7 +95,7 @@ class SourceHashes:
             self.known = json.loads(file.read_text(encoding="utf-8"))
 
     def sha256(self, path: Path) -> str:
-        """SHA-256 of a file's bytes."""
+        """Hash a file's bytes by SHA-256, unless the hash is known."""
         status = path.stat()
         state = [status.st_size, status.st_mtime_ns]
         key = str(path.resolve())
@@ -103,7 +107,7 @@ class SourceHashes:
         return self.known[key][2]
 
     def save(self) -> None:
-        """Write what was not known before."""
+        """Write the hashes to disk if there are new ones."""
         if self.is_new:
             write_whole(self.file, json.dumps(self.known, indent=1))
             self.is_new = False

@@ -31,7 +31,9 @@ class Home:
 
     @classmethod
     def of(cls, config: Placed, checkout: Path) -> "Home":
-        """The setting, else WEAM_RAY_HOME, else the checkout; in a Ray job, whose checkout is a copy, `~/weam_ray`.
+        """Find the home: the setting, else WEAM_RAY_HOME, else the checkout.
+
+        A Ray job's checkout is a copy, so its home is `~/weam_ray`.
 
         Nothing is written.
 
@@ -50,7 +52,7 @@ class Home:
         return cls(path, stages, SourceHashes(path / "stages" / "sources.json"))
 
     def preview(self) -> None:
-        """Print it, if no run can use it."""
+        """Print a note if the home cannot be written."""
         if not looks_writable(self.path):
             print(f"note: home={self.path} cannot be written; a run needs another")
 

@@ -1,4 +1,4 @@
-"""Leases: who is at work in a folder, told by heartbeats, so that others wait for the living and replace the dead."""
+"""Leases: files that say who is at work in a folder, with a heartbeat: others wait for the living, replace the dead."""
 
 import json
 import os

@@ -1,6 +1,7 @@
 """Opening files of text: plain or packed (gzip, xz, bzip2), by what they begin with, whatever they are called."""
 
 import bz2
+import codecs
 import gzip
 import lzma
 import re
@@ -52,7 +53,7 @@ DOCUMENTS = ("word/", "xl/", "ppt/", "content.xml")  # what docx, xlsx, pptx and
 
 @contextmanager
 def open_text(path: Path, place: Callable[[], str] = str) -> Iterator[BufferedReader]:
-    """The bytes of a file of text, unpacked. `place` says where in the file the reader is, such as `, after line 3`.
+    """Open a file of text, unpacked, as bytes. `place` says where in the file the reader is, such as `, after line 3`.
 
     Raises:
         UserError: the file is something else than text, or is not what its name says; or it is damaged, which may
@@ -78,12 +79,18 @@ def open_text(path: Path, place: Callable[[], str] = str) -> Iterator[BufferedRe
         raise UserError(f"{path}{place()}: not a whole {name} file ({error}).") from error
 
 
-def read_text(path: Path) -> bytes:
-    """All bytes of a file of lines, unpacked; raises what `open_text` and `check_line_ends` raise."""
+def text_bytes(path: Path) -> bytes:
+    """Read a whole file of text, plain or packed, without a byte order mark.
+
+    Raises:
+        UserError: there is no such file, or what `open_text` and `check_line_ends` raise.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no file {str(path)!r}.")
     with open_text(path) as file:
         data = file.read()
     check_line_ends(path, data.count(b"\n"), num_lone_returns(data + b"\n"))
-    return data
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def check_text(path: Path, head: bytes, inside: str | None = None) -> None:
@@ -97,8 +104,8 @@ def check_text(path: Path, head: bytes, inside: str | None = None) -> None:
     for magic, what, remedy in NOT_TEXT:
         if re.match(magic, head, re.DOTALL):
             is_zip = what == "a zip archive" and inside is None
-            own, advice = zip_archive(path, remedy) if is_zip else (what, remedy)
-            raise UserError(f"{where} {own}; {first}{advice.replace('FILE', name)}.")
+            kind, advice = zip_archive(path, remedy) if is_zip else (what, remedy)
+            raise UserError(f"{where} {kind}; {first}{advice.replace('FILE', name)}.")
     if inside is not None and any(re.match(magic, head) for _, magic, _ in PACKED):
         raise UserError(f"{where} packed once more; unpack it by {inside}.")
     zeros = [head[side::2].count(0) / max(1, len(head) // 2) for side in (0, 1)]
@@ -108,7 +115,7 @@ def check_text(path: Path, head: bytes, inside: str | None = None) -> None:
 
 
 def zip_archive(path: Path, remedy: str) -> tuple[str, str]:
-    """What a file is that begins as a zip archive, and what to do with it."""
+    """Say what a file is that begins as a zip archive, and what to do with it."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
@@ -121,7 +128,7 @@ def zip_archive(path: Path, remedy: str) -> tuple[str, str]:
 
 
 def num_lone_returns(lines: bytes) -> int:
-    r"""How many `\r` in lines, the last of which is ended, belong to no `\r\n`."""
+    r"""Count the `\r` that belong to no `\r\n`, in lines of which the last is ended."""
     return lines.count(b"\r") - lines.count(b"\r\n")
 
 

@@ -11,16 +11,19 @@ import os
 import tempfile
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from weam_ray.errors import UserError
+from weam_ray.settings.base import Section
 from weam_ray.store.arrays import parquet_options
 from weam_ray.store.files import fingerprint
 from weam_ray.store.folder import Folder
@@ -29,7 +32,7 @@ from weam_ray.store.lease import lease, live_attempts, sweep
 
 @dataclass(frozen=True)
 class StageFile:
-    """A file of a stage: its part (such as `train`), label in it, name, bytes, SHA-256, rows where it has rows."""
+    """A file of a stage. `part` groups files, such as those of `train`; `label` names one file in its part."""
 
     part: str
     label: str
@@ -96,16 +99,14 @@ class Attempt:
         suffix: str = "",
         **info: Any,
     ) -> StageFile:
-        """Write one file, of some bytes or of pieces, under a name that no other attempt uses; `label` is what the
-        file is called in its part.
-        """
+        """Write one file, of some bytes or of pieces, under a name that no other attempt uses."""
         name = f"{self.name}-{part}-{label}{suffix}"
         pieces = [data] if isinstance(data, bytes) else data
         self.folder.write(name, *pieces)
-        told = hashlib.sha256()
+        digest = hashlib.sha256()
         for piece in pieces:
-            told.update(piece)
-        return StageFile(part, label, name, sum(map(len, pieces)), told.hexdigest(), rows, info)
+            digest.update(piece)
+        return StageFile(part, label, name, sum(map(len, pieces)), digest.hexdigest(), rows, info)
 
     def write_parquet(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
         sink = pa.BufferOutputStream()
@@ -115,7 +116,10 @@ class Attempt:
     def write_batches(
         self, part: str, label: str, schema: pa.Schema, tables: Iterable[pa.Table], **info: Any
     ) -> StageFile:
-        """Parquet of tables that come one after another, a row group each; only their compressed form is kept."""
+        """Write a Parquet file of tables that come one after another, a row group each.
+
+        Only their compressed form is kept in memory.
+        """
         sink, rows = pa.BufferOutputStream(), 0
         with pq.ParquetWriter(sink, schema, **parquet_options(schema)) as writer:
             for table in tables:
@@ -124,7 +128,7 @@ class Attempt:
         return self.write(part, label, sink.getvalue().to_pybytes(), rows, ".parquet", **info)
 
     def write_arrow(self, part: str, label: str, table: pa.Table, **info: Any) -> StageFile:
-        """Uncompressed Arrow IPC, in one record batch, for readers that map the file into memory."""
+        """Write uncompressed Arrow IPC, in one record batch, for readers that map the file into memory."""
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
@@ -160,13 +164,13 @@ class Stage:
         return pq.read_table(self.folder.file(file.name), columns=columns, filesystem=self.folder.filesystem)
 
     def batches(self, file: StageFile, num_rows: int) -> Iterator[pa.Table]:
-        """The rows of a Parquet file, at most `num_rows` at a time."""
+        """Read the rows of a Parquet file, at most `num_rows` at a time."""
         with self.folder.filesystem.open_input_file(self.folder.file(file.name)) as stream:
             for batch in pq.ParquetFile(stream).iter_batches(batch_size=num_rows):
                 yield pa.Table.from_batches([batch])
 
     def local_path(self, file: StageFile) -> Path:
-        """The file on a local disk, to be mapped into memory: itself, or a copy that all processes of a user share."""
+        """Find the file, or a copy that all processes of a user share, on a local disk, to be mapped into memory."""
         if self.folder.is_local:
             return Path(self.folder.file(file.name))
         folder = Path(tempfile.gettempdir()) / f"weam-ray-{getpass.getuser()}"
@@ -181,20 +185,20 @@ class Stage:
         return copy
 
     def read_arrow(self, file: StageFile) -> pa.Table:
-        """The table of an Arrow file: memory-mapped on a local disk, read whole from elsewhere."""
+        """Read the table of an Arrow file: mapped into memory from a local disk, read whole from elsewhere."""
         path = self.folder.file(file.name)
         source = pa.memory_map(path) if self.folder.is_local else self.folder.filesystem.open_input_file(path)
         return pa.ipc.open_file(source).read_all()
 
 
 class StageStore:
-    """All stages of a home."""
+    """The folder with all stages of a home; finds and builds them."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
 
     def find(self, spec: StageSpec) -> Stage | None:
-        """The committed stage of a specification, if all its files are there in full."""
+        """Find the committed stage of a specification; None unless all its files are there in full."""
         folder = self.folder.child(spec.folder_name)
         sizes = folder.sizes()
         if "manifest.json" not in sizes:
@@ -212,7 +216,7 @@ class StageStore:
         builder: Callable[[Attempt], StageOutput],
         say: Callable[[str], None] = print,
     ) -> Stage:
-        """The stage of a specification: found, or built by `builder` and committed.
+        """Find the stage of a specification, or have it built by `builder` and commit it.
 
         While another live process builds the same stage, this waits for it. Two that start in the same instant may
         both build; they write the same rows under different names, and the manifest names one set.
@@ -250,6 +254,77 @@ class StageStore:
             folder.write("manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
         say(f"{spec.folder_name}: done in {manifest['seconds']:.1f} s ({describe(output.counts)})")
         return Stage(folder, json.loads(json.dumps(manifest)))
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What the output of a stage follows from: every field counts in its fingerprint.
+
+    A field with a fingerprint of its own, such as another stage, is an input. The others are settings, and a section of
+    the configuration gives its keys.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings, as the manifest has them."""
+        settings: dict[str, Any] = {}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Section):
+                settings |= value.model_dump(mode="json")
+            elif not hasattr(value, "fingerprint"):
+                settings[entry.name] = value
+        return settings
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The fingerprints of the inputs, as the manifest has them."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: value.fingerprint for name, value in values.items() if hasattr(value, "fingerprint")}
+
+    @cached_property
+    def spec(self) -> StageSpec:
+        return StageSpec(self.name, self.version, self.settings, self.inputs)
+
+    @property
+    def fingerprint(self) -> str:
+        return self.spec.fingerprint
+
+
+@dataclass(frozen=True)
+class StageDefinition(Definition, ABC):
+    """A stage of the pipeline: a definition that says how it is built."""
+
+    @abstractmethod
+    def build(self, attempt: Attempt, committed: "Committed", num_cpus: float) -> StageOutput:
+        """Write the files of the stage, by tasks of the cluster.
+
+        Args:
+            committed: gives the stages that this one reads, by their definitions.
+            num_cpus: CPUs of a task.
+        """
+
+
+class Committed:
+    """The stages of a plan that are built so far, by their definitions."""
+
+    def __init__(self, store: StageStore, num_cpus: float) -> None:
+        self.store, self.num_cpus = store, num_cpus
+        self.stages: dict[str, Stage] = {}
+
+    def build(self, definition: StageDefinition) -> Stage:
+        """Build or reuse a stage; those that it reads come before."""
+        builder = partial(definition.build, committed=self, num_cpus=self.num_cpus)
+        stage = self.store.build(definition.spec, builder)
+        self.stages[definition.fingerprint] = stage
+        return stage
+
+    def __getitem__(self, definition: StageDefinition | Stage) -> Stage:
+        """The stage of a definition; a stage from elsewhere, such as a fitted model, stands for itself."""
+        return definition if isinstance(definition, Stage) else self.stages[definition.fingerprint]
 
 
 def describe(counts: Counts) -> str:

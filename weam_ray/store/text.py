@@ -3,17 +3,19 @@
 from pathlib import Path
 
 from weam_ray.errors import UserError
+from weam_ray.store.opening import text_bytes
 
 BLANKS = " \t\r"  # of which a blank line is made: all other white space, a no-break space too, may be a word
 
 
 def read_text(file: Path) -> str:
-    """The text without a byte order mark. Raises UserError for a missing file, or bytes that are not UTF-8."""
+    """Read a whole file of text, plain or packed, without a byte order mark; its line ends stay as they are.
+
+    Raises:
+        UserError: there is no such file, it is something else than text, or has bytes that are not UTF-8.
+    """
     try:
-        # `read_text` would make line feeds of carriage returns
-        return file.read_bytes().decode("utf-8").removeprefix("\ufeff")
-    except FileNotFoundError:
-        raise UserError(f"There is no file {str(file)!r}.") from None
+        return text_bytes(file).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8.") from None
 
@@ -28,5 +30,5 @@ def raw_lines(file: Path) -> list[str]:
 
 
 def text_lines(file: Path) -> list[str]:
-    """The lines of a file of texts, without white space of any kind around them."""
+    """Split a file of texts into lines, without white space of any kind around them."""
     return [line.strip() for line in raw_lines(file)]

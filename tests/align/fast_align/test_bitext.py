@@ -39,7 +39,7 @@ class TestSide:
         """A part of some words is the same as those words alone."""
         begin = data.draw(st.integers(0, len(texts)))
         end = data.draw(st.integers(begin, len(texts)))
-        part, alone = Side.of(words_of(texts).part(begin, end), True), Side.of(words_of(texts[begin:end]), True)
+        part, alone = Side.of(words_of(texts).slice(begin, end), True), Side.of(words_of(texts[begin:end]), True)
         assert part.ids.tolist() == alone.ids.tolist()
         assert part.offsets.tolist() == alone.offsets.tolist()
         assert part.forms.equals(alone.forms)

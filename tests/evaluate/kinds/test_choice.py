@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import TEXTS
 from tests.support.lab import write_encoder
-from weam_ray.evaluate.data import by_length
+from weam_ray.evaluate.features import by_length
 from weam_ray.evaluate.kinds.choice import Choice
 from weam_ray.evaluate.tasks.reading import CHOICES
 from weam_ray.settings.evaluation import Recipe

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import TEXTS
 from tests.support.lab import write_encoder
 from weam_ray.errors import UserError
-from weam_ray.evaluate.data import by_length
+from weam_ray.evaluate.features import by_length
 from weam_ray.evaluate.kinds.sentences import Sentences
 from weam_ray.evaluate.tasks.reading import SENTENCES
 from weam_ray.settings.evaluation import Recipe

@@ -48,7 +48,7 @@ def test_xnli(tmp_path: Path) -> None:
     parts = {(code, split): rows[:1] if code == "en" else rows for code in ("en", "de") for split in ("train", "test")}
     write_copy(tmp_path / "xnli", parts, datasets.Features({"premise": text, "hypothesis": text, "label": label}))
     data = TaskData.found(TASKS["xnli"], tmp_path)
-    assert (data.layout, data.form) == (None, "Hugging Face data set facebook/xnli")
+    assert (data.layout, data.layout_name) == (None, "Hugging Face data set facebook/xnli")
     for split in ("train", "test"):
         assert data.read(split, "de").to_pylist() == [
             {"text": "a", "pair": "b0", "label": "entailment"},
@@ -77,7 +77,7 @@ def test_tags_by_number(task: str, column: str, configuration: str, names: list[
     rows = [{"tokens": ["alter", "Hund"], column: [0, 1]}, {"tokens": ["läuft"], column: [2]}]
     write_copy(tmp_path / task, {(configuration, "validation"): rows, (configuration, "test"): rows[1:]}, features)
     data = TaskData.found(TASKS[task], tmp_path)
-    assert data.form == "Hugging Face data set google/xtreme"
+    assert data.layout_name == "Hugging Face data set google/xtreme"
     assert data.read("dev", "de").to_pylist() == [
         {"words": ["alter", "Hund"], "tags": names[:2]},
         {"words": ["läuft"], "tags": names[2:]},
@@ -165,7 +165,7 @@ def test_tatoeba(tmp_path: Path) -> None:
     ]
     write_copy(tmp_path / "tatoeba", {("tatoeba.deu", "validation"): rows})
     data = TaskData.found(TASKS["tatoeba"], tmp_path)
-    assert data.form == "Hugging Face data set google/xtreme"
+    assert data.layout_name == "Hugging Face data set google/xtreme"
     queries = data.read("test", "de")
     assert queries["text"].to_pylist() == ["eins", "zwei"]
     assert data.gold(queries, "de") == ["0", "1"]

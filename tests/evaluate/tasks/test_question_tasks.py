@@ -36,7 +36,7 @@ class TestXquadWithSquad:
     def test_files(self, tmp_path: Path) -> None:
         self.write(tmp_path)
         data = TaskData.found(TASKS["xquad"], tmp_path)
-        assert data.form == "with SQuAD"
+        assert data.layout_name == "with SQuAD"
         assert data.test_languages() == ["de", "en"]
         found = {code: data.read("train", code)["id"].to_pylist() for code in ("en", "de")}
         assert found == {"en": ["s0a", "s0b", "s1a", "s1b"], "de": ["t0a", "t0b", "t1a", "t1b"]}
@@ -63,7 +63,7 @@ class TestXquadByArticle:
         for code in ("en", "de"):
             write_squad(tmp_path / f"xquad/xquad.{code}.json", *articles("x", 48))
         data = TaskData.found(TASKS["xquad"], tmp_path)
-        assert data.form == "by article"
+        assert data.layout_name == "by article"
         assert data.layout is not None
         assert "not the official test set" in data.layout.note
         found = {split: ids("xquad", "by article", tmp_path, split, "en") for split in self.SPLITS}
@@ -78,7 +78,7 @@ class TestXquadByArticle:
     def test_it_gives_way_to_squad(self, tmp_path: Path) -> None:
         write_squad(tmp_path / "xquad/xquad.en.json", *articles("x", 4))
         write_squad(tmp_path / "squad/train-v1.1.json", *articles("s", 1))
-        assert TaskData.found(TASKS["xquad"], tmp_path).form == "with SQuAD"
+        assert TaskData.found(TASKS["xquad"], tmp_path).layout_name == "with SQuAD"
         assert layout_of("xquad", "with SQuAD").present(tmp_path / "absent", "test", language("en")) == []
 
 

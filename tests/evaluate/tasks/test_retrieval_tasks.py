@@ -26,7 +26,7 @@ class TestTatoeba:
         write(tmp_path / "tatoeba/tatoeba.deu-eng.deu", "eins\nzwei \u2028 drei\n")
         write(tmp_path / "tatoeba/tatoeba.deu-eng.eng", "one\ntwo\n")
         data = TaskData.found(TASKS["tatoeba"], tmp_path)
-        assert (data.form, data.test_languages()) == ("LASER", ["de"])
+        assert (data.layout_name, data.test_languages()) == ("LASER", ["de"])
         assert data.read("test", "de").to_pylist() == [
             {"id": "0", "text": "eins", "targets": ["0"]},
             {"id": "1", "text": "zwei \u2028 drei", "targets": ["1"]},
@@ -38,7 +38,7 @@ class TestTatoeba:
         write(tmp_path / "tatoeba/sw-en.sw", "moja\nmbili\n")
         write(tmp_path / "tatoeba/sw-en.en", "one\ntwo\n")
         data = TaskData.found(TASKS["tatoeba"], tmp_path)
-        assert (data.form, data.test_languages()) == ("xtreme", ["sw"])
+        assert (data.layout_name, data.test_languages()) == ("xtreme", ["sw"])
         rows = data.read("test", "sw")
         assert rows.to_pylist() == [
             {"id": str(n), "text": text, "targets": None} for n, text in enumerate(["moja", "mbili"])

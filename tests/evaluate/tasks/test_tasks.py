@@ -29,6 +29,8 @@ class TestTable:
         for name, task in TASKS.items():
             assert task.name == name
             assert task.kind in KINDS
+            assert task.reference.startswith("https://")
+            assert task.licence
             assert len({layout.name for layout in task.layouts}) == len(task.layouts)
             assert task.trained == (task.kind != "nearest")
             assert (task.pool is not None) == (task.kind in ("retrieval", "nearest"))
@@ -85,7 +87,7 @@ class TestXnli:
     def test_one_file_holds_the_languages_of_xnli_and_no_others(self, tmp_path: Path) -> None:
         self.write_official(tmp_path)
         found = TaskData.found(TASKS["xnli"], tmp_path)
-        assert found.form == "official"
+        assert found.layout_name == "official"
         assert found.test_languages() == [
             "ar",
             "bg",

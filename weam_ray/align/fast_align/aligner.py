@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from queue import SimpleQueue
 from typing import Any, ClassVar
@@ -16,14 +17,13 @@ from weam_ray.align.fast_align.executors import Threads
 from weam_ray.align.fast_align.fit import fit
 from weam_ray.align.fast_align.model import IterationReport, Lexicon, Model, Part, map_safetensors
 from weam_ray.align.links import Alignments
-from weam_ray.align.protocol import Decode, Fitted
+from weam_ray.align.protocol import Decode, FitJob, Fitted
 from weam_ray.cluster.capacity import num_slots, slots_of_node
 from weam_ray.cluster.memory import give_back_memory
 from weam_ray.cluster.tasks import RayTasks, Shared, stream
 from weam_ray.corpus.words import Segmentation, Words, segment
 from weam_ray.errors import UserError
-from weam_ray.settings.config import Config
-from weam_ray.settings.data import AlignSection
+from weam_ray.settings.data import AlignSection, CorpusSection
 from weam_ray.settings.keys import keys_only_for
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.stages import Attempt, Stage, StageFile
@@ -53,7 +53,7 @@ class ShardText:
 
 
 def shard_texts(corpus: Stage, pair: str, num_shards: int, segmentation: Segmentation) -> list[ShardText]:
-    """The training rows of a language pair in `num_shards` runs of (nearly) the same length."""
+    """Cut the training rows of a language pair into `num_shards` runs of (nearly) the same length."""
     files = [file for file in corpus.files("train") if file.info["language_pair"] == pair]
     ends = np.cumsum([file.rows for file in files])
     bounds = [int(ends[-1]) * shard // num_shards for shard in range(num_shards + 1)]
@@ -69,59 +69,66 @@ def shard_texts(corpus: Stage, pair: str, num_shards: int, segmentation: Segment
 
 
 class FastAlign:
-    """Dyer, Chahuneau & Smith 2013."""
+    """The aligner of Dyer, Chahuneau & Smith 2013: IBM model 2 with a diagonal prior."""
 
     sharded: ClassVar[bool] = True
 
-    def settings(self, config: Config) -> dict[str, Any]:
-        tree = config.align.model_dump(mode="json")
+    def settings(self, align: AlignSection, seed: int) -> dict[str, Any]:
+        tree = align.model_dump(mode="json")
         return {key: tree[key] for key in SETTINGS}
 
-    def inputs(self, config: Config, hashes: SourceHashes) -> dict[str, str]:
+    def inputs(self, corpus: CorpusSection, hashes: SourceHashes) -> dict[str, str]:
         return {}
 
-    def fit(self, config: Config, corpus: Stage, pairs: Sequence[str], attempt: Attempt) -> dict[str, Fitted]:
-        """Language pairs are fitted side by side, at most as many as there are tasks at once."""
-        slots = num_slots(config.cluster.data_cpus)
+    def fit(self, job: FitJob, pairs: Sequence[str]) -> dict[str, Fitted]:
+        """Fit the language pairs side by side, at most as many as there are tasks at once."""
+        slots = num_slots(job.num_cpus)
         at_once = min(len(pairs), max(1, int(slots)))
         with ThreadPoolExecutor(at_once, thread_name_prefix="fast_align") as pool:
-            found = pool.map(lambda pair: fit_pair(config, corpus, pair, slots / at_once, attempt), pairs)
-            return dict(zip(pairs, found, strict=True))
+            fitted = pool.map(partial(fit_pair, job, slots / at_once), pairs)
+            return dict(zip(pairs, fitted, strict=True))
 
-    def decoder(self, config: Config, aligner: Stage, pair: str) -> "FastAlignDecoder":
+    def decoder(self, align: AlignSection, aligner: Stage, pair: str) -> "FastAlignDecoder":
         files = {file.label: file for file in aligner.files(MODEL) if file.info["language_pair"] == pair}
         if not files:
             known = sorted({file.info["language_pair"] for file in aligner.files(MODEL)})
             raise UserError(f"The model in {aligner.folder.path} is of {', '.join(known)}, not of {pair}.")
         stored = StoredModel(aligner, files.pop(f"{pair}.{WORDS}"), tuple(files.values()))
         size = sum(file.size for file in (stored.words, *stored.parts))
-        shared = Shared(stored.load()) if size <= config.align.memory_limit else None
-        return FastAlignDecoder(stored, shared, config.align.lowercase)
+        shared = Shared(stored.load()) if size <= align.memory_limit else None
+        return FastAlignDecoder(stored, shared, align.lowercase)
 
 
-def fit_pair(config: Config, corpus: Stage, pair: str, slots: float, attempt: Attempt) -> Fitted:
+@dataclass(frozen=True)
+class KeepPart:
+    """Writes a part of a model, in the task that makes it."""
+
+    attempt: Attempt
+    pair: str
+
+    def __call__(self, number: int, part: Part) -> StageFile:
+        info: dict[str, Any] = {"language_pair": self.pair, "num_pairs": len(part.columns)}
+        return self.attempt.write(MODEL, f"{self.pair}.{number:05d}", part.pieces(), suffix=".safetensors", **info)
+
+
+def fit_pair(job: FitJob, slots: float, pair: str) -> Fitted:
     """Fit one language pair; the parts of its model are written by the tasks that make them."""
-    rows = sum(file.rows for file in corpus.files("train") if file.info["language_pair"] == pair)
-    cpus, segmentation = config.cluster.data_cpus, config.corpus.segmentation
-
-    def keep_part(number: int, part: Part) -> StageFile:
-        info: dict[str, Any] = {"language_pair": pair, "num_pairs": len(part.columns)}
-        return attempt.write(MODEL, f"{pair}.{number:05d}", part.pieces(), suffix=".safetensors", **info)
-
-    progress = FitProgress(pair, rows, config.align.iterations)
-    if config.align.num_shards is None and rows <= MOST_ROWS_OF_TASK:
+    rows = sum(file.rows for file in job.corpus.files("train") if file.info["language_pair"] == pair)
+    cpus, segmentation, keep_part = job.num_cpus, job.sources.segmentation, KeepPart(job.attempt, pair)
+    progress = FitProgress(pair, rows, job.align.iterations)
+    if job.align.num_shards is None and rows <= MOST_ROWS_OF_TASK:
         threads = max(1, min(int(slots), int(slots_of_node(cpus)), rows // FEWEST_ROWS_OF_SHARD))
-        shards = shard_texts(corpus, pair, SHARDS_OF_THREAD * threads, segmentation)
-        for entry in stream(fit_here, cpus * threads, threads, shards, config.align, segmentation, keep_part):
+        shards = shard_texts(job.corpus, pair, SHARDS_OF_THREAD * threads, segmentation)
+        for entry in stream(fit_here, cpus * threads, threads, shards, job.align, segmentation, keep_part):
             if isinstance(entry, IterationReport):
                 progress(entry)
             else:
                 lexicon, parts = entry
     else:
-        number = config.align.num_shards or max(int(slots), -(-rows // MOST_ROWS_OF_SHARD))
-        shards = shard_texts(corpus, pair, min(number, rows), segmentation)
-        lexicon, parts = fit(shards, config.align, segmentation, RayTasks(cpus), keep_part, progress)
-    words = attempt.write(MODEL, f"{pair}.{WORDS}", lexicon.pieces(), suffix=".safetensors", language_pair=pair)
+        number = job.align.num_shards or max(int(slots), -(-rows // MOST_ROWS_OF_SHARD))
+        shards = shard_texts(job.corpus, pair, min(number, rows), segmentation)
+        lexicon, parts = fit(shards, job.align, segmentation, RayTasks(cpus), keep_part, progress)
+    words = job.attempt.write(MODEL, f"{pair}.{WORDS}", lexicon.pieces(), suffix=".safetensors", language_pair=pair)
     info = {
         "iterations": [asdict(report) for report in lexicon.parameters.reports],
         "tension": list(lexicon.parameters.tensions),
@@ -137,7 +144,7 @@ def fit_here(
     segmentation: Segmentation,
     keep_part: Callable[[int, Part], StageFile],
 ) -> Iterator[IterationReport | tuple[Lexicon, list[StageFile]]]:
-    """`fit` by threads of this process; yields its reports as they come, then what it returns."""
+    """Run `fit` by threads of this process; yield its reports as they come, then what it returns."""
     give_back_memory()
     reports: SimpleQueue[IterationReport | None] = SimpleQueue()
     with ThreadPoolExecutor(1) as pool:

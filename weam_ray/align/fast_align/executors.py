@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class Tasks(Protocol):
-    """A step's arguments may be results of other steps, which are not fetched in between."""
+    """Runs the steps of a fit; arguments may be results of other steps, which are not fetched in between."""
 
     def submit(self, step: Callable[..., Any], *arguments: Any, returns: int = 1) -> Any:
         """Start a step; its result to come, or a list of `returns` results to come where the step returns a tuple."""

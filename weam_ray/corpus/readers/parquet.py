@@ -48,10 +48,10 @@ def parquet_pairs(source: ParquetSource) -> Iterator[pa.RecordBatch]:
             return
         texts = [pc.fill_null(values_of(batch, column).cast(pa.binary()), b"") for column in wanted]
         sides, problems = zip(*(decode(text, file, "row", row + 1) for text in texts), strict=True)
-        own = numbers(row + 1, batch.num_rows)
+        names = numbers(row + 1, batch.num_rows)
         if ids is not None:
-            own = pc.coalesce(pa.array([None if name is None else str(name) for name in ids], pa.string()), own)
-        yield pa.record_batch([own, *sides, pc.coalesce(*problems)], schema=RAW_PAIRS)
+            names = pc.coalesce(pa.array([None if name is None else str(name) for name in ids], pa.string()), names)
+        yield pa.record_batch([names, *sides, pc.coalesce(*problems)], schema=RAW_PAIRS)
         row += batch.num_rows
 
 
@@ -113,5 +113,5 @@ def values_of(batch: pa.RecordBatch, column: Column) -> pa.Array:
 def described(schema: pa.Schema) -> str:
     """The columns of a file, with the fields of structs."""
     return ", ".join(
-        ", ".join(f"{field.name}.{own}" for own in fields_of(field.type)) or field.name for field in schema
+        ", ".join(f"{field.name}.{inner}" for inner in fields_of(field.type)) or field.name for field in schema
     )

@@ -47,14 +47,14 @@ def heading_of(source: TsvSource) -> list[str] | None:
     cells = first["text"][0].as_py().split("\t")
     if source.header or max(source.columns) >= len(cells):
         return cells if source.header else None
-    own = cells[source.source_column], cells[source.target_column]
-    if is_swapped(own, source.languages):
+    names = cells[source.source_column], cells[source.target_column]
+    if is_swapped(names, source.languages):
         raise UserError(
-            f"{source.path}, line 1: the heading calls column {source.source_column} {own[0]!r} and column "
-            f"{source.target_column} {own[1]!r}, but they are to hold {' and '.join(source.languages)}; exchange "
+            f"{source.path}, line 1: the heading calls column {source.source_column} {names[0]!r} and column "
+            f"{source.target_column} {names[1]!r}, but they are to hold {' and '.join(source.languages)}; exchange "
             "source_column and target_column, or say by header: true or false whether this is a heading at all."
         )
-    return cells if is_heading(own, source.languages) else None
+    return cells if is_heading(names, source.languages) else None
 
 
 @raw_pairs.register

@@ -45,7 +45,8 @@ class Questions:
         In training a row is rejected whose answer does not stand where it is said to (a translation's), or is longer
         than what neighbouring windows share and in none of them whole.
         """
-        chosen, rejected = list(range(rows.num_rows)), {}
+        chosen: list[int] = list(range(rows.num_rows))
+        rejected: dict[str, int] = {}
         if training:
             answers = zip(*(rows[name].to_pylist() for name in ("context", "answers", "starts")), strict=True)
             in_place = [
@@ -53,9 +54,9 @@ class Questions:
                 for context, found, starts in answers
             ]
             chosen = [row for row, right in enumerate(in_place) if right]
+            rejected = {NOT_IN_PLACE: rows.num_rows - len(chosen), NO_WINDOW: 0}
             if not chosen:
-                raise UserError("No training question has an answer that stands where it is said to; are they hidden?")
-            rejected[NOT_IN_PLACE] = rows.num_rows - len(chosen)
+                return pa.table({"row": pa.array([], pa.int64())}), rejected
         own = rows.take(chosen).to_pylist()
         encoded = tokenizer(
             [shortened(row["question"].lstrip(), tokenizer, recipe.max_question) for row in own],
@@ -154,8 +155,10 @@ def check_stride(tokenizer: Any, recipe: Recipe) -> int:
 
 
 def tidy(spans: Sequence[tuple[int, int]], context: str) -> list[tuple[int, int]]:
-    """Spans without the space before a word, which metaspace takes into its first piece, and with the marks that a
-    normalizer composed with a letter, which are in no piece.
+    """Trim and extend the spans of tokens to what a reader sees.
+
+    SentencePiece takes the space before a word into the word's first span: it is dropped. A normalizer that composes
+    "e" and U+0301 leaves the combining mark in no span: the span is extended over it.
     """
     found = []
     for place, (first, last) in enumerate(spans):

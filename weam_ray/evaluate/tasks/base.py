@@ -55,8 +55,8 @@ class Hub:
     apart: bool = False
     candidates: Callable[[Any], pa.Table] | None = None
 
-    def part(self, split: Split, language: Language) -> tuple[str, str, str] | None:
-        """Name, configuration and split of the data set that has a split in a language."""
+    def data_set(self, split: Split, language: Language) -> tuple[str, str, str] | None:
+        """Name the data set, its configuration and its split that have a split in a language."""
         configuration, name = self.configuration(split, language), self.split_name(split, language)
         if configuration is not None and name is not None:
             return self.name, configuration, name
@@ -98,6 +98,8 @@ class Pool:
 class Task:
     """A task of evaluation.
 
+    `reference` is where the data are described, `licence` what they may be used under, and `revision` their release,
+    where it has a name.
     `score` gives the official metrics, of which `metric` is the one that tables show; `labels` are those that it
     knows, empty where the training data say; `undecided` is what stands in place of one for rows on which annotators
     did not agree, which are left out; `hidden_labels` are where the files keep test labels apart.
@@ -110,6 +112,9 @@ class Task:
     layouts: tuple[Layout, ...]
     form: FileForm
     score: Callable[[Any, Any, str], dict[str, Parts]]
+    reference: str = ""
+    licence: str = ""
+    revision: str = ""
     hub: Hub | None = None
     labels: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()

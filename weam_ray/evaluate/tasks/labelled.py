@@ -11,7 +11,7 @@ from weam_ray.errors import UserError
 from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
-from weam_ray.evaluate.tasks.reading import SENTENCES, read_rows
+from weam_ray.evaluate.tasks.reading import SENTENCES, every_tenth_develops, read_rows
 from weam_ray.settings.evaluation import Recipe
 from weam_ray.store.text import read_text
 
@@ -40,7 +40,7 @@ def task_of_file(given: str) -> Task:
         table = read_labelled(files[0])
         if folder:
             return table
-        return table.take([row for row in range(table.num_rows) if (row % 10 == 9) == (split == "dev")])
+        return every_tenth_develops(table, split)
 
     return Task(
         name=path.stem,

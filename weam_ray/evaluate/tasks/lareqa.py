@@ -126,6 +126,9 @@ def candidates(files: Sequence[Path]) -> Iterator[pa.Table]:
 
 TASK = Task(
     name="lareqa",
+    reference="https://aclanthology.org/2020.emnlp-main.477/",
+    licence="CC BY-SA 4.0",
+    revision="XQuAD-R",
     kind="retrieval",
     metric="map@20",
     recipe=Recipe(learning_rate=2e-5, epochs=3, batch_size=16, max_length=256),

@@ -94,6 +94,9 @@ def candidates(files: Sequence[Path]) -> Iterator[pa.Table]:
 
 TASK = Task(
     name="mewslix",
+    reference="https://aclanthology.org/2021.emnlp-main.802/",
+    licence="CC BY 2.5 (Wikinews), CC BY-SA 3.0 (Wikipedia)",
+    revision="XTREME-R",
     kind="retrieval",
     metric="map@20",
     recipe=Recipe(learning_rate=2e-5, epochs=2, batch_size=256, max_length=64),

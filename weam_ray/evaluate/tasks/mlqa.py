@@ -28,6 +28,9 @@ def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
 
 TASK = Task(
     name="mlqa",
+    reference="https://aclanthology.org/2020.acl-main.653/",
+    licence="CC BY-SA 3.0",
+    revision="MLQA_V1",
     kind="questions",
     metric="f1",
     recipe=RECIPE,

@@ -43,6 +43,9 @@ def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
 
 TASK = Task(
     name="panx",
+    reference="https://aclanthology.org/P17-1178/",
+    licence="not stated",
+    revision="splits of Rahimi et al. 2019",
     kind="tokens",
     metric="f1",
     recipe=Recipe(learning_rate=2e-5, epochs=10, batch_size=32, max_length=128),

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, usual_split
-from weam_ray.evaluate.tasks.reading import SENTENCES, read_sentences
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
+from weam_ray.evaluate.tasks.pairs import hub_rows, xtreme_layout
+from weam_ray.evaluate.tasks.reading import read_sentences
 from weam_ray.settings.evaluation import Recipe
 
 LANGUAGES = ("de", "en", "es", "fr", "ja", "ko", "zh")
@@ -27,37 +28,19 @@ def read_official(files: Sequence[Path], split: Split, language: Language) -> pa
     return read_sentences(files, (1, 2), 3, quoted=False)
 
 
-def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]:
-    if split == "train" and language.code != ENGLISH:
-        return [root / "pawsx" / "translate-train" / f"en-{language.code}-translated.tsv"]
-    return [root / "pawsx" / f"{split}-{language.code}.tsv"]
-
-
-def read_xtreme(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-    """Two sentences and a label, which test files hide, as XTREME's script writes them with `csv`.
-
-    A translation has the English sentences before it, and was not written with `csv`.
-    """
-    translated = split == "train" and language.code != ENGLISH
-    if translated:
-        return read_sentences(files, (2, 3), 4, quoted=False)
-    return read_sentences(files, (0, 1), 2)
-
-
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
-    text = label_text(data, "label", LABELS)
-    rows = [
-        {"text": row["sentence1"], "pair": row["sentence2"], "label": text(row["label"]) or NO_LABEL} for row in data
-    ]
-    return pa.Table.from_pylist(rows, schema=SENTENCES)
+    return hub_rows(data, ("sentence1", "sentence2"), LABELS, NO_LABEL)
 
 
 TASK = Task(
     name="pawsx",
+    reference="https://aclanthology.org/D19-1382/",
+    licence="free for any use, naming Google LLC",
+    revision="x-final",
     kind="sentences",
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
-    layouts=(Layout("official", official_files, read_official), Layout("xtreme", xtreme_files, read_xtreme)),
+    layouts=(Layout("official", official_files, read_official), xtreme_layout("pawsx")),
     form=formats.LINES,
     score=official.accuracy,
     hub=Hub(

@@ -36,6 +36,11 @@ TAG_NAMES = ("tag", "tags", "label", "labels", "upos", "pos", "pos_tags", "ner",
 CONLLU_NUMBER = re.compile(r"[0-9]+([-.][0-9]+)?")  # of a word, of a range of words, of an empty node
 
 
+def every_tenth_develops(table: pa.Table, split: str) -> pa.Table:
+    """Of rows that stand for training and development together: every tenth develops, the others train."""
+    return table.take([row for row in range(table.num_rows) if (row % 10 == 9) == (split == "dev")])
+
+
 def read_rows(file: Path, quoted: bool = True) -> Iterator[tuple[int, list[str]]]:
     """Number, from 1, and cells of the lines of a tab-separated file that are not blank.
 

@@ -40,6 +40,8 @@ def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
 
 TASK = Task(
     name="sib200",
+    reference="https://aclanthology.org/2024.eacl-long.14/",
+    licence="CC BY-SA 4.0",
     kind="sentences",
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=20, batch_size=32, max_length=128),

@@ -39,6 +39,8 @@ def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
 
 TASK = Task(
     name="siqa",
+    reference="https://aclanthology.org/D19-1454/",
+    licence="not stated",
     kind="choice",
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),

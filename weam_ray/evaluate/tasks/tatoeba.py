@@ -104,6 +104,9 @@ def hub_candidates(data: Any) -> pa.Table:
 
 TASK = Task(
     name="tatoeba",
+    reference="https://aclanthology.org/Q19-1038/",
+    licence="CC BY 2.0 FR",
+    revision="LASER v1",
     kind="nearest",
     metric="accuracy",
     recipe=Recipe(max_length=512),

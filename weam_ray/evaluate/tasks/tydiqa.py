@@ -12,7 +12,7 @@ import pyarrow as pa
 from weam_ray.evaluate import formats, official
 from weam_ray.evaluate.languages import ENGLISH, Language
 from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
-from weam_ray.evaluate.tasks.reading import read_squad
+from weam_ray.evaluate.tasks.reading import every_tenth_develops, read_squad
 from weam_ray.evaluate.tasks.xquad import RECIPE, squad_rows
 
 HUB_NAMES = {
@@ -32,23 +32,21 @@ def files(root: Path, split: Split, language: Language) -> Sequence[Path]:
 
 def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
     table = read_squad(files, starts=split == "train")
-    return table if split == "test" or language.code != ENGLISH else part(table, split)
-
-
-def part(table: pa.Table, split: Split) -> pa.Table:
-    """Every tenth row develops, the others train."""
-    return table.take([row for row in range(table.num_rows) if (row % 10 == 9) == (split == "dev")])
+    return table if split == "test" or language.code != ENGLISH else every_tenth_develops(table, split)
 
 
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
     name = HUB_NAMES[language.code]
-    own = (row for row in data if row["id"].startswith(name))
-    table = squad_rows(own, "google-research-datasets/tydiqa", split)
-    return table if split == "test" or language.code != ENGLISH else part(table, split)
+    rows = (row for row in data if row["id"].startswith(name))
+    table = squad_rows(rows, "google-research-datasets/tydiqa", split)
+    return table if split == "test" or language.code != ENGLISH else every_tenth_develops(table, split)
 
 
 TASK = Task(
     name="tydiqa",
+    reference="https://aclanthology.org/2020.tacl-1.30/",
+    licence="Apache 2.0",
+    revision="GoldP 1.1",
     kind="questions",
     metric="f1",
     recipe=RECIPE,

@@ -62,6 +62,9 @@ def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
 
 TASK = Task(
     name="udpos",
+    reference="https://universaldependencies.org/",
+    licence="of each treebank",
+    revision="Universal Dependencies 2.5",
     kind="tokens",
     metric="f1",
     recipe=Recipe(learning_rate=2e-5, epochs=10, batch_size=32, max_length=128),

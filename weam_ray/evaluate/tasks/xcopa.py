@@ -67,6 +67,8 @@ def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
 
 TASK = Task(
     name="xcopa",
+    reference="https://aclanthology.org/2020.emnlp-main.185/",
+    licence="CC BY 4.0",
     kind="choice",
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),

@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 from weam_ray.evaluate import formats, official
-from weam_ray.evaluate.languages import ENGLISH, Language
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, label_text, rejected_row, usual_split
+from weam_ray.evaluate.languages import Language
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, rejected_row, usual_split
+from weam_ray.evaluate.tasks.pairs import hub_rows, xtreme_layout
 from weam_ray.evaluate.tasks.reading import SENTENCES, read_rows, read_sentences
 from weam_ray.settings.evaluation import Recipe
 
@@ -44,38 +45,19 @@ def read_official(files: Sequence[Path], split: Split, language: Language) -> pa
     return pa.Table.from_pylist(rows, schema=SENTENCES)
 
 
-def xtreme_files(root: Path, split: Split, language: Language) -> Sequence[Path]:
-    if split == "train" and language.code != ENGLISH:
-        return [root / "xnli" / "translate-train" / f"en-{language.code}-translated.tsv"]
-    return [root / "xnli" / f"{split}-{language.code}.tsv"]
-
-
-def read_xtreme(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-    """`SPLIT-LANG.tsv`: two texts and a label, which test files hide, as XTREME's script writes them with `csv`.
-
-    A translation has the English texts before it, and was not written with `csv`.
-    """
-    translated = split == "train" and language.code != ENGLISH
-    if translated:
-        return read_sentences(files, (2, 3), 4, rename=rename, quoted=False)
-    return read_sentences(files, (0, 1), 2, rename=rename)
-
-
 def from_hub(data: Any, split: Split, language: Language) -> pa.Table:
-    text = label_text(data, "label", HUB_LABELS)
-    rows = [
-        {"text": row["premise"], "pair": row["hypothesis"], "label": rename(text(row["label"]) or NO_CONSENSUS)}
-        for row in data
-    ]
-    return pa.Table.from_pylist(rows, schema=SENTENCES)
+    return hub_rows(data, ("premise", "hypothesis"), HUB_LABELS, NO_CONSENSUS, rename)
 
 
 TASK = Task(
     name="xnli",
+    reference="https://aclanthology.org/D18-1269/",
+    licence="CC BY-NC 4.0",
+    revision="XNLI 1.0",
     kind="sentences",
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
-    layouts=(Layout("official", official_files, read_official), Layout("xtreme", xtreme_files, read_xtreme)),
+    layouts=(Layout("official", official_files, read_official), xtreme_layout("xnli", rename)),
     form=formats.LINES,
     score=official.accuracy,
     hub=Hub(

@@ -75,6 +75,9 @@ RECIPE = Recipe(learning_rate=3e-5, epochs=3, batch_size=32, max_length=384, wei
 
 TASK = Task(
     name="xquad",
+    reference="https://aclanthology.org/2020.acl-main.421/",
+    licence="CC BY-SA 4.0",
+    revision="SQuAD 1.1",
     kind="questions",
     metric="f1",
     recipe=RECIPE,

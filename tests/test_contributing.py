@@ -1,0 +1,71 @@
+"""The examples of CONTRIBUTING, run as they stand there."""
+
+import json
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.support.texts import as_lists
+from tests.support.writing import write, write_csv
+from weam_ray.corpus.readers import raw_pairs
+from weam_ray.corpus.words import segment
+from weam_ray.errors import UserError
+from weam_ray.evaluate.data import TaskData
+from weam_ray.evaluate.kinds import KINDS
+from weam_ray.settings import sources
+
+TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def run(section: str, **known: Any) -> list[dict[str, Any]]:
+    """What each example of a section defines, the later ones after the earlier."""
+    (text,) = re.findall(rf"^### {section}\n(.*?)(?=^##)", TEXT, re.MULTILINE | re.DOTALL)
+    found = []
+    for code in re.findall(r"^ *```python\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+        namespace = {**known, "__name__": "example"}
+        exec(compile(textwrap.dedent(code), f"CONTRIBUTING, {section}", "exec"), namespace)
+        found.append(namespace)
+        for name, value in namespace.items():
+            if isinstance(value, type) and issubclass(value, sources.Readable) and value.__module__ == "example":
+                setattr(sources, name, value)
+    return found
+
+
+def test_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "JsonlSource", None, raising=False)  # taken away again after the test
+    definition, _ = run("A reader", **vars(sources))
+    lines = [{"source": "the dog", "target": "der Hund"}, {"source": "", "target": "Haus"}]
+    file = write(tmp_path / "pairs.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    given = {"format": "jsonl", "path": str(file), "source_lang": "en", "target_lang": "de"}
+    source = definition["JsonlSource"].model_validate(given)
+    (batch,) = raw_pairs(source)
+    assert batch["pair_id"].to_pylist() == ["1", "2"]
+    assert [{side: row[side] for side in ("source", "target")} for row in batch.to_pylist()] == lines
+    assert source.settings() == {"format": "jsonl", "source_lang": "en", "target_lang": "de"}
+    write(file, "no object\n")
+    with pytest.raises(UserError, match=r"pairs\.jsonl, after line 0: not an object with two texts"):
+        list(raw_pairs(source))
+
+
+def test_an_aligner() -> None:
+    (defined,) = run("An aligner")
+    aligner = defined["Diagonal"]()
+    assert set(aligner.fit(None, ["en-de"])) == {"en-de"}
+    sides = [segment(pa.array(texts), "whitespace") for texts in (["a b c", "d"], ["x y", "z"])]
+    alignments = aligner.decoder(None, None, "en-de").open(None)(0, *sides)
+    assert as_lists(alignments.forward) == [[(0, 0), (1, 1)], [(0, 0)]]
+
+
+def test_a_task_of_evaluation(tmp_path: Path) -> None:
+    (defined,) = run("A task of evaluation")
+    task = defined["TASK"]
+    write_csv(tmp_path / "moods" / "test-de.tsv", [["schön", "good"], ["hm", "bad"]])
+    data = TaskData.found(task, tmp_path)
+    assert data.test_languages() == ["de"]
+    assert data.gold(data.read("test", "de"), "de") == ["good", "bad"]
+    assert task.score(["good", "bad"], ["good", "good"], "de")[task.metric].percent == 50
+    assert task.kind in KINDS
