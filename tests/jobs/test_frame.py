@@ -11,11 +11,11 @@ import pytest
 from tests.support.leases import leave_lease
 from weam_ray.errors import UserError
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, holder
+from weam_ray.jobs.run_folder import RunFolder
 from weam_ray.search.ledger import Ledger
 from weam_ray.settings.config import load_config
 from weam_ray.store.folder import Folder
 from weam_ray.store.home import Home
-from weam_ray.store.runs import RunFolder
 
 
 def leave_run(folder: Path) -> None:

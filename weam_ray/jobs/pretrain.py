@@ -11,6 +11,7 @@ from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.errors import EncoderUnavailable, Stopped
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
 from weam_ray.jobs.preview import opening_lines, print_preview
+from weam_ray.jobs.run_folder import FINISHED, RunFolder, run_name
 from weam_ray.jobs.telling import RunTelling
 from weam_ray.measure.before_after import measure
 from weam_ray.model.encoder import check_tokenizer
@@ -21,7 +22,7 @@ from weam_ray.report.run_tables import print_result
 from weam_ray.settings.config import Config
 from weam_ray.store.files import write_whole
 from weam_ray.store.home import Home
-from weam_ray.store.runs import FINISHED, RunFolder, output_folder, run_name
+from weam_ray.store.runs import output_folder
 from weam_ray.tracking.client import NOTE
 from weam_ray.tracking.run import about, data_inputs, run_tags, tracked_parameters
 from weam_ray.train.continuation import Continuation
@@ -59,7 +60,9 @@ class Pretraining:
             plan = StagePlan.of(config, hashes)
             check_tokenizer(config.encoder)
             fingerprint = run_fingerprint(config, plan, hashes)
-            check_holder(output_folder(config, home, run_name(config, fingerprint), fresh), Kind.RUN, "output.dir")
+            check_holder(
+                output_folder(config.output, home, run_name(config, fingerprint), fresh), Kind.RUN, "output.dir"
+            )
             folder = RunFolder.of(config, home, fingerprint, fresh)
             if not folder.finished:
                 Continuation.of(config.training, folder)

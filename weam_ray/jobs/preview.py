@@ -5,12 +5,12 @@ from typing import Any
 from weam_ray.errors import EncoderUnavailable
 from weam_ray.jobs.cost import PUBLISHED_SHAPES, batch_lines, count_parameters, memory_lines
 from weam_ray.jobs.frame import preview_stages
+from weam_ray.jobs.run_folder import RunFolder
 from weam_ray.model.encoder import SCRATCH, model_config, scratch_config
 from weam_ray.model.tokenizer import load_tokenizer
 from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.config import Config
 from weam_ray.store.home import Home
-from weam_ray.store.runs import RunFolder
 from weam_ray.store.stages import Stage
 from weam_ray.train.model import examine
 

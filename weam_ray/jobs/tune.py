@@ -254,7 +254,7 @@ def ledger_of(config: Config, home: Home, known: str, fresh: bool) -> Ledger:
     Raises:
         UserError: the folder holds another search, or something else.
     """
-    path = output_folder(config, home, f"search-{config.name}-{known[:8]}", fresh)
+    path = output_folder(config.output, home, f"search-{config.name}-{known[:8]}", fresh)
     check_holder(path, Kind.SEARCH, "output.dir")
     ledger = Ledger.read(path)
     if ledger is None:

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from weam_ray.errors import UserError
+from weam_ray.jobs.run_folder import FINISHED, RUNNING, RunFolder
 from weam_ray.pipeline import StagePlan, run_fingerprint
 from weam_ray.settings.config import Config, load_config
+from weam_ray.store.files import write_whole
 from weam_ray.store.home import Home
 from weam_ray.store.lease import exclusive
-from weam_ray.store.runs import CONFIG, FINISHED, RUNNING, RunFolder
 
 RUN = "0123456789abcdef"
 
@@ -42,7 +43,7 @@ def begin(home: Home, run: str = RUN, config: Config | None = None) -> RunFolder
     config = config or load_config("bundled")
     folder = RunFolder.of(config, home, run, fresh=False)
     folder.state.sessions = 1
-    folder.write(CONFIG, config.to_yaml())
+    write_whole(folder.config_file, config.to_yaml())
     folder.save()
     return folder
 
@@ -119,7 +120,7 @@ def test_finished_run(home: Home) -> None:
     done = begin(home)
     done.state.status = FINISHED
     done.save()
-    done.write("result.json", '{"steps": 6}')
+    done.write_result({"steps": 6})
     again = RunFolder.of(load_config("bundled"), home, RUN, fresh=False)
     assert again.finished
     assert again.result() == {"steps": 6}
@@ -194,7 +195,7 @@ def test_fresh_of_a_finished_run_is_new(home: Home) -> None:
 
 def test_files_are_written_whole(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = begin(home)
-    before = (folder.path / CONFIG).read_text(encoding="utf-8")
+    before = folder.config_file.read_text(encoding="utf-8")
 
     def crash(*_: object) -> None:
         raise OSError("killed here")
@@ -202,8 +203,8 @@ def test_files_are_written_whole(home: Home, monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", crash)
         with pytest.raises(OSError, match="killed here"):
-            folder.write(CONFIG, "half")
-    assert (folder.path / CONFIG).read_text(encoding="utf-8") == before
+            write_whole(folder.config_file, "half")
+    assert folder.config_file.read_text(encoding="utf-8") == before
 
 
 def leave_lease(folder: Path, pid: int) -> None:
@@ -239,7 +240,7 @@ def test_lock_is_given_back(home: Home) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert sorted(os.listdir(folder.path)) == [CONFIG, "state.json"]
+    assert sorted(os.listdir(folder.path)) == ["config.yaml", "state.json"]
 
 
 def test_lock_of_a_run_that_wrote_nothing_leaves_nothing(home: Home) -> None:
@@ -255,7 +256,7 @@ def lease_only(folder: Path) -> None:
 
 def configuration_only(folder: Path) -> None:
     lease_only(folder)
-    (folder / CONFIG).write_text(load_config("bundled").to_yaml(), encoding="utf-8")
+    (folder / "config.yaml").write_text(load_config("bundled").to_yaml(), encoding="utf-8")
 
 
 @pytest.mark.parametrize("leftover", [lease_only, configuration_only])
