@@ -60,9 +60,8 @@ class Pretraining:
             plan = StagePlan.of(config, hashes)
             check_tokenizer(config.encoder)
             fingerprint = run_fingerprint(config, plan, hashes)
-            check_holder(
-                output_folder(config.output, home, run_name(config, fingerprint), fresh), Kind.RUN, "output.dir"
-            )
+            path = output_folder(config.output, home, run_name(config, fingerprint), fresh)
+            check_holder(path, Kind.RUN, "output.dir")
             folder = RunFolder.of(config, home, fingerprint, fresh)
             if not folder.finished:
                 Continuation.of(config.training, folder)

@@ -50,9 +50,8 @@ def alignment_tags(config: Config, corpus: str, fingerprint: str, folder: Path) 
 def alignment_parameters(config: Config) -> dict[str, Any]:
     """The settings that an alignment depends on, by dotted key; those of a fit only where a model is fitted."""
     tree = config.tree()
-    fitted = (
-        table()[config.align.aligner].settings(config.align, config.seeds.data) if config.align.model is None else ()
-    )
+    aligner = table()[config.align.aligner]
+    fitted = aligner.settings(config.align, config.seeds.data) if config.align.model is None else ()
     align = {"aligner", "lowercase", "model", *fitted}
     corpus = tree["corpus"].keys() - {"sources", "rows_per_shard"}
     found = {f"corpus.{key}": value for key, value in tree["corpus"].items() if key in corpus}
