@@ -1,6 +1,6 @@
 """Every name of Ray that is not public, each with what is done by the public API where a release of Ray lacks it.
 
-All of them save seconds or a wait; without any of them a job ends with the same result.
+They save seconds, a wait, or a restart of a search; without any of them the results are the same.
 """
 
 import asyncio
@@ -26,7 +26,10 @@ MAX_RESOURCES = PrivateName(
     "state.get_max_resources_from_cluster_config",
     "how far the cluster can grow is not known; workers that do not fit now wait for nodes.",
 )
-NOT_FREED = "the dashboard of Ray is started too, which frees what a trial had reserved whose process died."
+NOT_FREED = (
+    "what a trial had reserved whose process dies is left to Ray's own cleaner, and the dashboard that it needs is "
+    "started too. Should the next trial of a search wait for room, stop the search and give the same command again."
+)
 GROUPS = PrivateName("ray._private.state", "state._connect_and_get_accessor", NOT_FREED)
 GROUP = PrivateName("ray.core.generated.gcs_pb2", "PlacementGroupTableData", NOT_FREED)
 MORE_PROCESSES = "each training starts one to three processes more, which takes some seconds."
@@ -78,8 +81,9 @@ def can_free_reservations() -> bool:
 def free_reservations() -> None:
     """Give back what actors of this job had reserved that have died: Ray keeps it for them until the job ends.
 
-    Ray's public table does not say who made a placement group. Where the private one is missing, Ray Train's own
-    cleaner does this, which needs a dashboard; see `lean_trainer` and `join.ray_cluster`.
+    Ray's public table does not say who made a placement group. Where the private one is missing, this is left to Ray
+    Train's own cleaner, which needs a dashboard (`lean_trainer`, `join.ray_cluster`) and knows of a group only when its
+    workers have started; the end of the job frees all.
     """
     if not can_free_reservations():
         return

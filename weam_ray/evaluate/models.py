@@ -109,8 +109,9 @@ def check_head(head: str, model: str, what: str) -> None:
     import transformers
 
     config = load_config(model)
-    words = re.findall("[A-Z][a-z]+", head.removeprefix("AutoModel"))  # For, Token, Classification
-    if type(config) not in getattr(transformers, f"MODEL_{'_'.join(words).upper()}_MAPPING"):
+    # AutoModelForTokenClassification has the models of MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
+    words = re.findall("[A-Z][a-z]+", head.removeprefix("Auto"))
+    if type(config) not in getattr(transformers, "_".join([*words, "mapping"]).upper()):
         raise UserError(f"{what}: there is no {head} for models of the type {config.model_type!r} ({model}).")
 
 
