@@ -27,9 +27,10 @@ def test_help_lists_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         main()
     assert ended.value.code == 0
     shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
     for name, command in COMMANDS.items():
-        assert f"  {name}" in shown
-        assert sentence_of(command) in shown
+        assert f"\n  {name} " in shown
+        assert sentence_of(command) in " ".join(shown.split())
 
 
 def test_an_unknown_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +66,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         target = source / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(CHECKOUT / name)
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
     subprocess.run([*build, "--wheel-dir", str(place), str(source)], check=True, cwd=place)
     (wheel,) = place.glob("*.whl")
     environment = place / "environment"

@@ -5,6 +5,7 @@ What a command needs is imported when its arguments are understood, so that `--h
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -135,7 +136,10 @@ def sentence_of(command: Callable[[Call], None]) -> str:
 
 def main() -> None:
     """Run `weam-ray`; the current folder is the home."""
-    listed = "\n".join(f"  {name:10s}{sentence_of(command)}" for name, command in COMMANDS.items())
+    listed = "\n".join(
+        textwrap.fill(f"  {name:10s}{sentence_of(command)}", 78, subsequent_indent=" " * 12)
+        for name, command in COMMANDS.items()
+    )
     parser = argparse.ArgumentParser(
         PROGRAM,
         description="Cross-lingual alignment pre-training on Ray.",

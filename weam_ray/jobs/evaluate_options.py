@@ -39,9 +39,7 @@ def evaluation_settings(options: Options) -> EvaluationSettings:
             raise UserError(f"{override!r}: {task} is not among the tasks.")
         apply_override(tree["recipes"] if task in named else tree, override)
     tree["data_root"] = tree.get("data_root") or os.environ.get("WEAM_RAY_DATA_ROOT")
-    models = listed(tree, "models")
-    if not tree.get("system") and models:
-        tree["system"] = system_name(models[0])
+    tree["system"] = tree.get("system") or system_name(next(iter(listed(tree, "models")), "."))
     return validated(EvaluationSettings, tree)
 
 
