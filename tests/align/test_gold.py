@@ -14,7 +14,6 @@ from weam_ray.align.gold import (
     Gold,
     check_words,
     gold_rows,
-    links_of_rows,
     place_gold,
     read_gold,
     score,
@@ -226,14 +225,6 @@ class TestRows:
         assert all(num_linked <= len(rows) <= len(gold) and rows.stop <= num_rows for rows in found)
         assert len(gold) == num_rows or before in [rows.start for rows in found]
 
-    @given(corpus_links, st.integers(0, PAIRS), st.integers(0, PAIRS))
-    def test_links_of_rows(self, pairs: Sets, start: int, end: int) -> None:
-        rows = range(PAIRS)[start:end]
-        part = links_of_rows(links_of(pairs), rows)
-        assert [part.of(k) for k in range(len(rows))] == [sorted(pair) for pair in pairs[start:end]]
-        assert len(part.links) == part.offsets[-1]
-        assert len(part.offsets) == len(rows) + 1
-
 
 class TestPlace:
     """Gold of three lines, the last of them blank, of an input of five rows: of rows 2 to 4, or of 3 and 4."""
@@ -364,13 +355,6 @@ class TestScoreAll:
         assert scores["intersect"].aer == pytest.approx(100 * (1 - 4 / 5))
         assert scores["union"].aer == pytest.approx(100 * (1 - 6 / 7))
         assert scores["grow-diag"].aer == 0
-
-    def test_gold_beyond_the_words(self) -> None:
-        gold = gold_of([{(0, 0), (4, 1)}], [set()])
-        forward, reverse = links_of(FORWARD), links_of(REVERSE)
-        assert score_all(forward, reverse, gold, (np.array([5]), np.array([4])))["forward"].num_sure == 2
-        with pytest.raises(UserError, match=r"link 4-1, with words counted from 0, is beyond its pair of 4 source"):
-            score_all(forward, reverse, gold, (np.array([4]), np.array([4])))
 
 
 class TestCheckWords:

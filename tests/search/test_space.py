@@ -76,11 +76,6 @@ def test_grid() -> None:
     assert len({tuple(point.values()) for point in points}) == len(points)
 
 
-def test_touches_stages() -> None:
-    assert Space.of({"align.tension": Uniform(low=1, high=5)}).touches_stages
-    assert not Space.of({"objective.lambda": Uniform(low=1, high=5)}).touches_stages
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [

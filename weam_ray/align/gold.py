@@ -168,12 +168,6 @@ def place_gold(
     return gold, rows
 
 
-def links_of_rows(links: Links, rows: range) -> Links:
-    """The links of consecutive pairs, as those of `gold_rows`."""
-    offsets = links.offsets[rows.start : rows.start + len(rows) + 1]
-    return Links(links.links[offsets[0] : offsets[-1]], offsets - offsets[0])
-
-
 def num_beyond(gold: Gold, source_words: ArrayLike, target_words: ArrayLike) -> int:
     """How many gold links are not between words of their pair."""
     return len(_beyond(gold, source_words, target_words)[0])
@@ -231,21 +225,8 @@ def score(links: Links, gold: Gold) -> Scores:
     )
 
 
-def score_all(
-    forward: Links,
-    reverse: Links,
-    gold: Gold,
-    num_words: tuple[ArrayLike, ArrayLike] | None = None,
-) -> dict[str, Scores]:
-    """Scores of `forward`, `reverse` and each of the symmetrisations, by name; links only of the rows of the gold.
-
-    `num_words` are the numbers of source and of target words of the same rows, (pairs,) each, to check the gold with.
-
-    Raises:
-        UserError: a gold link beyond the words of its pair.
-    """
-    if num_words is not None:
-        check_words(gold, *num_words)
+def score_all(forward: Links, reverse: Links, gold: Gold) -> dict[str, Scores]:
+    """Score `forward`, `reverse` and each of their symmetrisations, by name, on the pairs of the gold."""
     scores = {"forward": score(forward, gold), "reverse": score(reverse, gold)}
     return scores | {method: score(symmetrize(forward, reverse, method), gold) for method in METHODS}
 

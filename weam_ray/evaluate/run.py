@@ -280,6 +280,7 @@ def finish_alignment(run: AlignmentRun, folder: Path, *measured: Measured) -> di
         "scores": {},
         "layer": found.layer,
         "layers": found.layers,
+        "counts": found.counts,
         "cosines": {name: [left, right, own.tolist()] for name, (left, right, own) in found.cosines.items()},
         "parts": [{"task": task, "number": run.number, "scores": own} for task, own in scores.items()],
         "data": {SENTENCES: pairs, WORDS: pairs, GOLD: sets},

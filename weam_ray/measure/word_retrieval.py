@@ -76,11 +76,10 @@ def word_retrieval(
 
 
 def layer_word_retrieval(
-    linked: LinkedStates, similarity: Similarity = "cosine", centre: bool = False, drop_identical: bool = False
+    linked: LinkedStates, similarity: Similarity = "cosine", centre: bool = False
 ) -> list[WordRetrieval]:
-    """`word_retrieval` of each layer of the states; `linked.pairs[queries]` are the sentence pairs of the queries."""
-    identical = linked.identical if drop_identical else None
+    """Retrieve linked words at each layer, as `word_retrieval` does; identical words are no queries."""
     return [
-        word_retrieval(source, target, similarity, centre, identical)
+        word_retrieval(source, target, similarity, centre, linked.identical)
         for source, target in zip(linked.source, linked.target, strict=True)
     ]

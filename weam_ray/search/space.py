@@ -41,7 +41,6 @@ FIXED = {
     "training.use_gpu": "the workers of a trial are counted before it starts",
     "training.continue_from": "a trial starts from the encoder",
 }
-STAGES = ("align", "encode")  # sections that stages before training depend on
 
 
 class Uniform(Section):
@@ -142,11 +141,6 @@ class Space(Section):
     def configured(self, config: Config, values: Mapping[str, Value]) -> Config:
         """The configuration of a trial."""
         return make_config(config.tree(), [f"{key}={json.dumps(value)}" for key, value in values.items()])
-
-    @property
-    def touches_stages(self) -> bool:
-        """Whether trials differ in stages before training."""
-        return any(key.startswith(f"{section}.") for key in self.domains for section in STAGES)
 
     def grid(self) -> Iterator[dict[str, Value]]:
         """All combinations, the last key changing fastest."""
