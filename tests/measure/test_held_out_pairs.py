@@ -31,7 +31,7 @@ from weam_ray.store.stages import Attempt, Counts, Stage, StageFile, StageOutput
 PAIRS = [
     ("the cat sat on the mat", "das alte Haus steht am Fluss"),
     ("Is it raining today", "old house dog ran"),
-    ("the dog ran to the old house", "der Hund l'homme maison today"),
+    ("the dog ran to the old house", "der Hund maison Fluss today"),
     ("it is the mat", "am Fluss das mat"),
 ]
 LINKS = [[(0, 0), (1, 2), (2, 1), (5, 5)], [(0, 3), (2, 1)], [(1, 1), (6, 0), (2, 4)], [(0, 1), (3, 3)]]

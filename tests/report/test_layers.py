@@ -1,5 +1,6 @@
 """Figures of alignment by layer and language, as the reports have them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,16 @@ def test_a_row_a_layer_and_a_column_a_language() -> None:
 
 
 @pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def figures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """The figures that were drawn: pyplot lets go of them when they are written."""
     import matplotlib.pyplot as plt
 
     drawn: list[Any] = []
+    close = plt.close
     monkeypatch.setattr(plt, "close", drawn.append)
-    return drawn
+    yield drawn
+    for figure in drawn:
+        close(figure)
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -37,7 +37,7 @@ def test_what_is_asked_of_deepspeed(monkeypatch: pytest.MonkeyPatch, use_gpu: bo
     monkeypatch.setattr(deepspeed.ops, "__compatible_ops__", ops)
     config = load_config("bundled", [*SETTINGS, "training.zero_stage=2", f"training.use_gpu={str(use_gpu).lower()}"])
     engine = DeepSpeedEngine(Weights(), config)
-    assert engine.device == torch.device("cuda", 1) if use_gpu else torch.device("cpu")
+    assert engine.device == (torch.device("cuda", 1) if use_gpu else torch.device("cpu"))
     assert ops == ({} if use_gpu else {SHARED_MEMORY: False})
     assert asked["config"] == deepspeed_config(config)
     assert asked["dist_init_required"] is False
