@@ -124,7 +124,7 @@ def test_lowercase_joins_forms():
 
 @installed
 def test_blank_and_overlong_sentences_get_no_links_and_leave_the_others_theirs(monkeypatch):
-    monkeypatch.setattr(eflomal, "SWEEPS", 150)  # the longest pair has a million cells
+    monkeypatch.setattr(eflomal, "SWEEPS", 250)  # the longest pair has a million cells
     sources, targets, right = swapped_halves()
     sources[0], targets[1], sources[2], targets[2] = [], [], [], []
     sources[3] = ["s1"] * (eflomal.MAX_WORDS + 1)

@@ -20,8 +20,9 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The devices that encoders are moved to; they stay where they are."""
     moved: list[str] = []
 
-    def to(model: torch.nn.Module, device: str) -> torch.nn.Module:
-        moved.append(device)
+    def to(model: torch.nn.Module, target: Any) -> torch.nn.Module:
+        if isinstance(target, str):  # else it is a type of numbers
+            moved.append(target)
         return model
 
     monkeypatch.setattr("transformers.PreTrainedModel.to", to)

@@ -55,8 +55,9 @@ def test_both_encoders_are_on_the_device(
     """Of the initial and the trained one; `before` has the weights of the seed, `after` those that were exported."""
     devices: list[str] = []
 
-    def to(model: torch.nn.Module, device: str) -> torch.nn.Module:
-        devices.append(device)
+    def to(model: torch.nn.Module, target: Any) -> torch.nn.Module:
+        if isinstance(target, str):  # else it is a type of numbers
+            devices.append(target)
         return model
 
     held_out = SimpleNamespace(measure=lambda model, tokenizer, settings: model.config.hidden_size)
