@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,16 @@ from weam_ray.measure.nearest import nearest, normalized
 from weam_ray.measure.sentence_retrieval import precision_at_1
 
 Vectors = NDArray[np.float32]
+
+
+def in_blocks(
+    query_block: int, candidate_block: int, *arguments: Any, **options: Any
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """`nearest` with blocks of other sizes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("weam_ray.measure.nearest.QUERY_BLOCK", query_block)
+        patch.setattr("weam_ray.measure.nearest.CANDIDATE_BLOCK", candidate_block)
+        return nearest(*arguments, **options)
 
 
 def all_at_once(queries: Vectors, candidates: Vectors, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -42,7 +53,7 @@ def test_blocks_change_nothing(queries: Vectors, candidates: Vectors, k: int, da
     """Not a bit, and ties go to the lower index."""
     expected = all_at_once(queries, candidates, k)
     sizes = data.draw(st.tuples(st.integers(1, 7), st.integers(1, 41)))
-    for found, right in zip(nearest(queries, candidates, k, *sizes), expected, strict=True):
+    for found, right in zip(in_blocks(*sizes, queries, candidates, k), expected, strict=True):
         np.testing.assert_array_equal(found, right)
 
 
@@ -54,7 +65,7 @@ def test_blocks_change_nothing_of_what_is_nearly_tied() -> None:
     queries = 1 + 1e-5 * generator.normal(size=(30, 96)).astype(np.float32)
     expected = all_at_once(queries, candidates, 7)
     for sizes in ((30, 1500), (7, 64), (1, 1), (13, 501)):
-        for found, right in zip(nearest(queries, candidates, 7, *sizes), expected, strict=True):
+        for found, right in zip(in_blocks(*sizes, queries, candidates, 7), expected, strict=True):
             np.testing.assert_array_equal(found, right)
 
 
@@ -65,7 +76,7 @@ def test_arrays_mapped_arrays_and_iterators(tmp_path: Path) -> None:
     mapped = np.load(tmp_path / "candidates.npy", mmap_mode="r")
     expected = nearest(queries, candidates, 10)
     for given_ in (mapped, iter([candidates[:7], candidates[7:7], candidates[7:250], candidates[250:]])):
-        for found, right in zip(nearest(queries, given_, 10, 8, 64), expected, strict=True):
+        for found, right in zip(in_blocks(8, 64, queries, given_, 10), expected, strict=True):
             np.testing.assert_array_equal(found, right)
     np.testing.assert_array_equal(nearest(queries, np.asfortranarray(candidates), 10)[1], expected[1])
     assert (
@@ -76,7 +87,7 @@ def test_arrays_mapped_arrays_and_iterators(tmp_path: Path) -> None:
 def test_penalties() -> None:
     queries = np.array([[1, 0]], np.float32)
     candidates = np.array([[1, 0], [3, 4], [0, 1]], np.float32)
-    indices, scores = nearest(queries, candidates, 3, candidate_block=1, penalties=np.array([0.9, 0, 0]))
+    indices, scores = in_blocks(512, 1, queries, candidates, 3, penalties=np.array([0.9, 0, 0]))
     assert indices.tolist() == [[1, 0, 2]]
     np.testing.assert_allclose(scores, [[0.6, 0.1, 0]], atol=1e-7)
 
@@ -107,7 +118,7 @@ def test_memory_is_that_of_blocks() -> None:
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        nearest(queries, blocks(count), 5, query_block=100, candidate_block=500)
+        in_blocks(100, 500, queries, blocks(count), 5)
         highest = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return highest

@@ -17,7 +17,6 @@ from weam_ray.encode.tokens import flat_spans
 from weam_ray.errors import UserError
 from weam_ray.measure.states import (
     LayerEncoder,
-    Pooling,
     WordTexts,
     layer_sentence_vectors,
     linked_states,
@@ -77,12 +76,11 @@ class TestSentenceVectors:
 
 class TestWordStates:
     @BOTH
-    @pytest.mark.parametrize("pooling", ["mean", "last"])
-    def test_states_of_the_subwords(self, kind: str, pooling: Pooling, request: pytest.FixtureRequest) -> None:
+    def test_states_of_the_subwords(self, kind: str, request: pytest.FixtureRequest) -> None:
         tokenizer = request.getfixturevalue(kind)
         model = build_encoder(SCRATCH, tokenizer, seed=1).eval()
         texts = words_of(tokenizer, [*TEXTS, LONG])
-        result = word_states(model, tokenizer, texts, max_length=128, batch_size=3, pooling=pooling)
+        result = word_states(model, tokenizer, texts, max_length=128, batch_size=3)
         assert not result.cut.any()
         assert np.isnan(result.states[:, ~result.found]).all()
         for number, text in enumerate(texts.texts):
@@ -94,8 +92,8 @@ class TestWordStates:
                 members = [t for t, span in enumerate(spans) if covered_words(span, words)[:1] == [word]]
                 assert result.found[row] == bool(members)
                 if members:
-                    state = expected[:, members].mean(1) if pooling == "mean" else expected[:, members[-1]]
-                    np.testing.assert_allclose(result.states[:, row], state.numpy(), atol=1e-5)
+                    state = expected[:, members].mean(1).numpy()
+                    np.testing.assert_allclose(result.states[:, row], state, atol=1e-5)
         assert result.found.mean() > 0.9
 
     def test_batches_change_nothing(self, wordpiece: Any) -> None:
@@ -170,8 +168,8 @@ class TestLinkedStates:
         source = words_of(wordpiece, ["the cat sat", "dog", "Is it raining"])
         target = words_of(wordpiece, ["das alte sat", "der Hund", "il pleut it"])
         links = parse_pharaoh(["0-1 2-2", "0-1", "1-2 2-0"])
-        linked = linked_states(model, wordpiece, source, target, links, 64, 2, layers=(0, 2))
-        left, right = (word_states(model, wordpiece, side, 64, 2, layers=(0, 2)).states for side in (source, target))
+        linked = linked_states(model, wordpiece, source, target, links, 64, 2)
+        left, right = (word_states(model, wordpiece, side, 64, 2).states for side in (source, target))
         np.testing.assert_allclose(linked.source, left[:, [0, 2, 3, 5, 6]], atol=1e-5)
         np.testing.assert_allclose(linked.target, right[:, [1, 2, 4, 7, 5]], atol=1e-5)
         assert linked.pairs.tolist() == [0, 0, 1, 2, 2]

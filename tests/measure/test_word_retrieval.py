@@ -122,7 +122,6 @@ def test_by_layer() -> None:
     first, second = layer_word_retrieval(linked)
     assert first.rates["mean"] == 1
     assert second.rates["mean"] < 0.5
-    dropped = layer_word_retrieval(linked, drop_identical=True)
-    assert [each.num_identical for each in dropped] == [4, 4]
-    assert linked.pairs[dropped[0].queries].tolist() == [k // 3 for k in range(4, 30)]
-    np.testing.assert_array_equal(dropped[1].forward, second.forward[4:])
+    assert [each.num_identical for each in (first, second)] == [4, 4]
+    assert linked.pairs[first.queries].tolist() == [k // 3 for k in range(4, 30)]
+    np.testing.assert_array_equal(second.forward, word_retrieval(*far).forward[4:])

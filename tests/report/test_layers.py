@@ -1,12 +1,13 @@
 """Figures of alignment by layer and language, as the reports have them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from weam_ray.report.evaluation import LAYERS, Report
-from weam_ray.report.layers import layer_tables
+from weam_ray.report.layers import layer_curves, layer_tables, similarity_maps
 
 RECORD: dict[str, Any] = {
     "number": 1,
@@ -33,6 +34,56 @@ def test_a_row_a_layer_and_a_column_a_language() -> None:
         ("word_retrieval, centred forward, model 1", columns, [["0", "50.0", "40.0"], ["1*", "60.0", "45.0"]]),
         ("word_retrieval, margin, model 1", columns, [["0", "0.123", "-0.012"], ["1*", "0.457", "nan"]]),
     ]
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The figures that were drawn: pyplot lets go of them when they are written."""
+    import matplotlib.pyplot as plt
+
+    drawn: list[Any] = []
+    close = plt.close
+    monkeypatch.setattr(plt, "close", drawn.append)
+    yield drawn
+    for figure in drawn:
+        close(figure)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_map_of_cosines_a_language(tmp_path: Path, figures: list[Any], count: int) -> None:
+    """Source words down, target words across, colours from -1 to 1, and no axes beyond the languages."""
+    values = {f"l{k}": [["the", "dog"], ["der", "alte", "Hund"], [[0.1 * k, 0, -1], [1, 0.5, k]]] for k in range(count)}
+    file = similarity_maps({**RECORD, "cosines": values}, tmp_path / "words.png")
+    assert file.read_bytes().startswith(b"\x89PNG")
+    (figure,) = figures
+    maps = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in maps] == [f"l{k}, layer 1" for k in range(count)]
+    for axes, (source, target, cosines) in zip(maps, values.values(), strict=True):
+        (image,) = axes.images
+        assert image.get_array().tolist() == cosines
+        assert image.get_clim() == (-1, 1)
+        assert [label.get_text() for label in axes.get_yticklabels()] == source
+        assert [label.get_text() for label in axes.get_xticklabels()] == target
+    shown = [axes for axes in figure.axes if axes.axison]
+    assert len(shown) == count + 1  # the scale of colours
+
+
+def test_a_curve_a_language(tmp_path: Path, figures: list[Any]) -> None:
+    """Of each task its main figure, and of words the margin too; a line marks the layer."""
+    layer_curves(RECORD, tmp_path / "layers.png")
+    (figure,) = figures
+    sentences, words, margin = figure.axes
+    for axes, task, key in (
+        (sentences, "sentence_retrieval", "centred_forward"),
+        (words, "word_retrieval", "centred_forward"),
+        (margin, "word_retrieval", "margin"),
+    ):
+        *curves, mark = axes.lines
+        assert [curve.get_label() for curve in curves] == ["de", "sw"]
+        assert list(mark.get_xdata()) == [1, 1]
+        for curve, language in zip(curves, ("de", "sw"), strict=True):
+            expected = [own[key] for own in RECORD["layers"][task][language]]
+            assert list(curve.get_ydata()) == pytest.approx(expected, nan_ok=True)
 
 
 @pytest.fixture

@@ -27,8 +27,7 @@ from weam_ray.corpus.words import Words
 from weam_ray.errors import UserError
 
 MAX_WORDS = 1023  # of a sentence: eflomal's buffers are of a fixed size
-SAMPLERS = 3  # independent chains whose probabilities are averaged
-NULL_PROBABILITY = 0.2  # prior, of a word without a partner
+SWEEPS = 5000  # of one pair; their number falls with the square root of the number of pairs, as eflomal has it
 
 
 def program() -> Path:
@@ -54,23 +53,18 @@ def align(
     target: Words,
     lowercase: bool,
     seed: int,
-    *,
-    relative_iterations: float = 1.0,
-    threads: int = 2,
 ) -> tuple[Links, Links, NDArray[np.int64]]:
     """Align pairs: forward links, reverse links, and the numbers of the pairs that have none since a side is too long.
 
     Forward links are in the order of the target words, at most one each; reverse links in that of the source words.
-    A pair with a blank side has no links. The links depend on the seed, if the program can be seeded, and not on
-    `threads`; a program compiled for another processor may round otherwise and give a few other links.
+    A pair with a blank side has no links. The links depend on the seed, if the program can be seeded, and not on the
+    number of cores; a program compiled for another processor may round otherwise and give a few other links.
 
     Args:
         source: one side of all pairs; text s of it and of `target` are pair s.
         target: the other side.
         lowercase: compare words without regard to case.
         seed: not negative.
-        relative_iterations: multiplies the number of sweeps, which falls with the square root of the number of pairs.
-        threads: one serves both directions in turn, two or more one direction each.
 
     Raises:
         UserError: eflomal is not installed, cannot be run, fails, or leaves anything but one line a pair.
@@ -82,14 +76,14 @@ def align(
     num_pairs = len(too_long)
     if not np.any((source.lengths > 0) & (target.lengths > 0) & ~too_long):
         return _no_links(num_pairs), _no_links(num_pairs), np.flatnonzero(too_long)
-    sweeps = max(2, round(5000 * relative_iterations / num_pairs**0.5))
+    sweeps = max(2, round(SWEEPS / num_pairs**0.5))
     options = {
         "-m": 3,  # IBM 1, then HMM, then HMM with fertility
         "-1": max(2, sweeps // 4),
         "-2": max(1, sweeps // 4),
         "-3": sweeps,
-        "-n": SAMPLERS,
-        "-N": NULL_PROBABILITY,
+        "-n": 3,  # independent chains, whose probabilities are averaged
+        "-N": 0.2,  # the prior probability that a word has no partner
         "-s": "source",
         "-t": "target",
         "-f": "forward",
@@ -107,8 +101,8 @@ def align(
             done = subprocess.run(
                 command,
                 cwd=folder,
-                # the samplers of one direction share its generator: side by side they would race for its numbers
-                env=os.environ | {"OMP_NUM_THREADS": f"{min(threads, 2)},1", "OMP_DYNAMIC": "false"},
+                # one thread a direction: the samplers of a direction share its generator, and would race for it
+                env=os.environ | {"OMP_NUM_THREADS": "2,1", "OMP_DYNAMIC": "false"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 check=False,

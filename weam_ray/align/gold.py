@@ -226,7 +226,7 @@ def score(links: Links, gold: Gold) -> Scores:
 
 
 def score_all(forward: Links, reverse: Links, gold: Gold) -> dict[str, Scores]:
-    """Score `forward`, `reverse` and each of the symmetrisations, by name; links only of the rows of the gold."""
+    """Score `forward`, `reverse` and each of their symmetrisations, by name, on the pairs of the gold."""
     scores = {"forward": score(forward, gold), "reverse": score(reverse, gold)}
     return scores | {method: score(symmetrize(forward, reverse, method), gold) for method in METHODS}
 

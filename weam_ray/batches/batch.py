@@ -1,4 +1,4 @@
-"""What a training step is given: a micro-batch, and what it takes of a tokenizer to make one."""
+"""A micro-batch, and what of a tokenizer it takes to make one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,17 @@ class Batch:
     """A micro-batch of B rows (a pair, a sentence alone, or sentences side by side), padded to T positions.
 
     Attributes:
-        input_ids: (B, T) after masking. token_type_ids: (B, T).
+        input_ids: (B, T) token ids after masking.
+        token_type_ids: (B, T).
         attention_mask: (B, T) 0 for padding, else the number, from 1, of the sequence in its row; positions attend to
             those of their own number.
         exchange: (B, T) position whose state stands here after the exchange; itself where there is no partner.
-        masked: (M,) indices into the flattened (B * T) positions, rising. labels: (M,) the tokens masked there.
+        masked: (M,) indices into the flattened (B * T) positions, rising.
+        labels: (M,) the tokens that were masked there.
         aligned: (A, 2) flattened positions of the last subwords of aligned words, source and target.
         anchors: (E,) flattened positions, rising, whose states are to stay where they were.
-        lost_tokens, lost_links: what truncation took.
+        lost_tokens: how many tokens truncation cut off.
+        lost_links: how many token links were lost with them.
     """
 
     input_ids: NDArray[np.int64]
@@ -38,11 +41,11 @@ class Batch:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens but for padding, special tokens included."""
+        """The number of tokens, special ones included and padding left out."""
         return int(np.count_nonzero(self.attention_mask))
 
     def counts(self) -> dict[str, int]:
-        """What the terms of a loss are means over."""
+        """How many positions or links each term of a loss is a mean over."""
         return {"masked": len(self.masked), "aligned": len(self.aligned), "anchors": len(self.anchors)}
 
 
@@ -69,7 +72,7 @@ class Vocabulary:
 
 
 def pad(sequences: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(B, T) ids and attention mask of sequences of unequal lengths."""
+    """Pad sequences of unequal lengths to (B, T) ids, with their attention mask."""
     length = max(map(len, sequences))
     ids = np.full((len(sequences), length), pad_id, np.int64)
     attention_mask = np.zeros((len(sequences), length), np.int64)
@@ -79,5 +82,5 @@ def pad(sequences: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[NDArray[np
     return ids, attention_mask
 
 
-# a worker's micro-batches of a step: each with its number in the global batch, in the form of each member
+# the micro-batches of a step for one worker: the number of each in the global batch, and the batch in each form
 MicroBatches = list[tuple[int, tuple[Batch, ...]]]

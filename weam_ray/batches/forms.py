@@ -1,4 +1,4 @@
-"""The forms in which objectives take the rows of a batch, by the names that their section gives."""
+"""The forms in which objectives take the rows of a batch: a collator for each name in `FORMS` of the settings."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ Collate = Callable[[Sequence[tuple[RowKey, EncodedRow]], int], Batch]
 
 
 def collators(settings: TrainingSettings, tokenizer: Any, packs: bool = False) -> list[Collate]:
-    """A collator for each member of the objective, in their order; `packs` as in `Vocabulary`."""
+    """Make a collator for each member of the objective, in their order; `packs` as in `Vocabulary`."""
     vocabulary = Vocabulary.of(tokenizer, packs)
     return [
         COLLATORS[form](vocabulary, settings.objective, settings.seeds, settings.training.max_length)

@@ -58,7 +58,7 @@ class Batches:
         self.micro_batch_size, self.rank, self.world_size = micro_batch_size, rank, world_size
 
     def step(self, step: int) -> MicroBatches:
-        """This rank's micro-batches of a step, each with its number in the global batch."""
+        """Return this rank's micro-batches of a step, each with its number in the global batch."""
         planned = self.plan.batch(step)
         numbers = range(self.rank, len(planned) // self.micro_batch_size, self.world_size)
         size = self.micro_batch_size
@@ -69,7 +69,7 @@ class Batches:
         return tuple(collate(rows, step) for collate in self.collators)
 
     def steps(self, first: int, last: int) -> Iterator[MicroBatches]:
-        """Steps `first` .. `last` - 1, collated ahead of time in a thread."""
+        """Yield the micro-batches of steps `first` .. `last` - 1, collated ahead of time in a thread."""
         ready: queue.Queue[MicroBatches | BaseException] = queue.Queue(PREFETCHED_STEPS)
         stop = threading.Event()
 

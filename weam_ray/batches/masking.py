@@ -16,14 +16,14 @@ def choose(
     probability: float,
     units: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """Each candidate with a probability; with `units`, all candidates of a unit together."""
+    """Choose each candidate with a probability; with `units`, all candidates of a unit or none."""
     if units is None:
         return candidates[generator.random(len(candidates)) < probability]
     return candidates[(generator.random(units.max() + 1) < probability)[units]]
 
 
 def replace(generator: np.random.Generator, ids: NDArray[np.int64], vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """What stands in the places of chosen tokens: 80 % the mask, 10 % any token, 10 % the token itself."""
+    """Replace chosen tokens: 80 % by the mask, 10 % by any token, 10 % by themselves."""
     fate = generator.random(len(ids))
     ordinary = vocabulary.ordinary_ids
     random_ids = ordinary[generator.integers(0, len(ordinary), len(ids))]
@@ -32,7 +32,7 @@ def replace(generator: np.random.Generator, ids: NDArray[np.int64], vocabulary: 
 
 
 def word_units(words: Sequence[NDArray[np.int16]]) -> NDArray[np.int64]:
-    """A number for each token of all sides, the same for tokens of one word; a token of no word is its own unit."""
+    """Number the tokens of all sides by word: tokens of one word have one number, a token of no word its own."""
     units = []
     start = 0
     for side in words:

@@ -29,7 +29,7 @@ class ShardRows:
 
 @dataclass(frozen=True)
 class PlannedRow:
-    """Where a row of a batch is: shard, row in the shard, row number in the whole part, and the epoch of its stream."""
+    """A row of a batch: its shard, its index there, its row number in the whole part, and the epoch of its stream."""
 
     shard: int
     index: int
@@ -42,7 +42,7 @@ class BatchPlan:
 
     Args:
         shards: in the order of the manifest.
-        lengths: gives the lengths of a shard's rows, by which a window is sorted.
+        lengths: returns the lengths of a shard's rows, by which a window is sorted.
         batch_size: rows of a global batch.
         seed: of the order.
         temperature: a language pair of n rows is drawn in proportion to n^(1 / temperature).
@@ -74,12 +74,12 @@ class BatchPlan:
         self.row_order = lru_cache(maxsize=4 * len(self.pairs) + 4)(self._row_order)
 
     def batch(self, step: int) -> list[PlannedRow]:
-        """The rows of the global batch of a step (from 0), by falling length; all steps have `batch_size` rows."""
+        """Return the `batch_size` rows of the global batch of a step (from 0), by falling length."""
         window, number = divmod(step, self.window_batches)
         return self.window(window)[number]
 
     def shares(self, first: int, last: int) -> NDArray[np.int64]:
-        """Rows of each language pair in the windows `first` .. `last` - 1, (pairs,).
+        """Count the rows of each language pair in the windows `first` .. `last` - 1, (pairs,).
 
         A window's rows lie evenly on the unit interval, shifted by an offset of the window's own, and each pair has
         an interval of its length: within one row of its share in every window, and without drift over many.
@@ -105,7 +105,7 @@ class BatchPlan:
         return [[rows[k] for k in batches[number]] for number in generator.permutation(self.window_batches)]
 
     def take(self, stream: int, start: int, count: int) -> list[PlannedRow]:
-        """`count` rows of a language pair's endless stream, from position `start`."""
+        """Take `count` rows of a language pair's endless stream, from position `start`."""
         rows: list[PlannedRow] = []
         while len(rows) < count:
             epoch, position = divmod(start + len(rows), int(self.sizes[stream]))

@@ -1,4 +1,4 @@
-"""Encoded rows to a batch of concatenated pairs: the frame, the exchange map, the masks."""
+"""Makes batches of concatenated pairs from encoded rows: the frame, the exchange map, the masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ORDER_STREAM, MASK_STREAM = 0, 1
 
 @dataclass(frozen=True)
 class PairCollator:
-    """Batches of concatenated pairs, for TLM and WEAM; unpaired text in them stands alone.
+    """Makes batches of concatenated pairs, for TLM and WEAM; unpaired text in them stands alone.
 
     What is random depends on (seed, epoch, row) alone, never on a running generator.
     """
@@ -28,7 +28,7 @@ class PairCollator:
     max_length: int
 
     def __call__(self, rows: Sequence[tuple[RowKey, EncodedRow]], step: int = 1) -> Batch:
-        """A batch of rows: order of the sentences, truncation, frame, exchange map, masks.
+        """Make a batch of rows: order of the sentences, truncation, frame, exchange map, masks.
 
         `step` says how many tokens are masked, where that changes by step.
         """
@@ -60,7 +60,7 @@ class PairCollator:
         )
 
     def concatenate(self, key: RowKey, row: EncodedRow) -> "Pair":
-        """`[CLS] x [SEP] y [SEP]` in the order that the row's own coin gives, cut to the longest length.
+        """Concatenate a pair to `[CLS] x [SEP] y [SEP]`, in the order that the row's own coin gives, and truncate it.
 
         Unpaired text stands alone, `[CLS] x [SEP]`.
         """
@@ -112,7 +112,7 @@ class PairCollator:
         )
 
     def mask(self, key: RowKey, pair: "Pair", probability: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Positions chosen for prediction, rising, and what stands there instead."""
+        """Choose positions for prediction; return them, rising, and the tokens that stand there instead."""
         generator = np.random.default_rng([self.seeds.masking, key.epoch, key.row, MASK_STREAM])
         candidates = np.concatenate([np.arange(*pair.first), np.arange(*pair.second)])
         units = word_units(pair.words) if self.objective.masking == "whole_word" else None
@@ -140,7 +140,7 @@ class Pair:
 
 
 def truncated_lengths(first: int, second: int, limit: int) -> tuple[int, int]:
-    """Lengths after the longer side has lost tokens, one by one, until both fit; the second side loses on ties."""
+    """Take tokens from the longer side, one by one, until both fit; on ties from the second. Return both lengths."""
     surplus = first + second - limit
     if surplus <= 0:
         return first, second

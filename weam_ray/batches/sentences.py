@@ -1,4 +1,4 @@
-"""Encoded rows to batches of sentences that stand alone: masked, for MLM, or with the places of aligned words."""
+"""Makes batches of sentences that stand alone: masked, for MLM, or with the places of aligned words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from weam_ray.settings.training import SeedSection
 
 @dataclass(frozen=True)
 class SentenceCollator:
-    """`[CLS] x [SEP]` and `[CLS] y [SEP]` of every row, masked: the pair's text, unpaired."""
+    """Makes batches of the sentences of every row, masked, each by itself: `[CLS] x [SEP]` and `[CLS] y [SEP]`."""
 
     vocabulary: Vocabulary
     objective: ObjectiveSection
@@ -48,7 +48,7 @@ class SentenceCollator:
 
 @dataclass(frozen=True)
 class WordCollator:
-    """The sentences of every row, nothing masked, with the last subwords of aligned words (Cao et al. 2020).
+    """Makes batches of the sentences of every row, unmasked, with the last subwords of aligned words (Cao et al. 2020).
 
     Word pairs that are the same text are left out, and so are words whose last subword is cut off. The anchors are all
     positions, but for padding, of sentences in the anchor language, which come first in their rows.
@@ -80,7 +80,7 @@ class WordCollator:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the sentences of some rows stand, each in its frame, cut at the end.
+    """The places of the sentences of some rows, each in its frame and cut at the end.
 
     The two of a pair stand side by side, each attending to itself, where the encoder can do that: so a batch of pairs
     of like length has little padding. Elsewhere each has a row of the batch.
@@ -123,7 +123,7 @@ class Layout:
         return cls(input_ids, attention_mask, starts, sizes, lost)
 
     def batch(self, **parts: Any) -> Batch:
-        """The batch of these sentences; `masked` and `labels` are empty unless given."""
+        """Make the batch of these sentences; `masked` and `labels` are empty unless given."""
         none = np.empty(0, np.int64)
         length = self.input_ids.shape[1]
         return Batch(
@@ -136,7 +136,7 @@ class Layout:
 
 
 def word_ends(row: EncodedRow) -> NDArray[np.int64]:
-    """(A, 2) the last tokens of aligned words of different text, source and target; each word once, rising."""
+    """Find the last tokens, (A, 2), of aligned words of different text, source and target; each word once, rising."""
     found, used = [], (set[int](), set[int]())
     sides = ((row.source_ids, row.source_word_ids), (row.target_ids, row.target_word_ids))
     for i, j in row.token_links.tolist():

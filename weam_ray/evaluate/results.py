@@ -11,7 +11,7 @@ from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.run import ALIGNMENT
 from weam_ray.evaluate.statistics import summary
-from weam_ray.measure.by_layer import GOLD, METRICS, TOLD
+from weam_ray.measure.by_layer import GOLD, METRICS, TOLD, left_out
 
 Result = dict[str, dict[str, dict[str, Any]]]
 Records = Sequence[dict[str, Any]]
@@ -91,12 +91,18 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) 
         for planned in plan.tasks
     }
     for record in measured[:1]:
+        counts = record.get("counts", {})  # an earlier version's records have none
         for task, languages in record["layers"].items():
             tasks[task] = {
                 "trained": False,
                 "metric": METRICS[task],
                 "form": "gold sets" if task == GOLD else "held-out pairs of a run",
-                "notes": [f"The figures are those of layer {record['layer']}.", *TOLD.get(task, ())],
+                "notes": [
+                    f"The figures are those of layer {record['layer']}.",
+                    *TOLD.get(task, ()),
+                    *left_out(task, counts.get(task, {})),
+                ],
+                "counts": counts.get(task, {}),
                 "languages": list(languages),
             }
     return {

@@ -289,6 +289,7 @@ def finish_alignment(run: AlignmentRun, folder: Path, *measured: Measured) -> di
         "scores": {},
         "layer": joined.layer,
         "layers": joined.layers,
+        "counts": joined.counts,
         "cosines": {name: [left, right, matrix.tolist()] for name, (left, right, matrix) in joined.cosines.items()},
         "parts": [{"task": task, "number": run.number, "scores": figures} for task, figures in scores.items()],
         "data": {SENTENCES: pairs, WORDS: pairs, GOLD: sets},

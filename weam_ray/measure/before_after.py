@@ -1,4 +1,4 @@
-"""What pre-training changed: held-out figures of the encoder before and after it."""
+"""Held-out figures of the encoder before and after pre-training."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,11 @@ from weam_ray.settings.of_training import TrainingSettings
 
 
 def measure(settings: TrainingSettings, data: Data, model: Path) -> dict[str, Any]:
-    """The held-out figures of the encoder as it was, and as it was exported, in a task of the cluster."""
+    """Measure the initial and the exported encoder on the held-out rows, in a task of the cluster.
+
+    Raises:
+        UserError: raised in the task, passed on as it is.
+    """
     import ray
 
     needed = {"num_cpus": settings.training.threads_per_worker, "num_gpus": int(settings.training.use_gpu)}
@@ -23,7 +27,7 @@ def measure(settings: TrainingSettings, data: Data, model: Path) -> dict[str, An
 
 
 def measure_both(settings: TrainingSettings, data: Data, model: Path) -> dict[str, Any]:
-    """`before`: the encoder with its initial weights; `after`: the exported model, loaded as anyone would."""
+    """Measure the encoder with its initial weights, `before`, and the exported model as anyone loads it, `after`."""
     import torch
     from transformers import AutoModelForMaskedLM
 

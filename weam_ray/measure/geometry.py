@@ -1,4 +1,4 @@
-"""How the states of words lie: how much nearer linked words are than others, and whether they fill all directions."""
+"""The geometry of word states: how much nearer linked words are than others, and whether they fill all directions."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,21 +8,23 @@ from weam_ray.measure.states import LinkedStates
 
 
 def others(count: int, seed: int) -> NDArray[np.int64]:
-    """(count,) for each row another one, drawn uniformly, the same for the same seed."""
+    """Draw for each of `count` rows another one, uniformly, (count,); the same for the same seed."""
     assert count > 1
     draws = np.random.default_rng(seed).integers(1, count, count)
     return (np.arange(count) + draws) % count
 
 
 def mean_cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
-    """The mean cosine of the same rows of two (N, d) arrays."""
+    """Compute the mean cosine of the same rows of two (N, d) arrays."""
     return float(np.einsum("nd,nd->n", normalized(left), normalized(right)).mean(dtype=np.float64))
 
 
 def margin(source: NDArray[np.float32], target: NDArray[np.float32], seed: int = 0) -> dict[str, float]:
-    """`linked`, the mean cosine of linked words, row r of both (L, d) arrays; `random`, that of as many pairs of words
-    of the two languages that are not linked, each source word with one target word of another link; and `margin`,
-    their difference. NaN with fewer than two links.
+    """Compare the cosines of linked words, row r of both (L, d) arrays, with those of words that are not linked.
+
+    Returns:
+        `linked`, the mean cosine of linked words; `random`, that of each source word with the target word of another
+        link; and `margin`, their difference. NaN with fewer than two links.
     """
     if len(source) < 2:
         return dict.fromkeys(("linked", "random", "margin"), float("nan"))
@@ -31,7 +33,7 @@ def margin(source: NDArray[np.float32], target: NDArray[np.float32], seed: int =
 
 
 def anisotropy(states: NDArray[np.float32], seed: int = 0) -> float:
-    """The mean cosine of random pairs of different words of one language, as many as there are words, (N, d).
+    """Compute the mean cosine of N random pairs of different words of one language, whose states are (N, d).
 
     0 where directions are uniform, 1 where all are one (Ethayarajh 2019, How Contextual are Contextualized Word
     Representations?, EMNLP; sections 3.4 and 4.1). NaN with fewer than two words.
@@ -40,7 +42,7 @@ def anisotropy(states: NDArray[np.float32], seed: int = 0) -> float:
 
 
 def partition_isotropy(states: NDArray[np.float32], unit: bool = False) -> float:
-    """min Z(c) / max Z(c), with Z(c) = sum over the words v of exp(c . v); 1 where all directions are alike, down to 0.
+    """Compute min Z(c) / max Z(c), Z(c) = sum over words v of exp(c . v): 1 if all directions are alike, down to 0.
 
     Mu & Viswanath 2018 (All-but-the-Top, ICLR; section 2): the extremes over all |c| = 1 are approximated by those
     over the eigenvectors of V^T V, V being the (N, d) states, not centred. An eigenvector has no sign of its own, so
@@ -57,9 +59,11 @@ def partition_isotropy(states: NDArray[np.float32], unit: bool = False) -> float
 
 
 def layer_geometry(linked: LinkedStates, seed: int = 0) -> list[dict[str, float]]:
-    """For each layer `margin`'s figures, and of the linked words of each language, as `source_...` and `target_...`,
-    `anisotropy`, `partition_isotropy` and, of states of length 1, `partition_isotropy_unit`. All layers are measured
-    on the same sample.
+    """Measure the geometry of linked words at each layer, all layers on the same sample.
+
+    Returns:
+        for each layer the figures of `margin`; and for each language, as `source_...` and `target_...`, `anisotropy`,
+        `partition_isotropy` and, of states of length 1, `partition_isotropy_unit`.
     """
     result = []
     for source, target in zip(linked.source, linked.target, strict=True):

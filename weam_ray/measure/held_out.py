@@ -44,7 +44,7 @@ class HeldOut:
         return {pair: rows for pair, rows in self.rows.items() if pair[1] != NO_LANGUAGE}
 
     def sentences(self) -> dict[str, list[EncodedRow]]:
-        """Every sentence of each language once, as unpaired text."""
+        """Return every sentence of each language once, as unpaired text."""
         found: dict[str, dict[bytes, EncodedRow]] = {}
         for languages, rows in self.rows.items():
             for row in rows:
@@ -59,8 +59,11 @@ class HeldOut:
         return setting or min(counts, key=lambda language: (-counts[language], language != ENGLISH, language))
 
     def measure(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, Any]:
-        """`retrieval` by language; `loss`: `prediction_scores` of all held-out pairs; `sentences`: `sentence_scores`
-        by language, but for those of which no token happens to be masked.
+        """Measure an encoder on the held-out rows.
+
+        Returns:
+            `retrieval` by language; `loss`, the `prediction_scores` of all held-out pairs; and `sentences`, the
+            `sentence_scores` by language, without languages of which no token happens to be masked.
         """
         if not self.rows:
             return {"retrieval": {}, "loss": {}, "sentences": {}}
@@ -77,7 +80,7 @@ class HeldOut:
         }
 
     def retrieval(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, dict[str, float]]:
-        """`retrieval_scores` by language.
+        """Compute `retrieval_scores` by language.
 
         A pair of languages without the pivot stands under `source-target`, its target language as the pivot.
         """
@@ -110,14 +113,14 @@ class HeldOut:
 
 
 def mean_retrieval(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
-    """P@1, each language's mean removed, both ways and over all languages: a share."""
+    """Compute the mean P@1, a share, over both ways and all languages, each language's mean removed."""
     retrieval = held_out.retrieval(model, tokenizer, settings)
     values = [value for own in retrieval.values() for key, value in own.items() if not key.endswith("_uncentred")]
     return sum(values) / len(values), named({"retrieval": retrieval}, "after")
 
 
 def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
-    """The loss, nats a token, of masks that are the same whatever the run's mask probability and seeds."""
+    """Compute the loss, in nats a token, with masks that are the same whatever the run's mask probability and seeds."""
     pairs = [row for rows in held_out.pairs.values() for row in rows]
     loss = prediction_scores(model, tokenizer, pairs, settings.training.max_length, settings.evaluation.batch_size)
     return loss["multilingual_loss"], named({"loss": loss}, "after")

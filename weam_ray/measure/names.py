@@ -4,7 +4,7 @@ from typing import Any
 
 
 def named(scores: dict[str, Any], when: str) -> dict[str, float]:
-    """The figures of `HeldOut.measure`, or some of its parts; `when` is `before` or `after` training."""
+    """Name the figures of `HeldOut.measure`, or of some of its parts; `when` is `before` or `after` training."""
     flat: dict[str, float] = {}
     retrieval = scores.get("retrieval", {})
     for language, own in retrieval.items():

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+QUERY_BLOCK, CANDIDATE_BLOCK = 512, 8192  # rows whose product is held at a time
 _CHUNK = 2**21  # numbers that are held in float64 at a time
 
 
@@ -12,13 +13,11 @@ def nearest(
     queries: NDArray[np.float32],
     candidates: NDArray[np.float32] | Iterable[NDArray[np.float32]],
     k: int,
-    query_block: int = 512,
-    candidate_block: int = 8192,
     penalties: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The k nearest candidates of each query by cosine, best first: (Q, k) indices and (Q, k) cosines.
+    """Find the k nearest candidates of each query by cosine, best first: (Q, k) indices and (Q, k) cosines.
 
-    Ties go to the lower index, and the result is the same to the bit for any block sizes: the float32 product of two
+    Ties go to the lower index, and the result is the same to the bit for blocks of any size: the float32 product of two
     blocks, whose last bits depend on the sizes, only says which candidates may be among the best. Those within its
     error bound, (d + 16) 2^-24 by Cauchy-Schwarz, are scored again in float64, one by one. That costs little unless
     nearly all candidates are alike.
@@ -38,11 +37,11 @@ def nearest(
     indices = np.full((len(queries), k), -1, np.int64)
     scores = np.full((len(queries), k), -np.inf)
     seen = 0
-    for block in _blocks(candidates, candidate_block):
+    for block in _blocks(candidates, CANDIDATE_BLOCK):
         units = _units(block)
         off = None if penalties is None else penalties[seen : seen + len(units)]
-        for start in range(0, len(queries), query_block):
-            part = slice(start, start + query_block)
+        for start in range(0, len(queries), QUERY_BLOCK):
+            part = slice(start, start + QUERY_BLOCK)
             _improve(indices[part], scores[part], _units(queries[part]), units, seen, off)
         seen += len(units)
     assert penalties is None or len(penalties) == seen

@@ -1,4 +1,4 @@
-"""What alignment is measured on: held-out pairs of a run, and gold sets with links that people made."""
+"""The pairs that alignment is measured on: held-out pairs of a run, and gold sets with links that people made."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class HeldOutPairs:
 
     @classmethod
     def of(cls, table: pa.Table) -> "HeldOutPairs":
-        """Of rows of the aligned table; the links are the intersection of both directions."""
+        """Take the pairs of rows of the aligned table; the links are the intersection of both directions."""
         spans, offsets = zip(*(flat_spans(table[f"{side}_words"]) for side in ("source", "target")), strict=True)
         forward, reverse = (Links.from_arrow(table[f"{name}_links"]) for name in ("forward", "reverse"))
         return cls(
@@ -48,13 +48,13 @@ class HeldOutPairs:
 
     @property
     def name(self) -> str:
-        """`de`, of a pair with English; else `fr-de`."""
+        """The other language of a pair with English, such as `de`; else both, such as `fr-de`."""
         others = [language for language in self.languages if language != "en"]
         return others[0] if len(others) == 1 else "-".join(self.languages)
 
 
 def held_out_pairs(align: Stage) -> list[HeldOutPairs]:
-    """The held-out pairs of a run, by language pair, those of unpaired text left out."""
+    """Read the held-out pairs of a run, by language pair; unpaired text is left out."""
     by_pair: dict[str, list[pa.Table]] = {}
     for file in align.files("held_out"):
         table = align.read_parquet(file)
@@ -77,7 +77,7 @@ class GoldSet:
 
 
 def gold_sets(root: Path | None) -> list[GoldSet]:
-    """The sets `gold/NAME.src-tgt` and `gold/NAME.gold` under a data root.
+    """Read the gold sets `gold/NAME.src-tgt` and `gold/NAME.gold` under a data root.
 
     Links count from 0 where any of them has a 0, else from 1.
 

@@ -20,21 +20,21 @@ SEEDS = SeedSection(data=0, masking=0, model=0)
 
 
 def unigram_entropy(labels: NDArray[np.int64]) -> float:
-    """The entropy, in nats, of tokens under their own frequencies: no prediction without context does better."""
+    """Compute the entropy of tokens under their own frequencies, in nats: no prediction without context is better."""
     counts = np.unique(labels, return_counts=True)[1]
     shares = counts / counts.sum()
     return float(-(shares * np.log(shares)).sum())
 
 
 def unigram_accuracy(labels: NDArray[np.int64]) -> float:
-    """The share of the most frequent token: no prediction without context is right more often."""
+    """Compute the share of the most frequent token: no prediction without context is right more often."""
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
 
 def sentence_scores(
     model: Any, tokenizer: Any, sentences: Sequence[EncodedRow], max_length: int, batch_size: int
 ) -> dict[str, float]:
-    """Loss (nats a token) and accuracy of masked tokens in sentences that stand alone, and of frequencies alone."""
+    """Measure loss (nats a token) and accuracy on masked tokens of single sentences, and those of frequencies alone."""
     scores = prediction_scores(model, tokenizer, sentences, max_length, batch_size)
     names = {"multilingual_loss": "loss", "multilingual_accuracy": "accuracy"}
     keys = ("multilingual_loss", "unigram_entropy", "multilingual_accuracy", "unigram_accuracy", "masked_tokens")
@@ -45,7 +45,7 @@ def sentence_scores(
 def prediction_scores(
     model: Any, tokenizer: Any, rows: Sequence[EncodedRow], max_length: int, batch_size: int
 ) -> dict[str, float]:
-    """Losses (nats a token), accuracies and counts over the masked tokens of held-out pairs; none where none is masked.
+    """Measure losses (nats a token) and accuracies on the masked tokens of held-out pairs; {} where none is masked.
 
     `multilingual_loss` predicts each masked token from its own state, `cross_lingual_loss` from the state that the
     exchange puts there; the `linked` figures are over masked tokens that have a partner, and left out where none has.

@@ -11,7 +11,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Parts:
-    """A metric = 100 * numerator.sum() / denominator.sum(); both (examples,)."""
+    """The parts of a metric, which is 100 * numerator.sum() / denominator.sum(); both are (examples,)."""
 
     numerator: Values
     denominator: Values

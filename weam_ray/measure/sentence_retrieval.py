@@ -7,23 +7,23 @@ from weam_ray.measure.nearest import nearest
 
 
 def nearest_is_own(queries: NDArray[np.float32], candidates: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(N,) whether the nearest candidate of each row, by cosine, is that of the same row; both are (N, d)."""
+    """Say of each row, (N,), whether its nearest candidate by cosine is that of the same row; both are (N, d)."""
     found, _ = nearest(queries, candidates, 1)
     return found[:, 0] == np.arange(len(queries))
 
 
 def precision_at_1(queries: NDArray[np.float32], candidates: NDArray[np.float32]) -> float:
-    """The share of rows whose nearest candidate is their own."""
+    """Compute the share of rows whose nearest candidate is their own."""
     return float(nearest_is_own(queries, candidates).mean())
 
 
 def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors of one language without that language's mean."""
+    """Subtract from the vectors of one language their mean."""
     return vectors - vectors.mean(axis=0, keepdims=True)
 
 
 def retrieval_scores(language: NDArray[np.float32], pivot: NDArray[np.float32], pivot_name: str) -> dict[str, float]:
-    """P@1 both ways as shares, each language's mean removed, and to the pivot as it is; rows are translations."""
+    """Compute P@1 of translations, as shares: both ways with each language's mean removed, and to the pivot as is."""
     return {
         f"to_{pivot_name}": precision_at_1(centred(language), centred(pivot)),
         f"from_{pivot_name}": precision_at_1(centred(pivot), centred(language)),

@@ -4,7 +4,6 @@ Dou & Neubig 2021 (Word Alignment by Fine-tuning Embeddings on Parallel Corpora,
 Jalili Sabet et al. 2020 (SimAlign). No aligner has a part in it, so it does not favour models trained on its links.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,11 +21,11 @@ _BITS = 15  # of a word's number, which is int16
 
 @dataclass(frozen=True)
 class StateLinks:
-    """Links of each layer, in (i, j) order, and how many source and target words truncation cut; links are only of
-    subwords that were left.
+    """The links that each layer's states say, in (i, j) order, and how many source and target words truncation cut.
+
+    A word that is cut short is linked by the subwords that are left of it; one that is cut off has no links.
     """
 
-    layers: tuple[int, ...]
     links: list[Links]
     num_cut: tuple[int, int]
 
@@ -38,24 +37,17 @@ def state_links(
     target: WordTexts,
     max_length: int,
     batch_size: int,
-    layers: Sequence[int] | None = None,
-    method: Method = "softmax",
-    threshold: float = THRESHOLD,
-    temperature: float | None = None,
+    method: Method,
 ) -> StateLinks:
-    """Links between the words of the pairs (source text, target text), whose sides are encoded apart, by layer.
+    """Link the words of the pairs (source text, target text), whose sides are encoded apart, by each layer's states.
 
     `softmax` (Dou & Neubig) links subwords i and j where the softmax of the similarities over all j and that over all i
-    both exceed the threshold. The similarity is the dot product of the states as they are, or, with a temperature,
-    their cosine divided by it; short states, or a high temperature, link nearly all. `argmax` (Jalili Sabet et al.)
-    links those that are each other's nearest by cosine, which no scale changes. Words are linked where any of their
-    subwords are. Special tokens take no part.
-
-    Raises:
-        UserError: the encoder has no such layer.
+    both exceed THRESHOLD. The similarity is the dot product of the states as they are; short states link nearly all.
+    `argmax` (Jalili Sabet et al.) links those that are each other's nearest by cosine, which no scale changes. Words
+    are linked where any of their subwords are. Special tokens take no part.
     """
     assert len(source) == len(target)
-    encoder = LayerEncoder.of(model, tokenizer, max_length, layers)
+    encoder = LayerEncoder.of(model, tokenizer, max_length)
     sides = source.sentences(), target.sentences()
     lengths = [len(a) + len(b) for a, b in zip(*sides, strict=True)]
     order = np.argsort(lengths, kind="stable")
@@ -65,12 +57,12 @@ def state_links(
         left, left_own = encoder.states([sides[0][number] for number in chosen])
         right, right_own = encoder.states([sides[1][number] for number in chosen])
         for number in range(len(encoder.layers)):
-            linked = linked_subwords(left[number], left_own, right[number], right_own, method, threshold, temperature)
+            linked = linked_subwords(left[number], left_own, right[number], right_own, method)
             rows, i, j = linked.nonzero().cpu().numpy().T
             pairs = chosen[rows]
             codes[number].append(_codes(source, target, pairs, i, j))
     num_cut = int(source.cut(encoder.room).sum()), int(target.cut(encoder.room).sum())
-    return StateLinks(encoder.layers, [_links(np.concatenate(own), len(source)) for own in codes], num_cut)
+    return StateLinks([_links(np.concatenate(own), len(source)) for own in codes], num_cut)
 
 
 def linked_subwords(
@@ -78,14 +70,12 @@ def linked_subwords(
     left_own: torch.Tensor,
     right: torch.Tensor,
     right_own: torch.Tensor,
-    method: Method = "softmax",
-    threshold: float = THRESHOLD,
-    temperature: float | None = None,
+    method: Method,
 ) -> torch.Tensor:
-    """(B, m, n) which subwords are linked, of states (B, m, d) and (B, n, d) of which (B, m) and (B, n) are there."""
-    if method == "argmax" or temperature is not None:
+    """Link subwords, (B, m, n), by their states (B, m, d) and (B, n, d), of which (B, m) and (B, n) are there."""
+    if method == "argmax":
         left, right = (torch.nn.functional.normalize(side, dim=2) for side in (left, right))
-    similarity = left @ right.mT / (1.0 if temperature is None else temperature)
+    similarity = left @ right.mT
     there = left_own[:, :, None] & right_own[:, None, :]
     if not similarity.numel():
         return there
@@ -93,11 +83,11 @@ def linked_subwords(
     backward = similarity.masked_fill(~left_own[:, :, None], -torch.inf)
     if method == "argmax":
         return _greatest(forward, 2) & _greatest(backward, 1) & there
-    return (forward.softmax(2) > threshold) & (backward.softmax(1) > threshold) & there
+    return (forward.softmax(2) > THRESHOLD) & (backward.softmax(1) > THRESHOLD) & there
 
 
 def _greatest(similarity: torch.Tensor, dim: int) -> torch.Tensor:
-    """Of the same shape, whether each is the greatest along a dimension; one alone on ties."""
+    """Say of each value whether it is the greatest along a dimension, in the same shape; of equal ones the first is."""
     best = similarity.argmax(dim, keepdim=True)
     return torch.zeros_like(similarity, dtype=torch.bool).scatter_(dim, best, True)
 
@@ -105,7 +95,7 @@ def _greatest(similarity: torch.Tensor, dim: int) -> torch.Tensor:
 def _codes(
     source: WordTexts, target: WordTexts, pairs: NDArray[np.int64], i: NDArray[np.int64], j: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """One number for each pair of linked words, of the links between subwords i and j of some pairs."""
+    """Return one number for each pair of linked words, given the links between subwords i and j of some pairs."""
     words = [
         side.words[side.token_offsets[pairs] + place] - side.word_offsets[pairs]
         for side, place in ((source, i), (target, j))

@@ -1,9 +1,9 @@
-"""States of every layer from one pass, each sentence encoded alone: sentence vectors, and states of words."""
+"""The states of an encoder at each layer: vectors of sentences, and states of words; each sentence is encoded alone."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +15,6 @@ from weam_ray.encode.tokens import tokenize
 from weam_ray.errors import UserError
 from weam_ray.model.families import states_of
 from weam_ray.model.tokenizer import SentenceTemplate
-
-Pooling = Literal["mean", "last"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class WordTexts:
     def of(
         cls, tokenizer: Any, texts: Sequence[str], spans: NDArray[np.int32], word_offsets: NDArray[np.int64]
     ) -> "WordTexts":
-        """Spans flat, as `flat_spans` reads them from the aligned table, or (words, 2), as `segment` gives them."""
+        """Tokenize texts; `spans` are flat, as `flat_spans` returns them, or (words, 2), as `segment` does."""
         assert len(word_offsets) == len(texts) + 1
         ids, tokens, token_offsets = tokenize(tokenizer, list(texts))
         flat = np.require(spans.reshape(-1), np.int32, ["C", "W"])
@@ -66,16 +64,16 @@ class WordTexts:
         return np.split(self.ids, self.token_offsets[1:-1])
 
     def cut(self, room: int) -> NDArray[np.bool_]:
-        """(words,) those that lose a subword where each text is cut to its first `room` tokens."""
+        """Say of each word, (words,), whether it loses a subword where each text is cut to its first `room` tokens."""
         places = np.arange(len(self.ids)) - np.repeat(self.token_offsets[:-1], np.diff(self.token_offsets))
         return self._have(self.words[places >= room])
 
     def found(self, room: int) -> NDArray[np.bool_]:
-        """(words,) those that have a subword of their own, and lose none where each text is cut to `room` tokens."""
+        """Say of each word, (words,), whether it has a subword of its own and loses none at `room` tokens a text."""
         return self._have(self.words) & ~self.cut(room)
 
     def surface(self, numbers: NDArray[np.int64]) -> list[str]:
-        """The text of words, by their numbers over all texts."""
+        """Return the text of words, given by their numbers over all texts."""
         texts = np.searchsorted(self.word_offsets, numbers, side="right") - 1
         return [
             self.texts[text][start:end]
@@ -100,13 +98,13 @@ def check_layer(model: Any, layer: int) -> None:
 
 
 def default_layer(config: Any) -> int:
-    """The layer two thirds of the way up, 8 of 12, as XTREME's script takes of mBERT for retrieval without training."""
+    """Return the layer two thirds of the way up: 8 of 12, as XTREME takes of mBERT for retrieval without training."""
     return math.ceil(config.num_hidden_layers * 2 / 3)
 
 
 @dataclass(frozen=True)
 class LayerEncoder:
-    """An encoder with its special tokens, that gives the states of some layers; `room` tokens of a sentence fit in."""
+    """An encoder that returns the states of some of its layers; of a sentence it takes the first `room` tokens."""
 
     model: Any
     layers: tuple[int, ...]
@@ -117,7 +115,7 @@ class LayerEncoder:
 
     @classmethod
     def of(cls, model: Any, tokenizer: Any, max_length: int, layers: Sequence[int] | None = None) -> "LayerEncoder":
-        """Of a Hugging Face encoder, with or without a head.
+        """Wrap a Hugging Face encoder, with or without a head.
 
         Args:
             max_length: of a sentence with its special tokens; longer ones are cut.
@@ -137,7 +135,7 @@ class LayerEncoder:
 
     @torch.no_grad()
     def states(self, sentences: Sequence[NDArray[np.int32]]) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """States of each layer, (sentences, T, hidden) float32, and (sentences, T) which of them are of own tokens.
+        """Encode sentences: (sentences, T, hidden) float32 a layer, and (sentences, T) which states are of own tokens.
 
         T is the most tokens that are left of a sentence. Special tokens before the sentence are taken off, so that the
         k-th state is that of its k-th token; what follows the sentence is no own token.
@@ -159,7 +157,7 @@ class LayerEncoder:
     def batches(
         self, sentences: Sequence[NDArray[np.int32]], batch_size: int
     ) -> Iterator[tuple[NDArray[np.int64], list[torch.Tensor], torch.Tensor]]:
-        """Batches of sentences of like length: which sentences, and their `states`."""
+        """Encode sentences in batches of like length, and yield which sentences are in a batch, with their `states`."""
         by_length = np.argsort([len(ids) for ids in sentences], kind="stable")
         for start in range(0, len(by_length), batch_size):
             chosen = by_length[start : start + batch_size]
@@ -174,7 +172,7 @@ def layer_sentence_vectors(
     batch_size: int,
     layers: Sequence[int] | None = None,
 ) -> NDArray[np.float32]:
-    """(layers, sentences, hidden) means over a sentence's own tokens, of all layers or some, from one pass.
+    """Return (layers, sentences, hidden) means of the states of a sentence's own tokens, of all layers or some.
 
     A sentence without tokens has a vector of zeros.
 
@@ -198,17 +196,17 @@ def sentence_vectors(
     max_length: int,
     batch_size: int,
 ) -> NDArray[np.float32]:
-    """(sentences, hidden) `layer_sentence_vectors` of one layer."""
+    """Return the (sentences, hidden) `layer_sentence_vectors` of one layer."""
     return layer_sentence_vectors(model, tokenizer, sentences, max_length, batch_size, [layer])[0]
 
 
 def word_state_batches(
-    encoder: LayerEncoder, texts: WordTexts, batch_size: int, pooling: Pooling = "mean"
+    encoder: LayerEncoder, texts: WordTexts, batch_size: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Batch by batch the numbers, rising, of words that have a state, and (layers, words, hidden) their states.
+    """Yield, batch by batch, the numbers of words that have a state, rising, and their (layers, words, hidden) states.
 
-    The state of a word is the mean of those of its subwords, or that of the `last` one (Cao et al. 2020).
-    A word that loses a subword to truncation has none: see `WordTexts.cut`.
+    The state of a word is the mean of those of its subwords. A word that loses a subword to truncation has none: see
+    `WordTexts.cut`.
     """
     found = texts.found(encoder.room)
     for chosen, states, own in encoder.batches(texts.sentences(), batch_size):
@@ -218,17 +216,12 @@ def word_state_batches(
         used[used] = found[words[used]]
         numbers, slots = np.unique(words[used], return_inverse=True)
         where = torch.from_numpy(rows[used]), torch.from_numpy(places[used])
-        if pooling == "last":
-            last = np.zeros(len(numbers), np.int64)
-            np.maximum.at(last, slots, np.arange(len(slots)))
-            pooled = [layer_states.cpu()[where][last] for layer_states in states]
-        else:
-            counts = torch.from_numpy(np.bincount(slots, minlength=len(numbers)))[:, None]
-            slot = torch.from_numpy(slots)
-            pooled = []
-            for layer_states in states:
-                sums = torch.zeros(len(numbers), layer_states.shape[2])
-                pooled.append(sums.index_add_(0, slot, layer_states.cpu()[where]) / counts)
+        counts = torch.from_numpy(np.bincount(slots, minlength=len(numbers)))[:, None]
+        slot = torch.from_numpy(slots)
+        pooled = []
+        for layer_states in states:
+            sums = torch.zeros(len(numbers), layer_states.shape[2])
+            pooled.append(sums.index_add_(0, slot, layer_states.cpu()[where]) / counts)
         yield numbers, np.stack([each.numpy() for each in pooled])
 
 
@@ -253,11 +246,10 @@ def word_states(
     max_length: int,
     batch_size: int,
     layers: Sequence[int] | None = None,
-    pooling: Pooling = "mean",
 ) -> WordStates:
-    """The states of all words; `word_state_batches` has them batch by batch, and `linked_states` those of links."""
+    """Encode texts and return the states of all their words; `linked_states` returns those of linked words only."""
     encoder = LayerEncoder.of(model, tokenizer, max_length, layers)
-    states = _gather(encoder, texts, np.arange(texts.word_offsets[-1]), batch_size, pooling)
+    states = _gather(encoder, texts, np.arange(texts.word_offsets[-1]), batch_size)
     return WordStates(states, texts.word_offsets, texts.found(encoder.room), texts.cut(encoder.room))
 
 
@@ -265,8 +257,11 @@ def word_states(
 class LinkedStates:
     """States of linked words of two languages: row r of `source` and `target`, (layers, L, hidden) float32, is link r.
 
-    `pairs` is (L,) the sentence pair of each link, `identical` (L,) whether its words are the same text, `num_lost` how
-    many further links have a word without a state, cut off or without a subword of its own.
+    Args:
+        pairs: (L,) the sentence pair of each link.
+        identical: (L,) whether the two words of a link are the same text.
+        num_lost: how many further links were left out, because one of their words has no state: it is cut off by
+            truncation, or has no subword of its own.
     """
 
     source: NDArray[np.float32]
@@ -284,12 +279,10 @@ def linked_states(
     links: Links,
     max_length: int,
     batch_size: int,
-    layers: Sequence[int] | None = None,
-    pooling: Pooling = "mean",
 ) -> LinkedStates:
-    """The states of linked words only; the links of the pairs (source text, target text) are one-to-one."""
+    """Encode pairs of texts and return the states of linked words, at all layers; `links` are one-to-one."""
     assert len(source) == len(target) == len(links.offsets) - 1
-    encoder = LayerEncoder.of(model, tokenizer, max_length, layers)
+    encoder = LayerEncoder.of(model, tokenizer, max_length)
     pairs = np.repeat(np.arange(len(source)), np.diff(links.offsets))
     left = source.word_offsets[pairs] + links.links[:, 0]
     right = target.word_offsets[pairs] + links.links[:, 1]
@@ -298,22 +291,20 @@ def linked_states(
     pairs, left, right = pairs[kept], left[kept], right[kept]
     same = [a == b for a, b in zip(source.surface(left), target.surface(right), strict=True)]
     return LinkedStates(
-        _gather(encoder, source, left, batch_size, pooling),
-        _gather(encoder, target, right, batch_size, pooling),
+        _gather(encoder, source, left, batch_size),
+        _gather(encoder, target, right, batch_size),
         pairs,
         np.array(same, np.bool_),
         int(np.count_nonzero(~kept)),
     )
 
 
-def _gather(
-    encoder: LayerEncoder, texts: WordTexts, wanted: NDArray[np.int64], batch_size: int, pooling: Pooling
-) -> NDArray[np.float32]:
-    """(layers, wanted, hidden) the states of distinct words, NaN for one without a state."""
+def _gather(encoder: LayerEncoder, texts: WordTexts, wanted: NDArray[np.int64], batch_size: int) -> NDArray[np.float32]:
+    """Return the (layers, wanted, hidden) states of distinct words, NaN for a word without a state."""
     rows = np.full(texts.word_offsets[-1], -1, np.int64)
     rows[wanted] = np.arange(len(wanted))
     result = np.full((len(encoder.layers), len(wanted), encoder.model.config.hidden_size), np.nan, np.float32)
-    for numbers, states in word_state_batches(encoder, texts, batch_size, pooling):
+    for numbers, states in word_state_batches(encoder, texts, batch_size):
         kept = rows[numbers] >= 0
         result[:, rows[numbers[kept]]] = states[:, kept]
     return result

@@ -20,9 +20,13 @@ NEIGHBOURS = 10  # of CSLS, as Cao et al. and Conneau et al. 2018 have it
 
 @dataclass(frozen=True)
 class WordRetrieval:
-    """Which words were found: of each query, a row of the links, whether `forward` (source to target) and `backward`.
+    """Which linked words were found.
 
-    All three are (Q,); `num_identical` further links were no queries, because their words are the same text.
+    Args:
+        queries: (Q,) the rows of the links that were queries.
+        forward: (Q,) whether the source word of each found its target word.
+        backward: (Q,) whether the target word of each found its source word.
+        num_identical: how many further links were no queries, because both words are the same text.
     """
 
     queries: NDArray[np.int64]
@@ -46,7 +50,7 @@ def word_retrieval(
     centre: bool = False,
     identical: NDArray[np.bool_] | None = None,
 ) -> WordRetrieval:
-    """Retrieval among the linked words of one layer; row r of source and target, (L, d) each, is link r.
+    """Retrieve linked words by their states at one layer; row r of source and target, (L, d) each, is link r.
 
     Every linked word of the other language, in whichever sentence, is a candidate, and right is only the linked
     occurrence. CSLS (Conneau et al. 2018, section 2.3) is 2 cos(x, y) - r(x) - r(y), r being the mean cosine of a word
@@ -76,11 +80,10 @@ def word_retrieval(
 
 
 def layer_word_retrieval(
-    linked: LinkedStates, similarity: Similarity = "cosine", centre: bool = False, drop_identical: bool = False
+    linked: LinkedStates, similarity: Similarity = "cosine", centre: bool = False
 ) -> list[WordRetrieval]:
-    """`word_retrieval` of each layer of the states; `linked.pairs[queries]` are the sentence pairs of the queries."""
-    identical = linked.identical if drop_identical else None
+    """Retrieve linked words at each layer, as `word_retrieval` does; identical words are no queries."""
     return [
-        word_retrieval(source, target, similarity, centre, identical)
+        word_retrieval(source, target, similarity, centre, linked.identical)
         for source, target in zip(linked.source, linked.target, strict=True)
     ]

@@ -46,7 +46,7 @@ class TensorBatch:
     def of(
         cls, batch: Batch, totals: Mapping[str, float] | None = None, device: torch.device | str = "cpu"
     ) -> "TensorBatch":
-        """With the totals of the global batch; without, it is the whole of it."""
+        """Copy a batch to a device, with the totals of its global batch; without totals it is the whole of that."""
         rows, length = batch.input_ids.shape
         flat = (batch.exchange + torch.arange(rows).numpy()[:, None] * length).ravel()
         counts = batch.counts() if totals is None else totals
@@ -69,7 +69,7 @@ class TensorBatch:
 
 
 class MaskedModel(nn.Module):
-    """A masked language model that gives logits of chosen positions only.
+    """A masked language model that computes logits at chosen positions only.
 
     A family that is not in the table of FAMILIES computes the logits of all positions, which is slower.
     """
@@ -84,7 +84,7 @@ class MaskedModel(nn.Module):
         self.takes_types = takes and getattr(model.config, "type_vocab_size", 2) > 1
 
     def inputs(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL, length: int | None = None) -> dict[str, Any]:
-        """What the encoder takes of the first `length` positions of some rows of a batch."""
+        """Return the encoder's arguments for the first `length` positions of some rows of a batch."""
         numbers = batch.attention_mask[rows, :length]
         inputs = {"input_ids": batch.input_ids[rows, :length], "attention_mask": numbers}
         if self.takes_types:
@@ -104,19 +104,19 @@ class MaskedModel(nn.Module):
         return torch.zeros_like(same, dtype=dtype).masked_fill(~same, torch.finfo(dtype).min)
 
     def states(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL, length: int | None = None) -> torch.Tensor:
-        """(R * T, hidden) last states of the first `length` positions of some rows of a batch, flattened."""
+        """Encode the first `length` positions of some rows of a batch; the last states, as (R * T, hidden)."""
         encoder = self.model.base_model if self.family is None else self.family.encoder(self.model)
         return encoder(**self.inputs(batch, rows, length)).last_hidden_state.flatten(0, 1)
 
     def logits(self, batch: TensorBatch, positions: torch.Tensor) -> torch.Tensor:
-        """(P, vocabulary) logits of the states at some flattened positions, (P,)."""
+        """Compute the (P, vocabulary) logits of the states at some flattened positions, (P,)."""
         if self.family is None:
             return self.model(**self.inputs(batch)).logits.flatten(0, 1)[positions]
         return self.family.head(self.model, self.states(batch)[positions])
 
 
 def positions(numbers: torch.Tensor) -> torch.Tensor:
-    """(R, T) the place of each position in its own sequence, from 0, given the sequences' numbers; 0 in padding."""
+    """Count each position's place in its own sequence, from 0 and 0 in padding, given the (R, T) sequence numbers."""
     places = torch.arange(numbers.shape[1], device=numbers.device).expand_as(numbers)
     begins = torch.ones_like(numbers, dtype=torch.bool)
     begins[:, 1:] = numbers[:, 1:] != numbers[:, :-1]
@@ -130,7 +130,7 @@ def token_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def masked_prediction(masked_model: MaskedModel, batch: TensorBatch) -> tuple[torch.Tensor, torch.Tensor]:
-    """The mean loss of each masked token's prediction from its own state; and the same as a part, (1,)."""
+    """Return the mean loss of predicting each masked token from its own state; and the same as a part, (1,)."""
     multilingual = token_losses(masked_model.logits(batch, batch.masked), batch.labels).sum()
     total = batch.totals["masked"]
     return multilingual / total, multilingual.detach()[None] / total

@@ -13,7 +13,12 @@ class Mixture(nn.Module):
     """Objectives around one encoder, one encoder pass each. A member of weight 0 is no member: it is not computed."""
 
     def __init__(self, members: Mapping[str, Any], weights: Mapping[str, float]) -> None:
-        """Args: members: objectives around the same masked language model, by name. weights: of each, by name."""
+        """Join some objectives.
+
+        Args:
+            members: objectives around the same masked language model, by name.
+            weights: the weight of each, by name.
+        """
         super().__init__()
         self.weights = tuple(weights[name] for name in members)
         self.members = nn.ModuleList(members.values())
@@ -21,7 +26,7 @@ class Mixture(nn.Module):
         self.parts = tuple(f"{name}/{part}" for name, member in members.items() for part in member.parts)
 
     def forward(self, *batches: TensorBatch, step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of a micro-batch, given in the form of each member, and the `parts` of all."""
+        """Compute the loss of a micro-batch, given in the form of each member, and the `parts` of all."""
         results = [member(batch, step=step) for member, batch in zip(self.members, batches, strict=True)]
         losses = [weight * loss for weight, (loss, _) in zip(self.weights, results, strict=True)]
         return torch.stack(losses).sum(), torch.cat([parts for _, parts in results])

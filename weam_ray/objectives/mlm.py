@@ -14,7 +14,7 @@ from weam_ray.settings.objective import ObjectiveSection
 
 
 class MLM(nn.Module):
-    """Each masked token is predicted from its own state, its sentence encoded alone."""
+    """The objective that predicts each masked token from its own state, its sentence encoded alone."""
 
     def __init__(self, model: Any, settings: ObjectiveSection) -> None:
         super().__init__()
@@ -22,5 +22,5 @@ class MLM(nn.Module):
         self.parts = ("multilingual_loss",)
 
     def forward(self, batch: TensorBatch, step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of a micro-batch, and its `parts`, (1,)."""
+        """Compute the loss of a micro-batch, and its `parts`, (1,)."""
         return masked_prediction(self.masked_model, batch)

@@ -13,6 +13,6 @@ OBJECTIVES = {"mlm": MLM, "tlm": TLM, "weam": WEAM, "word_aligned": WordAligned}
 
 
 def build_objective(model: Any, settings: ObjectiveSection) -> Any:
-    """The objective of a configuration around a masked language model."""
+    """Build the objective that a configuration names around a masked language model."""
     members = {name: OBJECTIVES[name](model, settings) for name in settings.members}
     return Mixture(members, settings.members) if settings.name == MIXTURE else members[settings.name]

@@ -13,7 +13,7 @@ from weam_ray.settings.objective import ObjectiveSection
 
 
 class TLM(nn.Module):
-    """Each masked token is predicted from its own state, which sees the translation as well."""
+    """The objective that predicts each masked token from its own state, which sees the translation as well."""
 
     def __init__(self, model: Any, settings: ObjectiveSection) -> None:
         super().__init__()
@@ -21,5 +21,5 @@ class TLM(nn.Module):
         self.parts = ("multilingual_loss",)
 
     def forward(self, batch: TensorBatch, step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of a micro-batch, and its `parts`, (1,)."""
+        """Compute the loss of a micro-batch, and its `parts`, (1,)."""
         return masked_prediction(self.masked_model, batch)

@@ -15,7 +15,7 @@ from weam_ray.settings.objective import ObjectiveSection, value_at, values
 
 
 class WEAM(nn.Module):
-    """Each masked token is predicted from its own state, and from that of its aligned partner."""
+    """The objective that predicts each masked token from its own state, and from that of its aligned partner."""
 
     def __init__(self, model: Any, settings: ObjectiveSection) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class WEAM(nn.Module):
         self.parts = ("multilingual_loss", "cross_lingual_loss")[: 2 if any(values(settings.lambda_)) else 1]
 
     def forward(self, batch: TensorBatch, step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of a micro-batch at a step, and its `parts`, (1,) or (2,).
+        """Compute the loss of a micro-batch at a step, and its `parts`, (1,) or (2,).
 
         The head runs once, over the M masked positions and then the P partners that are other positions: a masked
         token without a partner has the same logits in both predictions. At a step whose lambda is 0 this is TLM, bit

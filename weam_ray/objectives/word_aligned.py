@@ -16,7 +16,7 @@ from weam_ray.settings.objective import ObjectiveSection
 
 
 class WordAligned(nn.Module):
-    """Last subwords of aligned words come to the same state, and those of the anchor language stay."""
+    """The objective that draws the states of aligned words together, and holds those of the anchor language."""
 
     def __init__(self, model: Any, settings: ObjectiveSection) -> None:
         super().__init__()
@@ -26,13 +26,13 @@ class WordAligned(nn.Module):
         self.parts = ("alignment_loss", "anchor_loss")
 
     def train(self, mode: bool = True) -> "WordAligned":
-        """The frozen encoder stays without dropout."""
+        """Switch dropout on or off, but for the frozen encoder, which has none."""
         super().train(mode)
         self.initial.eval()
         return self
 
     def forward(self, batch: TensorBatch, step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of a micro-batch, and its `parts`, (2,)."""
+        """Compute the loss of a micro-batch, and its `parts`, (2,)."""
         states = self.masked_model.states(batch)
         source, target = states[batch.aligned[:, 0]], states[batch.aligned[:, 1]]
         alignment = (source - target).square().sum() / batch.totals["aligned"]
@@ -42,7 +42,7 @@ class WordAligned(nn.Module):
 
     @torch.no_grad()
     def anchor_states(self, batch: TensorBatch) -> torch.Tensor:
-        """(E, hidden) what the initial encoder has at the anchors; their rows are encoded up to the last of them."""
+        """Return the initial encoder's (E, hidden) states at the anchors; rows are encoded up to the last of them."""
         length = batch.input_ids.shape[1]
         rows, place = torch.unique(batch.anchors // length, return_inverse=True)
         columns = batch.anchors % length

@@ -105,6 +105,9 @@ class TestResults:
         about = json.loads((plain[0] / "evaluation.json").read_text(encoding="utf-8"))
         assert about["layers"] == [{key: record[key] for key in ("number", "model", "layer", "layers")}]
         assert [len(layers) for layers in record["layers"]["gold_alignment"].values()] == [3]
+        words = dict.fromkeys(("source_words", "target_words"), 4)
+        cut = dict.fromkeys(("source_words_cut", "target_words_cut"), 0)
+        assert about["tasks"]["gold_alignment"]["counts"] == {"deen": words | cut}
         text = (plain[0] / "report.html").read_text(encoding="utf-8")
         for _, _, rows in layer_tables(record):
             assert all(f"<td>{cell}</td>" in text for row in rows for cell in row)
