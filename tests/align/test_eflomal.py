@@ -14,6 +14,7 @@ import pytest
 from weam_ray.align import eflomal, from_eflomal
 from weam_ray.align.eflomal_seed import can_be_seeded
 from weam_ray.align.links import Links
+from weam_ray.align.protocol import FitJob
 from weam_ray.align.symmetrize import symmetrize
 from weam_ray.corpus.words import Words
 from weam_ray.errors import UserError
@@ -253,9 +254,10 @@ def test_links_without_a_seed_are_marked(monkeypatch, tmp_path, capsys, version)
     links = Links(np.empty((0, 2), np.int16), np.zeros(3, np.int64))
     monkeypatch.setattr(eflomal, "align", lambda *_: (links, links, np.array([1])))
     monkeypatch.setattr(from_eflomal, "write_links", lambda *_: None)
-    monkeypatch.setattr(from_eflomal, "fit_whole", lambda *arguments: arguments[-1]([SimpleNamespace(rows=2)]))
-    corpus = SimpleNamespace(read_parquet=lambda file: pairs)
-    _, info = from_eflomal.Eflomal().fit(load_config("bundled", []), corpus, ["a-x"], None)
+    monkeypatch.setattr(from_eflomal, "fit_whole", lambda job, _, align: align(job, [SimpleNamespace(rows=2)]))
+    config, corpus = load_config("bundled", []), SimpleNamespace(read_parquet=lambda file: pairs)
+    job = FitJob(config.align, config.corpus, config.seeds.data, corpus, None, 1.0)
+    info = from_eflomal.Eflomal().fit(job, ["a-x"]).info
     without = {} if version == "2.0.0" else {"links_without_a_seed": 2}
     assert info["noted"] == {"more_than_1023_words_no_links": 1, **without}
     assert ("another run over the same pairs would find a few others" in capsys.readouterr().out) == bool(without)
