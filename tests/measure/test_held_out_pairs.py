@@ -24,7 +24,7 @@ from weam_ray.measure.pairs import HeldOutPairs, held_out_pairs
 from weam_ray.measure.states import WordTexts
 from weam_ray.model.encoder import build_encoder
 from weam_ray.model.tokenizer import train_wordpiece
-from weam_ray.pipeline import StagePlan
+from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.config import Config
 from weam_ray.settings.data import TokenizerSection
 from weam_ray.store.folder import Folder
@@ -143,7 +143,7 @@ class TestStages:
         run.mkdir(parents=True)
         (run / "config.yaml").write_text(tiny_config.to_yaml(), encoding="utf-8")
         home = Home.of(tiny_config, tmp_path)
-        stage = home.store.build(StagePlan.of_alignment(tiny_config, home.hashes).specs["align"], self.build)
+        stage = home.store.build(AlignmentPlan.of(tiny_config, home.source_hashes()).align.spec, self.build)
         self.check(held_out_of(run))
         Path(stage.folder.file("manifest.json")).unlink()
         with pytest.raises(UserError, match=r"held_out=.*first: the aligned pairs of this run are not under .*stages"):

@@ -1,13 +1,14 @@
 """Figures of alignment by layer and language, as the reports have them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from weam_ray.report import layers
 from weam_ray.report.evaluation import LAYERS, Report
 from weam_ray.report.layers import layer_curves, layer_tables, similarity_maps
+from weam_ray.report.page import figure_of
 
 RECORD: dict[str, Any] = {
     "number": 1,
@@ -37,16 +38,16 @@ def test_a_row_a_layer_and_a_column_a_language() -> None:
 
 
 @pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """The figures that were drawn: pyplot lets go of them when they are written."""
-    import matplotlib.pyplot as plt
-
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The figures that are drawn."""
     drawn: list[Any] = []
-    close = plt.close
-    monkeypatch.setattr(plt, "close", drawn.append)
-    yield drawn
-    for figure in drawn:
-        close(figure)
+
+    def draw(width: float, height: float) -> Any:
+        drawn.append(figure_of(width, height))
+        return drawn[-1]
+
+    monkeypatch.setattr(layers, "figure_of", draw)
+    return drawn
 
 
 @pytest.mark.parametrize("count", [1, 4])

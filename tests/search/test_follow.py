@@ -27,16 +27,16 @@ def followed(tmp_path: Path) -> tuple[Follow, Any]:
 def test_a_stopped_trial_keeps_its_checkpoints_while_a_worker_writes_them(followed: tuple[Follow, Any]) -> None:
     follow, trial = followed
     folder = follow.trials.training(1, 0)
-    (folder / "checkpoints").mkdir(parents=True)
+    folder.checkpoints.mkdir(parents=True)
     phases.begin(folder, Phase.CHECKPOINTS)
     follow.on_trial_result(1, [], trial, {STEPS: 5, VALUE: 0.1})
     follow.on_trial_complete(1, [], trial)
     assert follow.ledger.of(1).state == PRUNED
     assert folder.is_abandoned
-    assert (folder / "checkpoints").is_dir()
+    assert folder.checkpoints.is_dir()
     phases.begin(folder, None)
     follow.release()
-    assert not (folder / "checkpoints").exists()
+    assert not folder.checkpoints.exists()
 
 
 def test_a_trial_that_has_ended_stays_so_when_ending_its_process_fails(followed: tuple[Follow, Any]) -> None:

@@ -34,7 +34,7 @@ def tracker(tmp_path: Path, tables: bytes, monkeypatch: pytest.MonkeyPatch) -> S
     ledger, own = Ledger(tmp_path, "f"), trials(tmp_path)
     trial = ledger.begin({"objective.lambda": 0.5}, set())
     folder = own.training(1, 0)
-    write(folder, 0, range(1, 11))
+    write(folder.path, 0, range(1, 11))
     lines = [{"step": step, "value": step / 10, "figures": {"retrieval": step / 100}} for step in (5, 10)]
     folder.held_out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     for step in (5, 10):

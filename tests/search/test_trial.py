@@ -28,12 +28,12 @@ def trials(folder: Path, kind: type[Trials] = Trials) -> Trials:
 def train_to(own: Trials, seed: int, values: dict[int, float], model: bool) -> None:
     """What a training leaves that was measured after some steps."""
     folder = own.training(1, seed)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.path.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps({"step": step, "value": value, "figures": {}}) for step, value in values.items()]
     folder.held_out.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     if model:
-        (folder / "model").mkdir()
-        (folder / "model" / "config.json").write_text("{}", encoding="utf-8")
+        folder.model.mkdir()
+        (folder.model / "config.json").write_text("{}", encoding="utf-8")
 
 
 def test_reports_are_means_over_the_trainings_that_have_begun(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ class Forgetful(Trials):
 
     def train(self, number: int, values: dict[str, Any], stopped: threading.Event) -> None:
         folder = self.training(number, 1)
-        folder.mkdir(parents=True)
+        folder.path.mkdir(parents=True)
         for _ in range(2):
             wait_until(lambda: folder.is_to_stop, 30)
             assert folder.is_abandoned

@@ -22,7 +22,7 @@ def make(storage: Path, step: int, config: Config, attempt: str = "a") -> Path:
     (folder / "state").mkdir(parents=True)
     (folder / "state" / "weights.pt").write_bytes(b"w" * 100)
     (folder / "state" / "moments.pt").write_bytes(b"m" * 50)
-    commit(folder, step, config, "f00d")
+    commit(folder, step, config.training, "f00d")
     return folder
 
 
@@ -96,13 +96,13 @@ def test_unfinished_ones_and_old_ones_are_swept(tmp_path: Path, config: Config) 
 
 def test_where_the_optimizer_state_can_follow_to(tmp_path: Path, config: Config) -> None:
     state = read_state(make(tmp_path, 5, config))
-    state.check(config)
-    state.check(load_config("bundled", ["training.num_workers=2"]))  # at stage 0 each worker holds all of it
+    state.check(config.training)
+    state.check(load_config("bundled", ["training.num_workers=2"]).training)  # at stage 0 each worker holds all of it
     other = load_config("bundled", ["training.num_workers=2", "training.zero_stage=1"])
     with pytest.raises(
         UserError, match=r"step 5 was made by 1 workers at ZeRO stage 0 in fp32; .* to 2 workers at stage 1"
     ):
-        state.check(other)
+        state.check(other.training)
 
 
 def test_a_full_disk_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

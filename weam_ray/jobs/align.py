@@ -112,24 +112,25 @@ class Alignment:
             self.check_pictures(corpus)
             segmentation = self.config.corpus.segmentation
             placed = None if gold is None else PlacedGold.of(gold, wishes.gold_lines, corpus, segmentation)
-            with phase("fit"):  # mistakes in the text, the gold or the links end the job before MLflow hears of it
+            # mistakes in the text, the gold, the links or the model end the job before MLflow hears of it
+            with phase("fit"):
                 if not isinstance(plan.aligner, Stage):
                     committed.build(plan.aligner)
+            with phase("decode"):
+                committed.build(plan.align)
             with phase("tracking"):
                 told = AlignmentTelling(self.open_run(corpus), self.folder)
             with told.tracker.ending(told.deliver) as courier:
-                told.result = result = self.align(committed, placed, told.tracker)
+                told.result = result = self.conclude_with(committed, placed, told.tracker)
         self.say(result)
         if courier.reason:
             warn_of_lacks("alignment", "the results of this alignment", courier.reason)
         return result
 
-    def align(self, committed: Committed, gold: PlacedGold | None, tracker: Tracker) -> dict[str, Any]:
-        """Decode with a fitted model, and write the results; the result."""
+    def conclude_with(self, committed: Committed, gold: PlacedGold | None, tracker: Tracker) -> dict[str, Any]:
+        """Write the results of the stages; the result."""
         config, plan, phase = self.config, self.plan, self.clock.phase
-        corpus, aligner = committed[plan.corpus], committed[plan.aligner]
-        with phase("decode"):
-            align = committed.build(plan.align)
+        corpus, aligner, align = (committed[stage] for stage in (plan.corpus, plan.aligner, plan.align))
         with phase("links"):
             links = committed.build(self.links)
         with phase("write"):
