@@ -23,6 +23,7 @@ class Batch:
         aligned: (A, 2) flattened positions of the last subwords of aligned words, source and target.
         anchors: (E,) flattened positions, rising, whose states are to stay where they were.
         lost_tokens, lost_links: what truncation took.
+        tensors: the same on a device, where it was brought there ahead of its step.
     """
 
     input_ids: NDArray[np.int64]
@@ -35,6 +36,7 @@ class Batch:
     lost_links: int = 0
     aligned: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
     anchors: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    tensors: Any = None
 
     @property
     def num_tokens(self) -> int:
@@ -50,7 +52,9 @@ class Batch:
 class Vocabulary:
     """What batches need of a tokenizer: its frames, the ids for padding and masks, and the ordinary ids.
 
-    `packs` says whether the encoder can take sentences side by side in one row, each attending to itself.
+    `packs` says whether the encoder can take sentences side by side in one row, each attending to itself. Batches are
+    padded to lengths that are multiples of `multiple`, up to the longest sequence that there may be: an accelerator
+    wants few shapes, and round ones.
     """
 
     template: PairTemplate
@@ -59,24 +63,32 @@ class Vocabulary:
     ordinary_ids: NDArray[np.int64]
     sentence: SentenceTemplate
     packs: bool = False
+    multiple: int = 1
 
     @classmethod
-    def of(cls, tokenizer: Any, packs: bool = False) -> "Vocabulary":
+    def of(cls, tokenizer: Any, packs: bool = False, multiple: int = 1) -> "Vocabulary":
         ordinary = np.setdiff1d(np.arange(len(tokenizer)), np.array(tokenizer.all_special_ids))
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         frames = PairTemplate.of(tokenizer), SentenceTemplate.of(tokenizer)
-        return cls(frames[0], pad_id, tokenizer.mask_token_id, ordinary, frames[1], packs)
+        return cls(frames[0], pad_id, tokenizer.mask_token_id, ordinary, frames[1], packs, multiple)
 
 
-def pad(sequences: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(B, T) ids and attention mask of sequences of unequal lengths."""
-    length = max(map(len, sequences))
+def pad(
+    sequences: Sequence[NDArray[np.int64]], pad_id: int, multiple: int = 1, longest: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(B, T) ids and attention mask of sequences of unequal lengths; T is as `padded_length` says."""
+    length = padded_length(max(map(len, sequences)), multiple, longest)
     ids = np.full((len(sequences), length), pad_id, np.int64)
     attention_mask = np.zeros((len(sequences), length), np.int64)
     for number, sequence in enumerate(sequences):
         ids[number, : len(sequence)] = sequence
         attention_mask[number, : len(sequence)] = 1
     return ids, attention_mask
+
+
+def padded_length(length: int, multiple: int, longest: int) -> int:
+    """The next multiple from a length on, but no more than the longest sequences that an encoder has positions for."""
+    return max(length, min(longest, -(-length // multiple) * multiple))
 
 
 # a worker's micro-batches of a step: each with its number in the global batch, in the form of each member

@@ -17,7 +17,7 @@ Collate = Callable[[Sequence[tuple[RowKey, EncodedRow]], int], Batch]
 
 def collators(config: Config, tokenizer: Any, packs: bool = False) -> list[Collate]:
     """A collator for each member of the objective, in their order; `packs` as in `Vocabulary`."""
-    vocabulary = Vocabulary.of(tokenizer, packs)
+    vocabulary = Vocabulary.of(tokenizer, packs, config.training.padded_to)
     return [
         COLLATORS[form](vocabulary, config.objective, config.seeds, config.training.max_length)
         for form in forms(config.objective)

@@ -121,6 +121,8 @@ class Config(Section):
             del tree[key]
         del tree["corpus"]["sources"]
         del tree["training"]["max_failures"]
+        if self.training.length_multiple is None:  # a key that is younger than the runs that go on
+            del tree["training"]["length_multiple"]
         for key in self.objective.idle:
             del tree["objective"][key]
         for key in ("model", "num_shards", "memory_limit"):

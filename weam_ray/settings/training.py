@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from weam_ray.settings.base import Section
 from weam_ray.settings.paths import LocalPath
 
+GPU_LENGTH_MULTIPLE = 16  # rows of this many numbers fill the tiles of tensor cores
+
 
 class OptimizerSection(Section):
     """AdamW, with linear warm-up and decay of the learning rate."""
@@ -25,16 +27,24 @@ class TrainingSection(Section):
 
     max_steps: int = Field(default=1_000, ge=1)
     batch_size: int = Field(default=32, ge=1, description="pairs of an optimizer step, over all workers")
-    micro_batch_size: int = Field(ge=1, description="pairs of one forward pass; null: batch_size / num_workers")
+    micro_batch_size: int = Field(
+        ge=1,
+        description="pairs of one forward pass; null: batch_size / num_workers, on a GPU as many as fit its memory",
+    )
     max_length: int = Field(
         default=128, ge=8, description="tokens of a pair, or of a sentence that stands alone, special ones too"
+    )
+    length_multiple: int | None = Field(
+        default=None, ge=1, description="lengths of batches are padded to multiples of it; null: 16 on a GPU, else 1"
     )
     sampling_temperature: float = Field(default=1.0, ge=1, description="1: by size; larger: small languages more often")
     checkpoint_steps: int = Field(default=500, ge=1)
     num_workers: int = Field(default=1, ge=1)
     threads_per_worker: int = Field(ge=1, description="CPU cores of a worker; null: two cores shared by all")
     zero_stage: Literal[0, 1, 2, 3] = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        default="fp32", description="of products; weights are float32. tf32: float32 with short products, on a GPU"
+    )
     gradient_checkpointing: bool = Field(
         default=False, description="keep the inputs of layers alone and compute the rest twice: less memory, more time"
     )
@@ -77,18 +87,14 @@ class TrainingSection(Section):
             raise ValueError("weights_only goes with continue_from, the folder of the run whose weights are meant")
         return self
 
-    @model_validator(mode="after")
-    def steps_do_not_round_away(self) -> "TrainingSection":
-        if self.precision == "bf16" and self.zero_stage == 0:
-            raise ValueError(
-                "precision bf16 needs zero_stage 1 or more: at stage 0 DeepSpeed keeps no float32 weights, and small "
-                "steps would round away"
-            )
-        return self
-
     @property
     def accumulation_steps(self) -> int:
         return self.batch_size // (self.micro_batch_size * self.num_workers)
+
+    @property
+    def padded_to(self) -> int:
+        """The number that lengths of batches are multiples of."""
+        return self.length_multiple or (GPU_LENGTH_MULTIPLE if self.use_gpu else 1)
 
 
 class SeedSection(Section):

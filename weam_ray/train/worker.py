@@ -1,7 +1,5 @@
 """One worker of a training: from the last checkpoint to the exported model."""
 
-import os
-import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -45,19 +43,19 @@ def run_worker(job: TrainingJob, phase: Callable[[str], None]) -> None:
     from weam_ray.batches.forms import collators
     from weam_ray.batches.loader import Batches, TrainingRows
     from weam_ray.model.families import packs
+    from weam_ray.train.engines.device import prepare_device
     from weam_ray.train.export import export
     from weam_ray.train.log import StepLog
-    from weam_ray.train.loop import StepRecord, train
+    from weam_ray.train.loop import StepRecord, ahead, train
     from weam_ray.train.model import objective_of
     from weam_ray.train.saving import Saver
 
     config = job.config
-    # for a GPU DeepSpeed compiles its Adam, with the ninja that stands beside this Python
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
     torch.set_num_threads(config.training.threads_per_worker)
     keep_memory()
+    prepare_device(config.training)
     tokenizer = job.data.load_tokenizer()
     objective = objective_of(config, tokenizer)
     model = objective.masked_model.model
@@ -94,7 +92,8 @@ def run_worker(job: TrainingJob, phase: Callable[[str], None]) -> None:
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
     collate = collators(config, tokenizer, packs(model))
-    batches = Batches(rows, plan, collate, config.training.micro_batch_size, rank, world_size)
+    finish = ahead(engine.device)
+    batches = Batches(rows, plan, collate, config.training.micro_batch_size, rank, world_size, finish)
     try:
         steps = batches.steps(done, config.training.max_steps)
         phase(phases.STEPS)

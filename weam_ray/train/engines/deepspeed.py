@@ -15,10 +15,11 @@ from weam_ray.train.engines.bare import fill_gradients, parameter_groups
 
 
 def deepspeed_config(config: Config) -> dict[str, Any]:
-    """DeepSpeed's configuration of a run; the learning rate is set by the loop at every step."""
+    """DeepSpeed's configuration of a run; the learning rate is set by the loop at every step.
+
+    AdamW is torch's own, fused: DeepSpeed's is compiled when it is first used, which takes a toolkit and a minute.
+    """
     training, optimizer = config.training, config.optimizer
-    # on a GPU DeepSpeed's fused Adam, on a CPU that of torch
-    kind = {} if training.use_gpu else {"torch_adam": True, "fused": True}
     return {
         "train_batch_size": training.batch_size,
         "train_micro_batch_size_per_gpu": training.micro_batch_size,
@@ -32,11 +33,17 @@ def deepspeed_config(config: Config) -> dict[str, Any]:
                 "betas": optimizer.betas,
                 "eps": optimizer.epsilon,
                 "weight_decay": optimizer.weight_decay,
-                **kind,
+                "torch_adam": True,
+                "fused": True,
             },
         },
         "zero_optimization": {"stage": training.zero_stage},
-        "bf16": {"enabled": training.precision == "bf16"},
+        # with no modules named, gradients are added up and shared between workers in float32
+        "torch_autocast": {
+            "enabled": training.precision == "bf16",
+            "dtype": "bfloat16",
+            "lower_precision_safe_modules": [],
+        },
         "steps_per_print": 10**9,
         "wall_clock_breakdown": False,
     }
@@ -92,24 +99,24 @@ class DeepSpeedEngine:
         alone = self.zero_stage == 0 and dist.get_world_size() == 1
         return self.engine.no_sync() if alone else nullcontext()
 
-    def step(self, rate: float) -> float:
+    def norm(self) -> torch.Tensor | None:
+        if self.zero_stage:
+            return None
+        fill_gradients(self.engine.module)
+        return torch.nn.utils.clip_grad_norm_(self.engine.module.parameters(), self.max_gradient_norm)
+
+    def step(self, rate: float) -> float | None:
         self.pending = 0
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
-        if self.zero_stage == 0:
-            fill_gradients(self.engine.module)
-            norm = torch.nn.utils.clip_grad_norm_(self.engine.module.parameters(), self.max_gradient_norm)
-            self.engine.step()
-            return norm.item()
         self.engine.step()
-        return float(self.engine.get_global_grad_norm())
+        return float(self.engine.get_global_grad_norm()) if self.zero_stage else None
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        if dist.get_world_size() == 1:
-            return values
         values = values.to(self.device)
-        dist.all_reduce(values)
-        return values.cpu()
+        if dist.get_world_size() > 1:
+            dist.all_reduce(values)
+        return values
 
     def save(self, folder: str | Path) -> None:
         """Write this worker's part of a checkpoint."""
@@ -123,6 +130,18 @@ class DeepSpeedEngine:
         assert loaded is not None, f"DeepSpeed loaded nothing from {folder}"
         for group, own in zip(self.engine.optimizer.param_groups, configured, strict=True):
             group.update(own)  # a run that goes on from another has its own settings
+        self.count_steps()
+
+    def count_steps(self) -> None:
+        """Give each weight the number of its steps, which DeepSpeed's own Adam, in older runs, kept for a group."""
+        optimizer = getattr(self.engine.optimizer, "optimizer", self.engine.optimizer)
+        for group in optimizer.param_groups:
+            steps = group.pop("step", None)
+            for parameter in group["params"]:
+                state = optimizer.state[parameter]
+                counted = state.get("step", steps)
+                if state and not isinstance(counted, torch.Tensor):
+                    state["step"] = torch.tensor(float(counted), device=parameter.device)
 
     def full_weights(self) -> dict[str, torch.Tensor] | None:
         """The whole model's weights in float32 by name, on the first worker; None elsewhere."""
