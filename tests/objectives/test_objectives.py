@@ -204,7 +204,7 @@ def test_a_batch_without_masks_has_loss_zero(name: str) -> None:
     batch = random_batch(0)
     empty = replace(
         batch,
-        **{name: getattr(batch, name)[:0] for name in ("masked", "labels", "aligned", "anchors")},
+        **{name: getattr(batch, name)[:0] for name in ("masked", "labels", "aligned", "anchors", "moved", "unmoved")},
         totals=dict.fromkeys(batch.totals, torch.tensor(1.0)),
     )
     loss, _ = build_objective(bert(), settings(name))(empty)

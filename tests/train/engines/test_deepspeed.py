@@ -27,7 +27,8 @@ config = load_config("bundled", ["training.batch_size=8", "training.micro_batch_
 distributed.init_process_group("gloo", rank=0, world_size=1, store=distributed.HashStore())
 engine = DeepSpeedEngine(Square(), config)
 engine.backward(engine.forward((), step=1))
-norm = engine.step(0.1)
+norm = engine.norm().item()
+engine.step(0.1)
 print([round(value, 4) for value in (norm, *engine.engine.module.weight.tolist())])
 """
 
