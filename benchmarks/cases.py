@@ -3,7 +3,7 @@ Hugging Face Trainer.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,17 @@ from weam_ray.batches.batch import Batch
 from weam_ray.cluster.memory import keep_memory
 from weam_ray.pipeline import Data
 from weam_ray.settings.config import Config, make_config
+from weam_ray.train.loop import Callback, StepRecord, train
+
+
+@dataclass(frozen=True)
+class Each(Callback):
+    """Calls a function with the record of each step."""
+
+    take: Callable[[StepRecord], None]
+
+    def after_step(self, record: StepRecord) -> None:
+        self.take(record)
 
 
 @dataclass(frozen=True)
@@ -46,29 +57,30 @@ def prepare(case: Case) -> tuple[Any, Any, Any]:
     prepare_device(config.training)
     tokenizer = case.data.load_tokenizer()
     device = "cuda" if config.training.use_gpu else "cpu"
-    engine = BareEngine(objective_of(config, tokenizer), config.optimizer, device, config.training.precision)
+    engine = BareEngine(
+        objective_of(config.of_training(), tokenizer), config.optimizer, device, config.training.precision
+    )
     rows = TrainingRows(case.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
-    collate = collators(config, tokenizer, packs(engine.objective.masked_model.model))
+    collate = collators(config.of_training(), tokenizer, packs(engine.objective.masked_model.model))
     batches = Batches(rows, plan, collate, config.training.micro_batch_size, 0, 1, ahead(engine.device))
     return engine, batches, tokenizer
 
 
 def bare(case: Case, folder: Path) -> None:
     """The training loop without Ray and DeepSpeed; it logs its steps to a folder."""
+    from weam_ray.store.training_folder import TrainingFolder
     from weam_ray.train.log import StepLog
-    from weam_ray.train.loop import train
 
     engine, batches, _ = prepare(case)
-    log = StepLog(folder, 0)
+    log = StepLog(TrainingFolder(folder), 0)
     steps = batches.steps(0, case.config.training.max_steps)
-    train(engine, case.config, steps, 0, log.write, lambda step: None)
+    train(engine, case.config.of_training(), steps, 0, [Each(log.write)])
     log.close()
 
 
 def in_turn(case: Case, other: Case) -> dict[str, Any]:
     """Steps of two configurations on the same batches, in one process, in turn: seconds of each."""
-    from weam_ray.train.loop import StepRecord, train
 
     prepared = [(own.config, *prepare(own)[:2]) for own in (case, other)]
     seconds: tuple[list[float], list[float]] = ([], [])
@@ -79,7 +91,7 @@ def in_turn(case: Case, other: Case) -> dict[str, Any]:
             until = make_config(config.tree(), [f"training.max_steps={step + 1}"])
             records: list[StepRecord] = []
             micro_batches = own.step(step)
-            train(engine, until, [micro_batches], step, records.append, lambda step: None)
+            train(engine, until.of_training(), [micro_batches], step, [Each(records.append)])
             seconds[which].append(records[0].seconds)
             if which == 0:
                 batches += [batch for _, (batch,) in micro_batches]
@@ -236,13 +248,12 @@ def identical_batches(case: Case, folder: str) -> dict[str, Any]:
     from transformers import Trainer
 
     from weam_ray.model.encoder import build_encoder
-    from weam_ray.train.loop import StepRecord, train
 
     config = case.config
     engine, batches, tokenizer = prepare(case)
     steps = [batches.step(step) for step in range(config.training.max_steps)]
     records: list[StepRecord] = []
-    train(engine, config, steps, 0, records.append, lambda step: None)
+    train(engine, config.of_training(), steps, 0, [Each(records.append)])
     collated = []
     for [(_, (batch,))] in steps:
         labels = np.full(batch.input_ids.size, -100)

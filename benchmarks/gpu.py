@@ -8,14 +8,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cases
 from cases import Case, operations, prepare, step_sizes
 
 from weam_ray.batches.batch import Batch, MicroBatches
-from weam_ray.train.log import LOSSES, TIMINGS, StepLog, read_steps
+from weam_ray.store.training_folder import TrainingFolder
+from weam_ray.train.log import StepLog, read_steps
 
 PROBABILITY = 0.3  # of masks, as in the `paper` configuration
 REPEATED_STEPS, COMPARED_STEPS = 20, 200
@@ -49,7 +49,7 @@ def overrides(device: str, sizes: Sizes, objective: str) -> list[str]:
 ON_CPU = ["training.precision=bf16", "training.length_multiple=16"]
 
 
-def ours(case: Case, folder: Path) -> dict[str, Any]:
+def ours(case: Case, folder: TrainingFolder) -> dict[str, Any]:
     """The training loop without Ray and DeepSpeed; it logs its steps to a folder. Memory, shapes and operations."""
     import torch
 
@@ -64,7 +64,8 @@ def ours(case: Case, folder: Path) -> dict[str, Any]:
             yield micro_batches
 
     log = StepLog(folder, 0)
-    train(engine, case.config, noted(batches.steps(0, case.config.training.max_steps)), 0, log.write, lambda step: None)
+    steps = noted(batches.steps(0, case.config.training.max_steps))
+    train(engine, case.config.of_training(), steps, 0, [cases.Each(log.write)])
     log.close()
     memory = torch.cuda.max_memory_allocated() if engine.device.type == "cuda" else 0
     passes = case.config.training.accumulation_steps
@@ -109,9 +110,9 @@ def device_name(device: str) -> str:
 
 def run_ours(bench: Any, case: Case) -> dict[str, Any]:
     """`ours`, with the log of its steps."""
-    folder = bench.new_folder()
+    folder = TrainingFolder(bench.new_folder())
     found: dict[str, Any] = bench.alone(ours, case, folder)
-    losses, timings = read_steps(folder / LOSSES), read_steps(folder / TIMINGS)
+    losses, timings = read_steps(folder.losses), read_steps(folder.timings)
     steps = slice(case.warm_up, None)
     return found | {
         "losses": [line["loss"] for line in losses],

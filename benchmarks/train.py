@@ -31,9 +31,10 @@ from weam_ray.errors import UserError
 from weam_ray.pipeline import StagePlan, run_stages
 from weam_ray.settings.config import Config, load_config
 from weam_ray.store.home import Home
+from weam_ray.store.training_folder import TrainingFolder
 from weam_ray.train.job import TrainingJob
 from weam_ray.train.launch import launch
-from weam_ray.train.log import LOSSES, TIMINGS, read_steps
+from weam_ray.train.log import read_steps
 
 BERT_BASE = {"num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
 BERT_BASE_WORDS, BERT_BASE_PAIRS = 119_547, 12
@@ -98,10 +99,14 @@ class Bench:
         folder.mkdir()
         return folder
 
+    def launch(self, case: Case, folder: Path) -> None:
+        """Train as the job does it, in a folder."""
+        launch(TrainingJob(case.config.of_training(), case.data, TrainingFolder(folder), "benchmark", folder.name))
+
     def launched(self, case: Case) -> dict[str, Any]:
         """Training as the job does it, on Ray Train and DeepSpeed: the log of the steps that count."""
         folder = self.new_folder()
-        launch(TrainingJob(case.config, case.data, folder, "benchmark", folder.name))
+        self.launch(case, folder)
         return logged(folder, range(case.warm_up + 1, case.config.training.max_steps + 1))
 
     def beside_bare(self, case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -111,7 +116,10 @@ class Bench:
         ours, plain = self.new_folder(), self.new_folder()
         with ThreadPoolExecutor(2) as pool:
             ends = [
-                pool.submit(launch, TrainingJob(case.config, case.data, ours, "benchmark", ours.name)),
+                pool.submit(
+                    launch,
+                    TrainingJob(case.config.of_training(), case.data, TrainingFolder(ours), "benchmark", ours.name),
+                ),
                 pool.submit(self.alone, cases.bare, case, plain),
             ]
             trainings = Training(ours), Training(plain)
@@ -126,7 +134,7 @@ class Bench:
 
 def logged(folder: Path, steps: Iterable[int]) -> dict[str, Any]:
     """What a training logged of some steps."""
-    losses, timings = (read_steps(folder / name) for name in (LOSSES, TIMINGS))
+    losses, timings = map(read_steps, (TrainingFolder(folder).losses, TrainingFolder(folder).timings))
     chosen = [(losses[step - 1], timings[step - 1]) for step in steps]
     return {
         "seconds": [timing["seconds"] for _, timing in chosen],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from weam_ray.train.log import TIMINGS
+from weam_ray.store.training_folder import TrainingFolder
 
 POLL_SECONDS = 0.02
 START_SECONDS = 300.0
@@ -15,7 +15,7 @@ class Training:
     """A training in a process of its own, known by the folder that it logs its steps to."""
 
     def __init__(self, folder: Path) -> None:
-        self.file = folder / TIMINGS
+        self.file = TrainingFolder(folder).timings
         self.disturbed: set[int] = set()
         self.process: psutil.Process | None = None
 

@@ -1,6 +1,5 @@
-"""What all jobs share: the command line, and how they end."""
+"""How every program of ours ends: with a sentence and an exit code."""
 
-import argparse
 import io
 import sys
 from collections.abc import Callable, Sequence
@@ -9,19 +8,6 @@ from weam_ray.cluster.environment import quiet_environment
 from weam_ray.errors import Stopped, UserError
 
 USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
-
-
-def parser(description: str) -> argparse.ArgumentParser:
-    """The arguments of a job that takes a configuration."""
-    result = argparse.ArgumentParser(
-        description=description,
-        epilog="Overrides: any key of the configuration, such as objective.lambda=0.5; --dry-run shows them all.",
-    )
-    result.add_argument("--config", default="bundled", metavar="FILE|NAME", help="a YAML file or a shipped name")
-    result.add_argument("--dry-run", action="store_true", help="print what would happen, and do nothing")
-    result.add_argument("--fresh", action="store_true", help="a new numbered run folder, whatever is there")
-    result.add_argument("overrides", nargs="*", metavar="key.sub=value", help="settings that go before the file's")
-    return result
 
 
 def run(job: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> None:

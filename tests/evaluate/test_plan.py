@@ -38,6 +38,18 @@ def models(*folders: Path) -> list[str]:
     return [argument for folder in folders for argument in ("--model", str(folder))]
 
 
+class TestDevice:
+    def test_a_gpu_counts_and_a_cpu_counts_as_before(self, lab: Path) -> None:
+        """Evaluations on CPUs that were begun before `use_gpu` counted go on."""
+        given = ["--tasks", "sib200,tatoeba", "--languages", "de", "--seeds", "1"]
+        on_cpu, on_gpu = plan(lab, *given), plan(lab, *given, "--use-gpu")
+        assert on_cpu.device == {"threads": 1}
+        assert on_gpu.device == {"threads": 1, "use_gpu": True}
+        for here, there in zip(on_cpu.runs, on_gpu.runs, strict=True):
+            assert here.name == there.name
+            assert here.fingerprint != there.fingerprint
+
+
 class TestModels:
     def test_seeds_take_models_in_turn(self, lab: Path) -> None:
         given = models(lab / "encoder", lab / "other")

@@ -9,7 +9,7 @@ import pytest
 from weam_ray.report.search import print_phases, print_trials, write_table
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger, Trial
 from weam_ray.search.space import Choice, Space, Uniform
-from weam_ray.train.phases import ENGINE, STEPS, WORKERS
+from weam_ray.train.phases import Phase
 
 THREE = {
     "objective.mask_probability": Uniform(low=0.1, high=0.5),
@@ -27,7 +27,7 @@ VALUES: list[Any] = [0.25123, 3.5, 0.000123, True, "eflomal", "first"]
 
 def ledger(folder: Path, keys: dict[str, Any]) -> Ledger:
     values = dict(zip(keys, VALUES, strict=False))
-    phases = {WORKERS: 8.04, ENGINE: 4.0, STEPS: 20.0}
+    phases = {Phase.WORKERS: 8.04, Phase.ENGINE: 4.0, Phase.STEPS: 20.0}
     return Ledger(
         folder,
         "f",
@@ -35,7 +35,7 @@ def ledger(folder: Path, keys: dict[str, Any]) -> Ledger:
             Trial(1, values, COMPLETED, [(1000, 0.25)], seconds=35.5, phases=phases),
             Trial(2, values, FAILED, message="no room"),
             Trial(3, values, COMPLETED, [(1000, 0.5)], seconds=33.0, phases=phases),
-            Trial(4, values, PRUNED, [(250, 0.1)], seconds=14.0, phases={WORKERS: 8.0}),
+            Trial(4, values, PRUNED, [(250, 0.1)], seconds=14.0, phases={Phase.WORKERS: 8.0}),
         ],
     )
 

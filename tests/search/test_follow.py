@@ -11,7 +11,7 @@ from weam_ray.search.follow import Follow
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, Ledger
 from weam_ray.search.trial import STEPS, VALUE
 from weam_ray.train import phases
-from weam_ray.train.job import ABANDONED
+from weam_ray.train.phases import Phase
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def test_a_stopped_trial_keeps_its_checkpoints_while_a_worker_writes_them(follow
     follow, trial = followed
     folder = follow.trials.training(1, 0)
     (folder / "checkpoints").mkdir(parents=True)
-    phases.begin(folder, phases.CHECKPOINTS)
+    phases.begin(folder, Phase.CHECKPOINTS)
     follow.on_trial_result(1, [], trial, {STEPS: 5, VALUE: 0.1})
     follow.on_trial_complete(1, [], trial)
     assert follow.ledger.of(1).state == PRUNED
-    assert (folder / ABANDONED).exists()
+    assert folder.is_abandoned
     assert (folder / "checkpoints").is_dir()
-    phases.begin(folder, phases.NOTHING)
+    phases.begin(folder, None)
     follow.release()
     assert not (folder / "checkpoints").exists()
 
@@ -42,7 +42,7 @@ def test_a_stopped_trial_keeps_its_checkpoints_while_a_worker_writes_them(follow
 def test_a_trial_that_has_ended_stays_so_when_ending_its_process_fails(followed: tuple[Follow, Any]) -> None:
     """Tune then takes the trial for failed."""
     follow, trial = followed
-    model = follow.trials.training(1, 0) / "model"
+    model = follow.trials.training(1, 0).model
     model.mkdir(parents=True)
     follow.on_trial_result(1, [], trial, {STEPS: 20, VALUE: 0.1})
     follow.on_trial_complete(1, [], trial)

@@ -7,13 +7,13 @@ import pytest
 from pydantic import ValidationError
 
 from weam_ray.errors import UserError
-from weam_ray.search.space import Choice, LogUniform, Space, Uniform, Whole, load_space, space_file
+from weam_ray.search.space import SHIPPED, Choice, LogUniform, Space, Uniform, Whole, load_space, space_file
 from weam_ray.settings.config import load_config
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (CHECKOUT / "tune_spaces").glob("*.py")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("[!_]*.py")))
 def test_shipped_spaces_fit_the_shipped_configurations(name: str) -> None:
     file = space_file(name, CHECKOUT)
     load_space(file).check(load_config("bundled"), str(file))
@@ -76,11 +76,6 @@ def test_grid() -> None:
     assert len({tuple(point.values()) for point in points}) == len(points)
 
 
-def test_touches_stages() -> None:
-    assert Space.of({"align.tension": Uniform(low=1, high=5)}).touches_stages
-    assert not Space.of({"objective.lambda": Uniform(low=1, high=5)}).touches_stages
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -98,5 +93,5 @@ def test_files_that_hold_no_space(text: str, message: str, tmp_path: Path) -> No
 
 
 def test_a_space_that_is_not_there_names_those_that_are() -> None:
-    with pytest.raises(UserError, match=r"--space none: neither .* tune_spaces/ \(smoke, weam, weam_wide\)"):
+    with pytest.raises(UserError, match=r"--space none: neither .* shipped spaces \(smoke, weam, weam_wide\)"):
         space_file("none", CHECKOUT)

@@ -17,7 +17,6 @@ from weam_ray.search.tracker import SearchTracker
 from weam_ray.search.trial import VALUE
 from weam_ray.tracking.client import PARENT, Tracker
 from weam_ray.tracking.store import store_of
-from weam_ray.train.milestones import HELD_OUT
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def tracker(tmp_path: Path, tables: bytes, monkeypatch: pytest.MonkeyPatch) -> S
     folder = own.training(1, 0)
     write(folder, 0, range(1, 11))
     lines = [{"step": step, "value": step / 10, "figures": {"retrieval": step / 100}} for step in (5, 10)]
-    (folder / HELD_OUT).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    folder.held_out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     for step in (5, 10):
         trial.report(step, step / 10)
     data = SimpleNamespace(corpus=SimpleNamespace(fingerprint="c"))

@@ -14,8 +14,7 @@ from weam_ray.search.trial import FAILURE, STEPS, VALUE, TrialActor, Trials
 from weam_ray.settings.config import load_config
 from weam_ray.store.home import Home
 from weam_ray.train import phases
-from weam_ray.train.job import ABANDONED, STOP
-from weam_ray.train.milestones import HELD_OUT
+from weam_ray.train.phases import Phase
 
 SPACE = Space.of({"objective.lambda": Choice(values=[0.5, 1.0])})
 
@@ -31,7 +30,7 @@ def train_to(own: Trials, seed: int, values: dict[int, float], model: bool) -> N
     folder = own.training(1, seed)
     folder.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps({"step": step, "value": value, "figures": {}}) for step, value in values.items()]
-    (folder / HELD_OUT).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    folder.held_out.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     if model:
         (folder / "model").mkdir()
         (folder / "model" / "config.json").write_text("{}", encoding="utf-8")
@@ -64,9 +63,9 @@ class Forgetful(Trials):
         folder = self.training(number, 1)
         folder.mkdir(parents=True)
         for _ in range(2):
-            wait_until((folder / STOP).exists, 30)
-            assert (folder / ABANDONED).exists()
-            (folder / STOP).unlink()
+            wait_until(lambda: folder.is_to_stop, 30)
+            assert folder.is_abandoned
+            folder.prepare()
 
 
 class Failing(Trials):
@@ -83,7 +82,7 @@ def actor(own: Trials, steps: int = 0) -> TrialActor:
 def test_a_training_that_just_begins_is_asked_to_end_again(tmp_path: Path) -> None:
     own = actor(trials(tmp_path, Forgetful))
     own.begin()
-    wait_until(own.trials.training(1, 1).is_dir, 30)
+    wait_until(own.trials.training(1, 1).path.is_dir, 30)
     own.cleanup()
     assert not own.thread.is_alive()
     assert own.error is None
@@ -93,13 +92,13 @@ def test_a_process_goes_on_as_another_trial(tmp_path: Path) -> None:
     """When the training of the one before has ended, which was stopped; its reports are not taken for the other's."""
     own = actor(trials(tmp_path, Forgetful), steps=10)
     own.begin()
-    wait_until(own.trials.training(1, 1).is_dir, 30)
+    wait_until(own.trials.training(1, 1).path.is_dir, 30)
     before = own.thread
     assert own.reset_config({"number": 2, "values": {"objective.lambda": 0.25}, "steps": 0})
     assert not before.is_alive()
     assert (own.number, own.reported, own.stopped.is_set()) == (2, 0, False)
     own.begin()
-    wait_until(own.trials.training(2, 1).is_dir, 30)
+    wait_until(own.trials.training(2, 1).path.is_dir, 30)
     assert own.thread.is_alive()
     own.cleanup()
     assert not own.thread.is_alive()
@@ -108,19 +107,19 @@ def test_a_process_goes_on_as_another_trial(tmp_path: Path) -> None:
 def test_a_process_that_was_not_asked_for_a_step_leaves_the_trial_alone(tmp_path: Path) -> None:
     """Tune has given the trial to another process, which may have begun."""
     own = actor(trials(tmp_path, Forgetful))
-    own.trials.training(1, 0).mkdir(parents=True)
+    own.trials.training(1, 0).path.mkdir(parents=True)
     own.cleanup()
-    assert list(own.trials.training(1, 0).iterdir()) == []
+    assert list(own.trials.training(1, 0).path.iterdir()) == []
 
 
 def test_a_trial_is_at_rest_when_each_of_its_trainings_has_ended(tmp_path: Path) -> None:
     own = trials(tmp_path)
     assert own.at_rest(1)
     for seed in (0, 1):
-        own.training(1, seed).mkdir(parents=True)
-        for phase in (phases.WORKERS, phases.CHECKPOINTS, phases.NOTHING):
+        own.training(1, seed).path.mkdir(parents=True)
+        for phase in (Phase.WORKERS, Phase.CHECKPOINTS, None):
             phases.begin(own.training(1, seed), phase)
-            assert own.at_rest(1) == (phase == phases.NOTHING)
+            assert own.at_rest(1) == (phase is None)
 
 
 def test_a_failure_leaves_its_message(tmp_path: Path) -> None:

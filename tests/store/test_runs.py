@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from weam_ray.errors import UserError
 from weam_ray.pipeline import StagePlan, run_fingerprint
 from weam_ray.settings.config import Config, load_config
 from weam_ray.store.home import Home
+from weam_ray.store.lease import exclusive
 from weam_ray.store.runs import CONFIG, FINISHED, RUNNING, RunFolder
 
 RUN = "0123456789abcdef"
@@ -29,6 +31,10 @@ def no_home_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home.of(load_config("bundled", [f"home={tmp_path / 'home'}"]), tmp_path)
+
+
+def locked(folder: RunFolder) -> AbstractContextManager[None]:
+    return exclusive(folder.path, "output.dir", "wait for it, or use --fresh")
 
 
 def begin(home: Home, run: str = RUN, config: Config | None = None) -> RunFolder:
@@ -213,13 +219,13 @@ def test_lock_of_a_live_process_refuses(home: Home) -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         leave_lease(folder.path, process.pid)
-        with pytest.raises(UserError, match=f"process {process.pid} on") as caught, folder.locked():
+        with pytest.raises(UserError, match=f"process {process.pid} on") as caught, locked(folder):
             raise AssertionError("the folder was locked twice")
         assert str(folder.path) in str(caught.value)
     finally:
         process.kill()
         process.wait()
-    with folder.locked():
+    with locked(folder):
         assert RunFolder.of(load_config("bundled"), home, RUN, fresh=False).path == folder.path
 
 
@@ -227,7 +233,7 @@ def test_lock_is_given_back(home: Home) -> None:
     folder = begin(home)
 
     def interrupted() -> None:
-        with folder.locked():
+        with locked(folder):
             assert [name for name in os.listdir(folder.path) if name.startswith("lease-")]
             raise KeyboardInterrupt
 
@@ -238,7 +244,7 @@ def test_lock_is_given_back(home: Home) -> None:
 
 def test_lock_of_a_run_that_wrote_nothing_leaves_nothing(home: Home) -> None:
     folder = RunFolder.of(load_config("bundled"), home, RUN, fresh=False)
-    with pytest.raises(UserError, match="no such file"), folder.locked():
+    with pytest.raises(UserError, match="no such file"), locked(folder):
         raise UserError("no such file")
     assert not folder.path.exists()
 

@@ -168,4 +168,4 @@ def job(lab: Path, output: str, *arguments: str) -> EvaluationJob:
     given += [] if "--model" in arguments else ["--model", str(lab / "encoder")]
     options = evaluate_parser("").parse_args([*given, *arguments])
     options.overrides += [f"home={lab / 'home'}", "recipe.epochs=6", "recipe.learning_rate=5e-3", "recipe.batch_size=8"]
-    return EvaluationJob(evaluation_settings(options), lab)
+    return EvaluationJob.of(evaluation_settings(options), lab)

@@ -12,7 +12,8 @@ from tests.support.main_job import losses
 from weam_ray.errors import UserError
 from weam_ray.jobs.pretrain import Pretraining
 from weam_ray.settings.config import Config
-from weam_ray.train.checkpoint import STORAGE, folders, read_state
+from weam_ray.store.training_folder import TrainingFolder
+from weam_ray.train.checkpoint import folders, read_state
 from weam_ray.train.log import read_steps
 
 STEPS = ("training.micro_batch_size=4", "training.max_steps=20", "training.checkpoint_steps=10")
@@ -32,7 +33,7 @@ def halfway(folder: Path) -> Path:
     copy = folder.with_name(f"{folder.name}-halfway")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder, copy)
-    (last,) = (path for path in folders(copy / STORAGE) if read_state(path).step == 20)
+    (last,) = (path for path in folders(TrainingFolder(copy).checkpoints) if read_state(path).step == 20)
     shutil.rmtree(last)
     return copy
 

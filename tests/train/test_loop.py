@@ -15,7 +15,7 @@ from weam_ray.objectives.table import build_objective
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.training import OptimizerSection
 from weam_ray.train.engines.bare import BareEngine
-from weam_ray.train.loop import StepRecord, seed_dropout, train
+from weam_ray.train.loop import Callback, Request, StepRecord, seed_dropout, train
 from weam_ray.train.schedule import learning_rate
 
 Steps = list[list[tuple[int, Any]]]
@@ -58,16 +58,33 @@ def steps(wordpiece: Any) -> Callable[[Config], Steps]:
     return make
 
 
+class Notes(Callback):
+    """Takes down what the loop tells, and asks for an end before a step."""
+
+    def __init__(self, ask: Request = Request.GO_ON, before: int = 0) -> None:
+        self.records: list[StepRecord] = []
+        self.pauses: list[int] = []
+        self.ask, self.before = ask, before
+
+    def request(self) -> Request:
+        return self.ask if len(self.records) + 1 >= self.before else Request.GO_ON
+
+    def after_step(self, record: StepRecord) -> None:
+        self.records.append(record)
+
+    def at_pause(self, step: int) -> None:
+        self.pauses.append(step)
+
+
 def engine_of(config: Config, tokenizer: Any) -> BareEngine:
     model = build_encoder(config.encoder, tokenizer, config.seeds.model)
     return BareEngine(build_objective(model, config.objective), config.optimizer)
 
 
 def run(config: Config, engine: BareEngine, steps: Steps, first: int = 0) -> tuple[list[StepRecord], list[int]]:
-    records: list[StepRecord] = []
-    checkpoints: list[int] = []
-    train(engine, config, steps[first:], first, records.append, checkpoints.append)
-    return records, checkpoints
+    notes = Notes()
+    train(engine, config, steps[first:], first, [notes])
+    return notes.records, notes.pauses
 
 
 def test_records_and_checkpoints(wordpiece: Any, steps: Callable[[Config], Steps]) -> None:
@@ -85,6 +102,20 @@ def test_records_and_checkpoints(wordpiece: Any, steps: Callable[[Config], Steps
         )
         assert record.learning_rate == learning_rate(config.optimizer, record.step, 6)
         assert record.gradient_norm > 0
+
+
+def test_a_wish_to_stop_pauses_first_and_one_to_abandon_does_not(
+    wordpiece: Any, steps: Callable[[Config], Steps]
+) -> None:
+    config = small_config()
+    batches = steps(config)
+    for asked, pauses in ((Request.STOP, [2]), (Request.ABANDON, [])):
+        stopping, other = Notes(asked, before=2), Notes()
+        assert train(engine_of(config, wordpiece), config, batches, 0, [other, stopping]) == 2
+        assert (len(other.records), other.pauses, stopping.pauses) == (2, pauses, pauses)
+    both = [Notes(Request.STOP, before=3), Notes(Request.ABANDON, before=3)]
+    assert train(engine_of(config, wordpiece), config, batches, 0, both, milestones=[1]) == 3
+    assert both[0].pauses == [1]
 
 
 def test_loss_is_the_mean_over_the_masked_positions_of_the_global_batch(
@@ -107,7 +138,7 @@ def test_resumed_equals_uninterrupted(wordpiece: Any, steps: Callable[[Config], 
     whole = engine_of(config, wordpiece)
     expected = run(config, whole, batches)[0]
     first = engine_of(config, wordpiece)
-    train(first, config, batches[:3], 0, lambda _: None, lambda _: None)
+    train(first, config, batches[:3], 0)
     second = engine_of(config, wordpiece)
     second.objective.load_state_dict(first.objective.state_dict())
     second.optimizer.load_state_dict(first.optimizer.state_dict())
@@ -122,7 +153,7 @@ def test_a_loss_that_is_no_number_stops_before_the_step(wordpiece: Any, steps: C
     config = small_config()
     engine = engine_of(config, wordpiece)
     batches = steps(config)
-    train(engine, config, batches[:2], 0, lambda _: None, lambda _: None)
+    train(engine, config, batches[:2], 0)
     with torch.no_grad():
         engine.objective.masked_model.model.cls.predictions.bias[0] = float("nan")
     before = [parameter.clone() for parameter in engine.objective.parameters()]

@@ -9,7 +9,9 @@ from typing import Any
 
 from weam_ray.align.table import table
 from weam_ray.errors import UserError
+from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config
+from weam_ray.settings.parsing import flat_parameters
 from weam_ray.store.files import fingerprint
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import Stage
@@ -34,13 +36,16 @@ def write_model(aligner: Stage, config: Config, folder: Path) -> None:
             files.append(asdict(named))
     manifest = {
         "format_version": FORMAT_VERSION,
-        "aligner": config.align.aligner,
-        "segmentation": config.corpus.segmentation,
-        "lowercase": config.align.lowercase,
+        **{last_part(key): value for key, value in flat_parameters(config.only(Role.MODEL)).items()},
         "files": files,
         "info": aligner.info,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def last_part(key: str) -> str:
+    """The name of a dotted key in its section, which a manifest has."""
+    return key.rpartition(".")[2]
 
 
 def place(stage: Stage, name: str, path: Path) -> None:
@@ -87,16 +92,12 @@ def load_model(config: Config) -> Stage:
     """
     assert config.align.model is not None
     folder, manifest = read_manifest(config.align.model)
-    asked = {
-        "align.aligner": ("aligner", config.align.aligner),
-        "corpus.segmentation": ("segmentation", config.corpus.segmentation),
-        "align.lowercase": ("lowercase", config.align.lowercase),
-    }
-    for key, (name, value) in asked.items():
-        if manifest[name] != value:
+    for key, value in flat_parameters(config.only(Role.MODEL)).items():
+        fitted_with = manifest[last_part(key)]
+        if fitted_with != value:
             raise UserError(
-                f"{key}={value}: the model in {folder} was fitted with {manifest[name]}; "
-                f"set {key}={str(manifest[name]).lower()}."
+                f"{key}={value}: the model in {folder} was fitted with {fitted_with}; "
+                f"set {key}={str(fitted_with).lower()}."
             )
     if not table()[manifest["aligner"]].sharded:
         raise UserError(

@@ -7,18 +7,18 @@ from weam_ray.batches.batch import Batch, Vocabulary
 from weam_ray.batches.pairs import PairCollator
 from weam_ray.batches.sentences import SentenceCollator, WordCollator
 from weam_ray.encode.rows import EncodedRow, RowKey
-from weam_ray.settings.config import Config
 from weam_ray.settings.objective import forms
+from weam_ray.settings.of_training import TrainingSettings
 
 COLLATORS: dict[str, Any] = {"pairs": PairCollator, "sentences": SentenceCollator, "words": WordCollator}
 
 Collate = Callable[[Sequence[tuple[RowKey, EncodedRow]], int], Batch]
 
 
-def collators(config: Config, tokenizer: Any, packs: bool = False) -> list[Collate]:
+def collators(settings: TrainingSettings, tokenizer: Any, packs: bool = False) -> list[Collate]:
     """A collator for each member of the objective, in their order; `packs` as in `Vocabulary`."""
-    vocabulary = Vocabulary.of(tokenizer, packs, config.training.padded_to)
+    vocabulary = Vocabulary.of(tokenizer, packs, settings.training.padded_to)
     return [
-        COLLATORS[form](vocabulary, config.objective, config.seeds, config.training.max_length)
-        for form in forms(config.objective)
+        COLLATORS[form](vocabulary, settings.objective, settings.seeds, settings.training.max_length)
+        for form in forms(settings.objective)
     ]

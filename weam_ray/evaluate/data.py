@@ -18,12 +18,12 @@ from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.languages import ENGLISH, Language, language, languages
 from weam_ray.evaluate.models import tokenizer_of
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
+from weam_ray.settings.base import Role
 from weam_ray.settings.evaluation import Recipe
 from weam_ray.store.stages import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
 
 VERSION = 2
 ROWS_AT_ONCE = 10_000  # that are encoded, as Python objects
-READING = ("max_length", "stride", "max_question", "max_train")  # settings of a recipe that change features
 HUB = "Hugging Face data set"
 NOWHERE = Path(os.devnull)  # under which there are no files
 
@@ -262,7 +262,7 @@ class Part:
                 "kind": task.kind,
                 "training": self.training,
                 "labels": list(labels),
-                **{key: getattr(recipe, key) for key in READING},
+                **recipe.only(Role.FEATURES),
             },
             {"rows": table_fingerprint(self.rows(recipe)), "tokenizer": tokenizer_fingerprint},
         )

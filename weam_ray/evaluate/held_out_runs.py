@@ -7,6 +7,7 @@ from weam_ray.measure.pairs import HeldOutPairs, held_out_pairs
 from weam_ray.pipeline import StagePlan
 from weam_ray.settings.config import load_config
 from weam_ray.store.home import Home
+from weam_ray.store.training_folder import CONFIG
 
 
 def held_out_of(run: Path) -> list[HeldOutPairs]:
@@ -15,9 +16,9 @@ def held_out_of(run: Path) -> list[HeldOutPairs]:
     Raises:
         UserError: no run of ours, or its stages are gone.
     """
-    file = run / "config.yaml"
+    file = run / CONFIG
     if not file.is_file():
-        raise UserError(f"held_out={run}: there is no config.yaml, so this is no folder of a run.")
+        raise UserError(f"held_out={run}: there is no {CONFIG}, so this is no folder of a run.")
     config = load_config(str(file))
     home = Home.of(config, run.parent.parent)
     stage = home.store.find(StagePlan.of_alignment(config, home.source_hashes()).specs["align"])

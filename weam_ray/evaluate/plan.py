@@ -19,11 +19,12 @@ from weam_ray.evaluate.tasks import intermediate_of, task_of
 from weam_ray.evaluate.tasks.base import Split, Task
 from weam_ray.measure.pairs import HeldOutPairs, gold_sets
 from weam_ray.model.encoder import encoder_fingerprint
+from weam_ray.settings.base import Role
 from weam_ray.settings.config import load_config
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.store.files import SourceHashes, fingerprint
-from weam_ray.store.runs import CONFIG
+from weam_ray.store.training_folder import CONFIG
 
 QUESTION_FRAME = 4  # special tokens around a question and its context, at most
 
@@ -94,6 +95,11 @@ class EvaluationPlan:
             "models": list(self.models.values()),
             "intermediate": [planned.task.name for planned in self.chain],
         }
+
+    @property
+    def device(self) -> dict[str, Any]:
+        """What is known of the device of a run; runs without a GPU count as before `use_gpu` was one of these keys."""
+        return {key: value for key, value in self.settings.only(Role.DEVICE).items() if value is not False}
 
     def planned(self, task: Task, tested: bool) -> Planned:
         """A task with data that are there, whose labels training shows."""
@@ -229,7 +235,7 @@ class EvaluationPlan:
             names = ", ".join(own.name for own in pairs) or "no run"
             print(f"{ALIGNMENT}: {model}: held-out pairs of {names}; {len(sets)} gold sets")
             data = [*(own.fingerprint for own in pairs), *(own.fingerprint for own in sets)]
-            known = fingerprint([VERSION, self.models[model], data, layer, self.settings.threads])
+            known = fingerprint([VERSION, self.models[model], data, layer, *self.device.values()])
             yield AlignmentRun(number, model, run, self.root, len(pairs), len(sets), layer, known)
 
     def held_out(self, model: str, alone: bool) -> tuple[Path | None, list[HeldOutPairs]]:
@@ -271,7 +277,7 @@ class EvaluationPlan:
             "model": self.models[model],
             "seed": seed,
             "trains_on": trains_on,
-            "threads": self.settings.threads,
+            **self.device,
             "intermediate": [
                 (own.task.name, own.recipe.model_dump(), own.data_fingerprints) for own in self.chain if trains_on
             ],

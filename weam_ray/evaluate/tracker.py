@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.evaluate.results import Result
+from weam_ray.settings.base import TRACKED
 from weam_ray.settings.evaluation import EvaluationSettings
 from weam_ray.settings.parsing import flat_parameters
 from weam_ray.store.files import write_whole
 from weam_ray.tracking.client import NOTE, PARENT, Tracker
-from weam_ray.tracking.store import where_to_compare
-
-PLACES = ("home", "stages", "output", "data_root", "tracking", "cluster")
 
 
 class EvaluationTracker:
@@ -33,13 +31,14 @@ class EvaluationTracker:
         self.waiting: list[tuple[str, dict[str, Any]]] = []
         self.results: tuple[Result, list[Path]] | None = None
         tracking = settings.tracking
-        self.parent = Tracker(tracking.uri, tracking.experiment, home, tracking.wait_seconds)
-        parameters = flat_parameters(settings.model_dump(exclude={*PLACES}, exclude_none=True))
+        self.parent = Tracker.of(tracking, home)
+        tracked = {key: value for key, value in settings.only(*TRACKED).items() if value is not None}
+        parameters = flat_parameters(tracked)
         name = f"evaluate {settings.system}, {settings.setting}"
         about = f"An evaluation of {settings.system}; each child is a task with one seed. Scores are in percent."
         tags = {**self.tags, NOTE: about}
         self.parent.open(name, self.runs.get("parent"), parameters, tags, created=partial(self.opened, "parent"))
-        self.child = Tracker(tracking.uri, tracking.experiment, home, tracking.wait_seconds)
+        self.child = Tracker.of(tracking, home)
 
     def opened(self, name: str, run_id: str) -> None:
         """Write down the run of the parent, or of a child."""
@@ -106,10 +105,6 @@ class EvaluationTracker:
                     values[f"{name}_std"] = entry["std"]
         self.parent.log_figures(values, 0)
         self.parent.log_files(*files)
-
-    def where(self) -> str:
-        """What to do to see the runs."""
-        return where_to_compare(self.parent.uri)
 
 
 def metric_name(*parts: str) -> str:

@@ -2,66 +2,39 @@
 
 import json
 import shutil
-import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from weam_ray.align.gold import Gold, gold_rows, place_gold, read_gold, score_all
-from weam_ray.align.lines import FORWARD, REVERSE, links_spec, links_stage, rows_between
-from weam_ray.align.links import Links
+from weam_ray.align.gold import read_gold
+from weam_ray.align.lines import FORWARD, REVERSE, links_spec, links_stage
 from weam_ray.align.model_folder import place, write_model
 from weam_ray.align.ready import source_number
 from weam_ray.align.stage import align_stage, aligner_stage
-from weam_ray.align.symmetrize import symmetrize
 from weam_ray.cluster.capacity import check_shared
-from weam_ray.cluster.join import ray_cluster
 from weam_ray.corpus.stage import corpus_stage
-from weam_ray.corpus.words import segment
 from weam_ray.errors import UserError
+from weam_ray.jobs.align_gold import PlacedGold, draw_row
+from weam_ray.jobs.frame import ALIGNMENT_STATE, Clock, Frame, Kind, check_holder, preview_stages, warn_of_lacks
+from weam_ray.jobs.telling import AlignmentTelling
 from weam_ray.jobs.warm_up import warm_workers
 from weam_ray.pipeline import StagePlan
+from weam_ray.settings.align_job import AlignJobSection
 from weam_ray.settings.config import Config
-from weam_ray.store.files import check_folder, check_writable, write_whole
+from weam_ray.store.files import check_folder, fingerprint, write_whole
 from weam_ray.store.home import Home
-from weam_ray.store.runs import STATE
+from weam_ray.store.runs import unused
 from weam_ray.store.stages import Stage, StageFile
+from weam_ray.store.training_folder import CONFIG, RESULT
+from weam_ray.tracking.client import Tracker
+from weam_ray.tracking.run import alignment_parameters, alignment_tags, data_inputs
 
-CONFIG, RESULT = "config.yaml", "result.json"
 ALIGNED, MODEL = "aligned", "model"
-UNKNOWN_WORDS = 2**15  # of a rejected pair: more than any gold link has
-TEXT_COLUMNS = ["row", "source", "target", "source_words", "target_words", "forward_links", "reverse_links"]
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the job leaves besides links: scores, pictures of some lines (from 1), and the comparison with gold."""
-
-    scores: bool = False
-    pictures: tuple[int, ...] = ()
-    gold: Path | None = None
-    gold_one_based: bool = False
-    gold_lines: str | None = None
-
-
-@dataclass(frozen=True)
-class GoldPart:
-    """Gold links and the rows of the source, from 0, that they are of."""
-
-    gold: Gold
-    rows: range
-
-    @property
-    def lines(self) -> str:
-        """As `--gold-lines` names them."""
-        return f"{self.rows.start}:{self.rows.stop}"
+FILES = ("links.pharaoh", "rejected.tsv", f"{ALIGNED}/", f"{MODEL}/", CONFIG, RESULT)
 
 
 @dataclass
@@ -72,11 +45,10 @@ class Alignment:
     home: Home
     plan: StagePlan
     folder: Path
-    wishes: Wishes
-    seconds: dict[str, float] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
 
     @classmethod
-    def of(cls, config: Config, checkout: Path, wishes: Wishes) -> "Alignment":
+    def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "Alignment":
         """Resolve a configuration; nothing is written.
 
         Raises:
@@ -86,56 +58,108 @@ class Alignment:
             raise UserError("--output: name the folder for the results.")
         folder = Path(config.output.dir)
         check_folder(folder, "--output")
-        if (folder / STATE).is_file():
-            raise UserError(f"--output {folder}: a run of pre-training is there; name another folder.")
+        folder = unused(folder) if fresh else folder
+        check_holder(folder, Kind.ALIGNMENT, "--output")
         if not (folder / CONFIG).is_file():
             for name in (ALIGNED, MODEL):
                 if (folder / name).exists():
                     raise UserError(f"--output {folder}: {name} is there, and not from this job; name another folder.")
+        wishes = config.align_job
+        if wishes.gold is not None and not Path(wishes.gold).is_file():
+            raise UserError(f"--gold: there is no file {wishes.gold!r}.")
         if len(config.corpus.sources) > 1 and (wishes.gold or wishes.pictures):
             raise UserError("--gold and --picture are about one source; this configuration has several.")
         for number, source in enumerate(config.corpus.sources):
             if not source.is_paired:
                 raise UserError(f"corpus.sources.{number}: {source.label()} is unpaired text, with nothing to align.")
         home = Home.of(config, checkout)
-        return cls(config, home, StagePlan.of_alignment(config, home.source_hashes()), folder, wishes)
+        return cls(config, home, StagePlan.of_alignment(config, home.source_hashes()), folder)
+
+    @property
+    def wishes(self) -> AlignJobSection:
+        """What the job leaves besides links."""
+        return self.config.align_job
+
+    @property
+    def frame(self) -> Frame:
+        return Frame(self.home, self.folder, "--output", self.config)
+
+    def preview(self) -> None:
+        """Print what would happen, and do nothing."""
+        specs = self.plan.specs
+        links = links_spec(self.config, specs["align"].fingerprint, self.wishes.scores)
+        print(self.config.to_yaml())
+        preview_stages(self.home.store, {**specs, "links": links})
+        print(
+            f"folder {self.folder}: {'holds an alignment' if (self.folder / RESULT).is_file() else 'new or unfinished'}"
+        )
+        self.home.preview()
 
     def run(self) -> dict[str, Any]:
         """Align and write the results; the result."""
-        started = time.monotonic()
-        gold = None if self.wishes.gold is None else read_gold(self.wishes.gold, self.wishes.gold_one_based)
-        store, specs = self.home.store, self.plan.specs
-        self.home.begin()
-        check_writable(self.folder, "--output")
-        with self.phase("start"):
-            cluster = ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus)
-            cluster.__enter__()
-        try:
-            with self.phase("load"):
+        wishes, phase = self.wishes, self.clock.phase
+        gold = None if wishes.gold is None else read_gold(Path(wishes.gold), wishes.gold_one_based)
+        with ExitStack() as stack:
+            with phase("start"):
+                stack.enter_context(self.frame.at_work())
+            with phase("load"):
                 warm_workers(self.config.cluster.data_cpus)
             check_shared(self.home.path)
-            with self.phase("corpus"):
-                corpus = corpus_stage(self.config, store, specs["corpus"])
+            with phase("corpus"):
+                corpus = corpus_stage(self.config, self.home.store, self.plan.specs["corpus"])
             self.check_pictures(corpus)
-            part = None if gold is None else self.place_gold(gold, corpus)
-            with self.phase("fit"):
-                aligner = aligner_stage(self.config, store, specs.get("aligner"), corpus)
-            with self.phase("decode"):
-                align = align_stage(self.config, store, specs["align"], corpus, aligner)
-            with self.phase("links"):
-                spec = links_spec(self.config, align.fingerprint, self.wishes.scores)
-                links = links_stage(self.config, store, spec, align, corpus.info["rows"])
-        finally:
-            cluster.__exit__(None, None, None)
-        with self.phase("write"):
-            self.write(corpus, aligner, align, links)
-        result = self.conclude(corpus, aligner, align, part)
-        with self.phase("pictures"):
-            self.draw(align, part)
-        result["seconds"] = {**self.seconds, "total": round(time.monotonic() - started, 3)}
-        write_whole(self.folder / RESULT, json.dumps(result, indent=1, ensure_ascii=False).encode())
+            segmentation = self.config.corpus.segmentation
+            placed = None if gold is None else PlacedGold.of(gold, wishes.gold_lines, corpus, segmentation)
+            with phase("tracking"):
+                told = AlignmentTelling(self.open_run(corpus), self.folder)
+            with told.tracker.ending(told.deliver) as courier:
+                told.result = result = self.align(corpus, placed, told.tracker)
         self.say(result)
+        if courier.reason:
+            warn_of_lacks("alignment", "the results of this alignment", courier.reason)
         return result
+
+    def align(self, corpus: Stage, gold: PlacedGold | None, tracker: Tracker) -> dict[str, Any]:
+        """Fit and decode where that was not done, and write the results."""
+        config, store, phase = self.config, self.home.store, self.clock.phase
+        with phase("fit"):
+            aligner = aligner_stage(config, store, self.plan.specs.get("aligner"), corpus)
+        with phase("decode"):
+            align = align_stage(config, store, self.plan.specs["align"], corpus, aligner)
+        with phase("links"):
+            spec = links_spec(config, align.fingerprint, self.wishes.scores)
+            links = links_stage(config, store, spec, align, corpus.info["rows"])
+        with phase("write"):
+            self.write(corpus, aligner, align, links)
+        result = self.conclude(corpus, aligner, align)
+        if gold is not None:
+            result |= gold.scores(align, config.encode.symmetrization)
+        with phase("pictures"):
+            rows = [line - 1 for line in self.wishes.pictures]
+            for row in rows or (gold.first_row(align) if gold is not None else []):
+                draw_row(config, align, gold, row, self.folder / f"alignment-{row + 1}.png")
+        result |= {"mlflow_run_id": tracker.run_id, "address": tracker.address()}
+        result["seconds"] = {**self.clock.seconds, "total": self.clock.total()}
+        write_whole(self.folder / RESULT, json.dumps(result, indent=1, ensure_ascii=False).encode())
+        return result
+
+    def open_run(self, corpus: Stage) -> Tracker:
+        """Start the alignment's MLflow run; one of the same alignment in this folder is reopened."""
+        config, wishes, file = self.config, self.wishes, self.folder / ALIGNMENT_STATE
+        gold = None if wishes.gold is None else self.home.source_hashes().sha256(Path(wishes.gold))
+        compared = [gold, wishes.gold_one_based, wishes.gold_lines]
+        own = fingerprint([self.plan.specs["align"].fingerprint, config.encode.symmetrization, compared])
+        state = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        run_id = state["mlflow_run_id"] if state.get("fingerprint") == own else None
+
+        def created(run_id: str) -> None:
+            write_whole(file, json.dumps({"fingerprint": own, "mlflow_run_id": run_id}, indent=1))
+
+        tracker = self.frame.tracker()
+        tags = alignment_tags(config, corpus.fingerprint, own, self.folder)
+        inputs = data_inputs(config, corpus, corpus)
+        tracker.open(self.folder.name, run_id, alignment_parameters(config), tags, inputs, created)
+        return tracker
 
     def check_pictures(self, corpus: Stage) -> None:
         """See that the lines to draw are there and not rejected, before anything takes long."""
@@ -148,37 +172,8 @@ class Alignment:
             if line - 1 in rejected:
                 raise UserError(f"--picture {line}: this line is not among the aligned pairs; it is rejected.")
 
-    def place_gold(self, gold: Gold, corpus: Stage) -> GoldPart:
-        """Find the rows that the gold is about.
-
-        Raises:
-            UserError: there are none, or the gold does not fit their words.
-        """
-        num_rows = corpus.info["rows"][0]
-        found = gold_rows(gold, num_rows, num_blank_rows(corpus, num_rows), self.wishes.gold_lines)
-
-        def num_words(rows: range) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-            table = rows_between(corpus, 0, rows.start, rows.stop, ["row", "source", "target"])
-            lengths = np.full(len(rows), UNKNOWN_WORDS), np.full(len(rows), UNKNOWN_WORDS)
-            for own, side in zip(lengths, ("source", "target"), strict=True):
-                words = segment(table[side].combine_chunks(), self.config.corpus.segmentation)
-                own[table["row"].to_numpy() - rows.start] = words.lengths
-            return lengths
-
-        part = GoldPart(*place_gold(gold, found, num_words))
-        if len(part.gold) < len(gold):
-            number = len(gold) - len(part.gold)
-            print(
-                f"gold: {number} blank lines at the end are taken for no pairs, and the others are of lines "
-                f"{part.lines} from 0; --gold-lines says otherwise"
-            )
-        elif part.rows.stop < num_rows and self.wishes.gold_lines is None:
-            print(f"gold: blank lines at the end of the text are no pairs; the gold is of lines {part.lines} from 0")
-        return part
-
     def write(self, corpus: Stage, aligner: Stage, align: Stage, links: Stage) -> None:
         """Put the files of the stages where the user asked for them."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / RESULT).unlink(missing_ok=True)  # it is there when all is there
         write_whole(self.folder / CONFIG, self.config.to_yaml().encode())
         if aligner.folder.path != str((self.folder / MODEL).resolve()):  # else the given model is there already
@@ -208,7 +203,8 @@ class Alignment:
             folders.append(self.folder / (pair if seen[pair] == 1 else f"{pair}-{seen[pair]}"))
         return folders
 
-    def conclude(self, corpus: Stage, aligner: Stage, align: Stage, part: GoldPart | None) -> dict[str, Any]:
+    def conclude(self, corpus: Stage, aligner: Stage, align: Stage) -> dict[str, Any]:
+        """The result, as result.json has it, but for gold, MLflow and seconds."""
         config = self.config
         pairs = list(dict.fromkeys(source.language_pair for source in config.corpus.sources))
         infos = {pair: aligner.info.get(pair, {}) for pair in pairs}
@@ -220,7 +216,7 @@ class Alignment:
         noted = Counter(corpus.info["noted"])
         for info in infos.values():
             noted.update(info.get("noted", {}))
-        result: dict[str, Any] = {
+        return {
             "aligner": config.align.aligner,
             "symmetrization": config.encode.symmetrization,
             "lines": corpus.counts.rows_in,
@@ -234,37 +230,6 @@ class Alignment:
             "model_bytes": sum(file["size"] for file in aligner.manifest["files"]),
             "model": str(self.folder / MODEL),
         }
-        if part is not None:
-            result |= self.scores(align, part)
-        return result
-
-    def scores(self, align: Stage, part: GoldPart) -> dict[str, Any]:
-        """Alignment error rate and its parts, of the rows that have gold."""
-        table = rows_between(align, 0, part.rows.start, part.rows.stop, TEXT_COLUMNS)
-        places, num_rows = table["row"].to_numpy() - part.rows.start, len(part.rows)
-        forward, reverse = (
-            Links.from_arrow(table[f"{name}_links"]).spread(places, num_rows) for name in ("forward", "reverse")
-        )
-        found = score_all(forward, reverse, part.gold)
-        chosen = found[self.config.encode.symmetrization]
-        return {
-            "gold_lines": [part.rows.start, part.rows.stop],
-            "aer": chosen.aer,
-            "precision": chosen.precision,
-            "recall": chosen.recall,
-            "aer_by_symmetrization": {name: own.aer for name, own in found.items()},
-            "scores_by_symmetrization": {name: asdict(own) for name, own in found.items()},
-        }
-
-    def draw(self, align: Stage, part: GoldPart | None) -> None:
-        """The matrices of the lines that were asked for, or of the first that has gold links."""
-        wanted = [line - 1 for line in self.wishes.pictures]
-        if not wanted and part is not None:
-            with_gold = part.rows.start + np.flatnonzero(np.diff(part.gold.sure.offsets))
-            aligned = rows_between(align, 0, part.rows.start, part.rows.stop, ["row"])["row"].to_numpy()
-            wanted = np.intersect1d(with_gold, aligned)[:1].tolist()
-        for row in wanted:
-            draw_row(self.config, align, part, row, self.folder / f"alignment-{row + 1}.png")
 
     def say(self, result: dict[str, Any]) -> None:
         rejected = ", ".join(f"{count} {reason}" for reason, count in result["rejected"].items())
@@ -275,32 +240,12 @@ class Alignment:
         if "aer" in result:
             rates = ", ".join(f"{name} {value:.2f}" for name, value in result["aer_by_symmetrization"].items())
             print(f"AER %: {rates}")
-        print(f"Results: {self.folder} (links.pharaoh, rejected.tsv, aligned/, model/, {CONFIG}, {RESULT})")
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(time.monotonic() - started, 3)
+        self.frame.say_where(FILES, "alignment", result["address"])
 
 
 def rows_of(align: Stage, pair: str) -> int:
     files: list[StageFile] = [file for part in ("train", "held_out") for file in align.files(part)]
     return sum(file.rows for file in files if file.info["language_pair"] == pair)
-
-
-def num_blank_rows(corpus: Stage, num_rows: int) -> int:
-    """How many rows at the end of the first source have two blank sides."""
-    blank = {
-        row["row"]
-        for file in corpus.files("rejected")
-        if source_number(file) == 0
-        for row in corpus.read_parquet(file, ["row", "source", "target"]).to_pylist()
-        if not row["source"].strip() and not row["target"].strip()
-    }
-    return next(number for number in range(num_rows + 1) if num_rows - 1 - number not in blank)
 
 
 def rejected_lines(corpus: Stage, source: int) -> bytes:
@@ -312,22 +257,3 @@ def rejected_lines(corpus: Stage, source: int) -> bytes:
     ]
     rows = pa.concat_tables(tables).to_pylist() if tables else []
     return "".join(["line\treason\n", *(f"{row['row'] + 1}\t{row['reason']}\n" for row in rows)]).encode()
-
-
-def draw_row(config: Config, align: Stage, part: GoldPart | None, row: int, file: Path) -> None:
-    """Draw one row of the source, which is among the aligned."""
-    from weam_ray.report.alignment_picture import draw_alignment
-
-    table = rows_between(align, 0, row, row + 1, TEXT_COLUMNS)
-    (pair,) = table.to_pylist()
-    words = [
-        [pair[side][start:end] for start, end in zip(flat[::2], flat[1::2], strict=True)]
-        for side, flat in (("source", pair["source_words"]), ("target", pair["target_words"]))
-    ]
-    forward, reverse = (Links.from_arrow(table[f"{name}_links"]) for name in ("forward", "reverse"))
-    links = symmetrize(forward, reverse, config.encode.symmetrization).of(0)
-    gold = None
-    if part is not None and row in part.rows:
-        gold = part.gold.of(part.rows.index(row))
-    title = f"line {row + 1}, {config.align.aligner}, {config.encode.symmetrization}"
-    draw_alignment(words[0], words[1], links, gold, title, file)

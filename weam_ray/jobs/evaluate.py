@@ -3,11 +3,11 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from weam_ray.cluster.capacity import check_capacity, check_seen, check_shared, slots_of_node
-from weam_ray.cluster.join import ray_cluster
 from weam_ray.cluster.tasks import RayTasks, progress
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import Part
@@ -25,61 +25,79 @@ from weam_ray.evaluate.run import (
     run_untrained,
 )
 from weam_ray.evaluate.tracker import EvaluationTracker
+from weam_ray.jobs.frame import EVALUATION_PLAN, Frame, Kind, check_holder, warn_of_lacks
 from weam_ray.report.evaluation import Report
 from weam_ray.settings.evaluation import EvaluationSettings
-from weam_ray.store.files import fingerprint, make_folder, write_whole
+from weam_ray.store.files import check_folder, fingerprint, write_whole
 from weam_ray.store.home import Home
-from weam_ray.store.lease import exclusive
+from weam_ray.store.runs import unused
 
-STATE, PLAN, ABOUT, RESULT = "state.json", "plan.json", "evaluation.json", "result.json"
+STATE, ABOUT, RESULT = "state.json", "evaluation.json", "result.json"
+FILES = (RESULT, "report.html", "predictions/", ABOUT)
 
 
+@dataclass(frozen=True)
 class EvaluationJob:
     """One evaluation: a system, tasks, languages, a setting, seeds."""
 
-    def __init__(self, settings: EvaluationSettings, checkout: Path) -> None:
-        """Plan it; nothing is trained yet.
+    settings: EvaluationSettings
+    home: Home
+    folder: Path
+    plan: EvaluationPlan
+    parts: dict[tuple[int, str, tuple[str, ...]], Encoded] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: EvaluationSettings, checkout: Path, fresh: bool = False) -> "EvaluationJob":
+        """Plan it; nothing is trained yet, and nothing written.
 
         Raises:
-            UserError: what is asked for cannot be evaluated.
+            UserError: what is asked for cannot be evaluated, or the folder holds something else.
         """
-        self.settings = settings
-        self.home = Home.of(settings, checkout)
-        self.folder = Path(settings.output)
-        self.plan = EvaluationPlan(settings, self.home.source_hashes())
-        self.parts: dict[tuple[int, str, tuple[str, ...]], Encoded] = {}
+        home, folder = Home.of(settings, checkout), Path(settings.output)
+        check_folder(folder, "--output")
+        folder = unused(folder) if fresh else folder
+        check_holder(folder, Kind.EVALUATION, "--output")
+        return cls(settings, home, folder, EvaluationPlan(settings, home.source_hashes()))
 
-    def execute(self) -> dict[str, Any]:
-        """Run what is not done yet, and write the results; the result, as result.json has it."""
-        self.home.begin()
-        make_folder(self.folder, "--output")
-        with exclusive(self.folder, "wait for it, or name another folder with --output"):
-            return self.execute_alone()
+    @property
+    def frame(self) -> Frame:
+        return Frame(self.home, self.folder, "--output", self.settings)
 
-    def execute_alone(self) -> dict[str, Any]:
-        """`execute`, in a folder that no other process works in."""
+    def preview(self) -> None:
+        """Print what would happen, and do nothing.
+
+        Raises:
+            UserError: the folder holds another evaluation, or something else.
+        """
         self.check_folder()
-        records = {run.name: record for run in self.plan.runs if (record := run.record(self.folder)) is not None}
-        if records:
-            print(f"{len(records)} of {len(self.plan.runs)} runs are done already")
-        with ray_cluster(self.settings.cluster.address, self.settings.cluster.num_cpus):
-            self.check_cluster()
-            self.keep_plan()
-            tracker = EvaluationTracker(self.settings, self.home.path, self.folder / STATE)
-            with tracker.parent.ending(tracker.deliver) as courier:
-                for name, record in records.items():
-                    tracker.add_run(name, record)
-                for run, record in self.finished(records):
-                    records[run.name] = record
-                    tracker.add_run(run.name, record)
-                result = self.conclude(list(records.values()), tracker)
-        print(f"Results: {self.folder} ({RESULT}, report.html, predictions/, {ABOUT})")
-        print(tracker.where())
+        for run in self.plan.runs:
+            print(f"run {run.name}: {'to do' if run.record(self.folder) is None else 'done'}")
+        print(f"data {'by the names of data sets' if self.plan.root is None else self.plan.root}")
+        print(f"folder {self.folder}: {'holds this evaluation' if self.earlier_plan() else 'new'}")
+        self.home.preview()
+
+    def run(self) -> dict[str, Any]:
+        """Run what is not done yet, and write the results; the result, as result.json has it."""
+        with self.frame.held():
+            self.check_folder()
+            records = {run.name: record for run in self.plan.runs if (record := run.record(self.folder)) is not None}
+            if records:
+                print(f"{len(records)} of {len(self.plan.runs)} runs are done already")
+            with self.frame.cluster():
+                self.check_cluster()
+                self.keep_plan()
+                tracker = EvaluationTracker(self.settings, self.home.path, self.folder / STATE)
+                with tracker.parent.ending(tracker.deliver) as courier:
+                    for name, record in records.items():
+                        tracker.add_run(name, record)
+                    for run, record in self.finished(records):
+                        records[run.name] = record
+                        tracker.add_run(run.name, record)
+                    result = self.conclude(list(records.values()), tracker)
+        self.frame.say_where(FILES, "evaluation", tracker.parent.address())
         if courier.reason:
-            print(
-                f"warning: MLflow lacks {len(tracker.waiting)} of {len(records)} runs, or the results of this "
-                f"evaluation: {courier.reason}. The evaluation itself is whole. The same command sends them."
-            )
+            lacks = f"{len(tracker.waiting)} of {len(records)} runs, or the results of this evaluation"
+            warn_of_lacks("evaluation", lacks, courier.reason)
         return result
 
     def conclude(self, records: list[dict[str, Any]], tracker: EvaluationTracker) -> Result:
@@ -103,7 +121,8 @@ class EvaluationJob:
         """
         there = self.earlier_plan()
         if there is None:
-            strange = [entry.name for entry in self.folder.iterdir() if not entry.name.startswith(("lease-", "."))]
+            entries = self.folder.iterdir() if self.folder.exists() else ()
+            strange = [entry.name for entry in entries if not entry.name.startswith(("lease-", "."))]
             if strange:
                 raise UserError(f"--output {self.folder}: {strange[0]} is there, and not from this job; name another.")
             return
@@ -117,8 +136,8 @@ class EvaluationJob:
         other = [run.name for run in self.plan.runs if runs.get(run.name, run.fingerprint) != run.fingerprint]
         if other:
             raise UserError(
-                f"--output {self.folder} holds {', '.join(other)} with another recipe, data, languages, threads or "
-                "version of the program; name another folder."
+                f"--output {self.folder} holds {', '.join(other)} with another recipe, data, languages, threads, "
+                "device or version of the program; name another folder."
             )
         left = sorted(set(runs) - {run.name for run in self.plan.runs})
         if left:
@@ -126,13 +145,13 @@ class EvaluationJob:
 
     def earlier_plan(self) -> dict[str, Any] | None:
         """Identity and runs, as the folder has them."""
-        file = self.folder / PLAN
+        file = self.folder / EVALUATION_PLAN
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
     def keep_plan(self) -> None:
         """Write the plan, beside runs of an earlier one, and sweep out what a killed process left."""
         runs = (self.earlier_plan() or {"runs": {}})["runs"] | {run.name: run.fingerprint for run in self.plan.runs}
-        write_whole(self.folder / PLAN, json.dumps({"identity": self.plan.identity, "runs": runs}, indent=1))
+        write_whole(self.folder / EVALUATION_PLAN, json.dumps({"identity": self.plan.identity, "runs": runs}, indent=1))
         for partial in (self.folder / "intermediate").glob(".*"):
             shutil.rmtree(partial)
 

@@ -1,52 +1,51 @@
 """The main job: stages, training, measurement, result; continued where it was left."""
 
-import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from weam_ray.cluster.capacity import check_capacity, check_shared
-from weam_ray.cluster.join import ray_cluster
 from weam_ray.cluster.ray_private import prepare_training
 from weam_ray.encode.unknown import UnknownCounts
-from weam_ray.errors import Stopped
+from weam_ray.errors import EncoderUnavailable, Stopped
 from weam_ray.jobs.cost import batch_lines
+from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
+from weam_ray.jobs.preview import print_preview
+from weam_ray.jobs.telling import RunTelling
 from weam_ray.measure.before_after import measure
-from weam_ray.measure.names import named
 from weam_ray.model.encoder import check_tokenizer
 from weam_ray.pipeline import Data, StagePlan, run_fingerprint, run_stages
 from weam_ray.report.run_picture import run_plot
 from weam_ray.report.run_tables import print_result
 from weam_ray.settings.config import Config
+from weam_ray.store.files import write_whole
 from weam_ray.store.home import Home
-from weam_ray.store.runs import CONFIG, FINISHED, RunFolder
-from weam_ray.tracking.client import NOTE, Tracker
+from weam_ray.store.runs import FINISHED, RunFolder, output_folder, run_name
+from weam_ray.tracking.client import NOTE
 from weam_ray.tracking.run import about, data_inputs, run_tags, tracked_parameters
-from weam_ray.tracking.store import store_of, where_to_compare
 from weam_ray.train.continuation import Continuation
-from weam_ray.train.follow import StepReader, Steps, merged, monitored
+from weam_ray.train.follow import StepReader, merged, monitored
 from weam_ray.train.job import TrainingJob, resources
 from weam_ray.train.launch import launch
-from weam_ray.train.log import LOSSES, read_steps
+from weam_ray.train.log import read_steps
 from weam_ray.train.model import Examination
 
-RESULT, PICTURE = "result.json", "result.png"
 LACKS, WHY = "mlflow_lacks_steps", "mlflow_failure"  # of a result that could not be told to MLflow, or not all of it
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """A resolved run: its configuration, home, stages to come, and folder."""
+    """A resolved run: its configuration, home, stages to come, and folder.
+
+    Without the encoder, which names the folder, a run can be previewed only; `place` is then the reason.
+    """
 
     config: Config
     home: Home
     plan: StagePlan
-    folder: RunFolder
+    place: RunFolder | EncoderUnavailable
 
     @classmethod
     def of(cls, config: Config, checkout: Path, fresh: bool = False) -> "Pretraining":
@@ -57,12 +56,41 @@ class Pretraining:
         """
         home = Home.of(config, checkout)
         hashes = home.source_hashes()
-        plan = StagePlan.of(config, hashes)
-        check_tokenizer(config.encoder)
-        folder = RunFolder.of(config, home, run_fingerprint(config, plan, hashes), fresh)
-        if not folder.finished:
-            Continuation.of(config, folder.path)
+        try:
+            plan = StagePlan.of(config, hashes)
+            check_tokenizer(config.encoder)
+            fingerprint = run_fingerprint(config, plan, hashes)
+            check_holder(output_folder(config, home, run_name(config, fingerprint), fresh), Kind.RUN, "output.dir")
+            folder = RunFolder.of(config, home, fingerprint, fresh)
+            if not folder.finished:
+                Continuation.of(config.training, folder)
+        except EncoderUnavailable as missing:
+            return cls(config, home, StagePlan.without_encoder(config, hashes), missing)
         return cls(config, home, plan, folder)
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder.
+
+        Raises:
+            EncoderUnavailable: the encoder cannot be had here.
+        """
+        if isinstance(self.place, EncoderUnavailable):
+            raise self.place
+        return self.place
+
+    @property
+    def frame(self) -> Frame:
+        return Frame(self.home, self.folder.path, "output.dir", self.config)
+
+    @property
+    def clock(self) -> Clock:
+        """The seconds of the run's phases, over all its sessions."""
+        return Clock(self.folder.state.seconds)
+
+    def preview(self) -> None:
+        """Print what a run would do."""
+        print_preview(self.config, self.home, self.plan, self.place)
 
     def run(self) -> dict[str, Any]:
         """Run to the end, or print the result of a finished run; its result."""
@@ -75,13 +103,13 @@ class Pretraining:
                 self.send_again(result)
             self.say_where(result)
             return result
-        self.home.begin()
-        with folder.locked(), ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus):
-            check_capacity(self.config.training.num_workers, resources(self.config))
+        with self.frame.at_work():
+            folder.read_state()  # another process may have finished it since
+            check_capacity(self.config.training.num_workers, resources(self.config.training))
             check_shared(self.home.path)
             prepare_training()
-            encoder = Examination(self.config)
-            with self.phase("stages"):
+            encoder = Examination(self.config.of_training())
+            with self.clock.phase("stages"):
                 if not self.plan.is_built(self.home.store):
                     encoder.notes()  # a mistake shows before hours of stages, and else beside the start of the workers
                 data = run_stages(self.config, self.home.store, self.plan)
@@ -91,37 +119,37 @@ class Pretraining:
         return result
 
     def train_and_measure(self, data: Data, encoder: Examination) -> dict[str, Any]:
-        config, folder = self.config, self.folder
+        config, settings, folder = self.config, self.config.of_training(), self.folder
         unknown = UnknownCounts.of(data.encoded, data.load_tokenizer)
         print("\n".join(unknown.lines()))
         print("\n".join(batch_lines(config, sum(file.rows for file in data.encoded.files("train")))))
         folder.state.sessions += 1
-        folder.write(CONFIG, config.to_yaml())
-        with self.phase("tracking"):
-            telling = self.open_run(data_inputs(config, data))
+        write_whole(folder.config_file, config.to_yaml())
+        with self.clock.phase("tracking"):
+            telling = self.open_run(data_inputs(config, data.corpus, data.encoded))
         folder.save()
-        origin = Continuation.of(config, folder.path)
+        origin = Continuation.of(config.training, folder)
         if origin is not None:
-            origin.take_over(folder.path)
+            origin.take_over(folder)
         with telling.tracker.ending(telling.deliver) as courier:
-            with self.phase("training"):
+            with self.clock.phase("training"):
                 bar = tqdm(total=config.training.max_steps, desc="training", mininterval=5.0)
-                with monitored(folder.path, telling.steps.extend, bar):
-                    ended = launch(TrainingJob(config, data, folder.path, folder.fingerprint, folder.path.name))
+                with monitored(folder, telling.steps.extend, bar):
+                    ended = launch(TrainingJob(settings, data, folder, folder.fingerprint, folder.path.name))
             if not ended:
                 raise Stopped(
-                    f"Stopped after step {len(read_steps(folder.path / LOSSES))}; its checkpoint is in {folder.path}, "
+                    f"Stopped after step {len(read_steps(folder.losses))}; its checkpoint is in {folder.path}, "
                     "and the same command goes on from there."
                 )
-            with self.phase("measurement"):
-                scores = measure(config, data, folder.path / "model")
+            with self.clock.phase("measurement"):
+                scores = measure(settings, data, folder.model)
             scores |= {"notes": [*encoder.notes(), *unknown.warnings()], "unknown_tokens": unknown.shares()}
             telling.result = result = self.conclude(scores, telling.tracker.address())
         folder.state.status = FINISHED
         self.note_what_mlflow_lacks(telling, courier.reason)
         return result
 
-    def open_run(self, inputs: list[dict[str, str]]) -> "Telling":
+    def open_run(self, inputs: list[dict[str, str]]) -> RunTelling:
         """Start the run's MLflow run, or reopen it."""
         config, folder = self.config, self.folder
         corpus = self.plan.specs["corpus"].fingerprint
@@ -131,36 +159,37 @@ class Pretraining:
             folder.state.mlflow_run_id = run_id
             folder.save()
 
-        tracker = Tracker(config.tracking.uri, config.tracking.experiment, self.home.path, config.tracking.wait_seconds)
+        tracker = self.frame.tracker()
         parameters, known = tracked_parameters(config), folder.state.mlflow_run_id
         tracker.open(folder.path.name, known, parameters, tags, inputs, created)
-        return Telling(tracker, folder.path)
+        return RunTelling(tracker, folder)
 
     def send_again(self, result: dict[str, Any]) -> None:
         """Send what MLflow lacks of a finished run, as its folder has it."""
-        with self.folder.locked():
+        with self.frame.held():
+            self.folder.read_state()
             telling = self.open_run([])
-            telling.steps = StepReader(self.folder.path).read()
+            telling.steps = StepReader(self.folder).read()
             del result[LACKS], result[WHY]
-            self.folder.write(RESULT, json.dumps(result, indent=1))
+            self.folder.write_result(result)
             with telling.tracker.ending(telling.deliver) as courier:
                 telling.result = result
             self.note_what_mlflow_lacks(telling, courier.reason)
 
-    def note_what_mlflow_lacks(self, telling: "Telling", reason: str) -> None:
+    def note_what_mlflow_lacks(self, telling: RunTelling, reason: str) -> None:
         """Write into state and result whether MLflow was told all of a finished run; `reason` is empty if it was."""
         folder, result = self.folder, telling.result
         assert result is not None
         folder.state.mlflow_lacks = bool(reason)
         if reason:
             result[LACKS], result[WHY] = result["steps"] - telling.tracker.last_steps.get("", 0), reason
-            folder.write(RESULT, json.dumps(result, indent=1))
+            folder.write_result(result)
         folder.save()
 
     def conclude(self, scores: dict[str, Any], address: str) -> dict[str, Any]:
         """The result of the run, written to its folder with its picture."""
         config, folder = self.config, self.folder
-        steps = merged(folder.path)
+        steps = merged(folder)
         seconds = sum(entry["seconds"] for entry in steps)
         result = {
             "name": config.name,
@@ -177,60 +206,19 @@ class Pretraining:
             "seconds": round(sum(folder.state.seconds.values()), 1),
             "seconds_by_phase": folder.state.seconds,
             "training_step_seconds": round(seconds, 1),
-            "model": str(folder.path / "model"),
+            "model": str(folder.model),
             "mlflow_run_id": folder.state.mlflow_run_id,
             "address": address,
         }
-        folder.write(RESULT, json.dumps(result, indent=1))
-        run_plot(steps, result, folder.path.name, folder.path / PICTURE)
+        folder.write_result(result)
+        run_plot(steps, result, folder.path.name, folder.picture)
         return result
 
     def say_where(self, result: dict[str, Any]) -> None:
-        print(f"Results: {self.folder.path} (config.yaml, losses.jsonl, result.json, result.png, model/)")
-        print(where_to_compare(store_of(self.config.tracking.uri, self.home.path)))
-        if "address" in result:  # earlier versions left none
-            print(f"The run in MLflow: {result['address']}")
+        folder = self.folder
+        files = (folder.config_file, folder.losses, folder.result_file, folder.picture)
+        names = [*(file.name for file in files), f"{folder.model.name}/"]
+        self.frame.say_where(names, "run", result.get("address"))  # earlier versions left no address
         if LACKS in result:
-            print(
-                f"warning: MLflow lacks {result[LACKS]:,} of {result['steps']:,} steps of this run, and its results: "
-                f"{result[WHY]}. The run itself is whole. The same command sends them."
-            )
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add the seconds of a phase to the run's state, over all its sessions."""
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            seconds = self.folder.state.seconds
-            seconds[name] = round(seconds.get(name, 0.0) + time.monotonic() - started, 1)
-
-
-@dataclass
-class Telling:
-    """What MLflow is told of a run: its steps as they come, and its result in the end."""
-
-    tracker: Tracker
-    folder: Path
-    steps: Steps = field(default_factory=list)
-    result: dict[str, Any] | None = None
-    has_config: bool = False
-
-    def deliver(self) -> None:
-        """Send what MLflow has not; after a failure, the same again."""
-        steps = list(self.steps)
-        if steps:
-            self.tracker.log_steps(steps)
-            del self.steps[: len(steps)]
-        if not self.has_config:
-            self.tracker.log_files(self.folder / CONFIG)
-            self.has_config = True
-        if self.result is None:
-            return
-        values: dict[str, float] = {}
-        for when in ("before", "after"):
-            values |= named({part: self.result[part][when] for part in ("retrieval", "loss", "sentences")}, when)
-        self.tracker.log_figures(values, self.result["steps"])
-        self.tracker.set_tags({"model": self.result["model"]})
-        self.tracker.log_files(self.folder / RESULT, self.folder / PICTURE)
+            lacks = f"{result[LACKS]:,} of {result['steps']:,} steps of this run, and its results"
+            warn_of_lacks("run", lacks, result[WHY])

@@ -1,17 +1,17 @@
 """`--dry-run`: the resolved configuration, the stages, the batch arithmetic and the memory, and nothing done."""
 
-from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import EncoderUnavailable
 from weam_ray.jobs.cost import PUBLISHED_SHAPES, batch_lines, count_parameters, memory_lines
-from weam_ray.jobs.pretrain import Pretraining
+from weam_ray.jobs.frame import preview_stages
 from weam_ray.model.encoder import SCRATCH, model_config, scratch_config
 from weam_ray.model.tokenizer import load_tokenizer
 from weam_ray.pipeline import StagePlan
 from weam_ray.settings.config import Config
 from weam_ray.store.home import Home
-from weam_ray.store.stages import Stage, describe
+from weam_ray.store.runs import RunFolder
+from weam_ray.store.stages import Stage
 from weam_ray.train.model import examine
 
 
@@ -27,41 +27,30 @@ class StandInTokenizer:
         return self.size
 
 
-def print_preview(config: Config, checkout: Path, fresh: bool) -> None:
+def print_preview(config: Config, home: Home, plan: StagePlan, place: RunFolder | EncoderUnavailable) -> None:
     """Print what a run would do; an encoder that cannot be had here leaves a gap, and is named.
 
     Raises:
         UserError: a mistake that would end the run.
     """
+    unavailable = isinstance(place, EncoderUnavailable)
     print(config.to_yaml())
-    home = Home.of(config, checkout)
-    unavailable = ""
-    try:
-        job = Pretraining.of(config, checkout, fresh)
-        plan, folder = job.plan, f"{job.folder.path}: {'finished' if job.folder.finished else 'new or unfinished'}"
-    except EncoderUnavailable as error:
-        unavailable = str(error)
-        plan, folder = StagePlan.without_encoder(config, home.source_hashes()), "depends on the encoder"
-    found = {stage: home.store.find(spec) for stage, spec in plan.specs.items()}
-    for stage, spec in plan.specs.items():
-        print(f"stage {stage:9s} {spec.fingerprint}: {todo(found[stage])}")
-    if unavailable:
-        print(f"stage encode: run or reuse, which depends on the encoder\nnote: {unavailable}")
-    print(f"run folder {folder}")
+    preview_stages(home.store, plan.specs)
+    if isinstance(place, EncoderUnavailable):
+        print(f"stage encode: run or reuse, which depends on the encoder\nnote: {place}")
+        print("run folder depends on the encoder")
+    else:
+        print(f"run folder {place.path}: {'finished' if place.finished else 'new or unfinished'}")
     home.preview()
-    print("\n".join(batch_lines(config, num_pairs(found["corpus"]))))
+    print("\n".join(batch_lines(config, num_pairs(home.store.find(plan.specs["corpus"])))))
     if not unavailable:
-        for note in examine(config):
+        for note in examine(config.of_training()):
             print(f"note: {note}")
-    shape, size = encoder_shape(config, bool(unavailable))
+    shape, size = encoder_shape(config, unavailable)
     if shape is None:
         print("memory of one device: unknown without the encoder")
     else:
         print("\n".join(memory_lines(config, count_parameters(shape), size)))
-
-
-def todo(stage: Stage | None) -> str:
-    return "run" if stage is None else f"reuse ({describe(stage.counts)})"
 
 
 def num_pairs(corpus: Stage | None) -> int | None:

@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,22 +12,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from weam_ray.cluster.capacity import check_capacity, check_shared, workers_that_fit
-from weam_ray.cluster.join import ray_cluster
 from weam_ray.cluster.ray_private import prepare_training
 from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.errors import UserError
+from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder
 from weam_ray.model.encoder import check_tokenizer
 from weam_ray.pipeline import Data, StagePlan, run_fingerprint, run_stages
 from weam_ray.search.ledger import FAILED, Ledger, Trial
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space, load_space, space_file
+from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config, make_config
-from weam_ray.settings.search import FREE, METRICS
-from weam_ray.store.files import fingerprint, make_folder, write_whole
+from weam_ray.settings.search import METRICS
+from weam_ray.store.files import fingerprint, write_whole
 from weam_ray.store.home import Home
-from weam_ray.store.lease import exclusive
 from weam_ray.store.runs import check_free, output_folder
-from weam_ray.tracking.store import failures, insist, reason_of, store_of, where_to_compare
+from weam_ray.tracking.store import failures, insist, reason_of, store_of
 from weam_ray.train.job import resources
 from weam_ray.train.model import Examination
 
@@ -71,13 +70,17 @@ class SearchJob:
         hashes = home.source_hashes()
         plan = StagePlan.of(config, hashes)
         check_tokenizer(config.encoder)
-        settings = config.search.model_dump(exclude={*FREE})
+        settings = config.search.only(Role.SEARCH)
         known = fingerprint([run_fingerprint(config, plan, hashes), space.model_dump(mode="json"), settings])
         return cls(config, space, home, plan, ledger_of(config, home, known, fresh))
 
     @property
     def folder(self) -> Path:
         return self.ledger.folder
+
+    @property
+    def frame(self) -> Frame:
+        return Frame(self.home, self.folder, "output.dir", self.config)
 
     @property
     def rungs(self) -> Rungs:
@@ -104,23 +107,17 @@ class SearchJob:
             result: dict[str, Any] = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
             self.say(result)
             return result
-        self.home.begin()
-        make_folder(self.folder, "output.dir")
-        started = time.monotonic()
-        with (
-            exclusive(self.folder, "wait for it, or use --fresh"),
-            ray_cluster(self.config.cluster.address, self.config.cluster.num_cpus),
-            interrupted_by_sigterm(),  # after Ray, which sets a handler of its own
-        ):
+        clock = Clock()
+        with self.frame.at_work(), interrupted_by_sigterm():  # after Ray, which sets a handler of its own
             self.ledger.reread()
             concurrent = self.concurrent()
             check_shared(self.home.path)
             check_shared(self.folder, "output.dir")
             prepare_training()
-            Examination(self.config).notes()
+            Examination(self.config.of_training()).notes()
             data = run_stages(self.config, self.home.store, self.plan)
             print("\n".join(UnknownCounts.of(data.encoded, data.load_tokenizer).lines()))
-            result = self.search(data, concurrent, started)
+            result = self.search(data, concurrent, clock)
         self.say(result)
         return result
 
@@ -131,15 +128,15 @@ class SearchJob:
             UserError: not even one fits.
         """
         training, search = self.config.training, self.config.search
-        check_capacity(training.num_workers, resources(self.config))
-        fit = workers_that_fit(resources(self.config)) // training.num_workers
+        check_capacity(training.num_workers, resources(training))
+        fit = workers_that_fit(resources(training)) // training.num_workers
         chosen = max(1, min(fit, search.max_concurrent or fit, search.num_trials))
         if search.max_concurrent is not None and search.max_concurrent > fit:
             print(f"search.max_concurrent={search.max_concurrent}: the cluster has room for {fit} trials at once")
         print(f"{search.num_trials} trials, {len(self.ledger.ended())} of them done; {chosen} at once")
         return chosen
 
-    def search(self, data: Data, concurrent: int, started: float) -> dict[str, Any]:
+    def search(self, data: Data, concurrent: int, clock: Clock) -> dict[str, Any]:
         from weam_ray.search.follow import Follow
         from weam_ray.search.run import run_trials
         from weam_ray.search.tracker import SearchTracker
@@ -158,7 +155,7 @@ class SearchJob:
                 tracker.interrupted = True
                 raise
             finally:
-                ledger.seconds = round(earlier + time.monotonic() - started, 1)
+                ledger.seconds = round(earlier + clock.total(), 1)
                 follow.interrupt()
             if not courier.catch_up(self.config.tracking.wait_seconds):
                 raise UserError(self.untold(courier.reason))
@@ -210,7 +207,7 @@ class SearchJob:
         best = done[0]
         write_whole(self.folder / BEST_CONFIG, self.best_config(best).to_yaml())
         files = [table, self.folder / BEST_CONFIG, *write_plots(ledger, self.space, metric, self.folder)]
-        model = trials.training(best.number, 0) / "model"
+        model = trials.training(best.number, 0).model
         name = re.sub("[/:]", "-", f"{self.config.tracking.experiment}-{self.config.name}")  # what MLflow refuses
         run_id, tags = best.mlflow_run_id, {"metric": metric, "value": f"{best.value:.6f}"}
         assert run_id is not None
@@ -241,16 +238,14 @@ class SearchJob:
         return make_config(config.tree(), [f"name={config.name}-best", "output.dir=null"])
 
     def say(self, result: dict[str, Any]) -> None:
-        from weam_ray.report.search import TABLE, print_phases, print_trials
+        from weam_ray.report.search import PAGE, TABLE, print_phases, print_trials
 
         print_trials(self.ledger, self.space, self.config.search.metric)
         print_phases(self.ledger)
-        uri = store_of(self.config.tracking.uri, self.home.path)
         print(f"Best model: {result['champion']} (mlflow.transformers.load_model), {result['model']}")
         print(f"Train it again: python jobs/pretrain.py --config {shlex.quote(str(self.folder / BEST_CONFIG))}")
-        print(f"Results: {self.folder} ({TABLE}, {BEST_CONFIG}, {RESULT}, search.html, plots)")
-        print(where_to_compare(uri))
-        print(f"The search in MLflow: {result['address']}")
+        files = (TABLE, BEST_CONFIG, RESULT, PAGE, "plots")
+        self.frame.say_where(files, "search", result["address"])
 
 
 def ledger_of(config: Config, home: Home, known: str, fresh: bool) -> Ledger:
@@ -260,6 +255,7 @@ def ledger_of(config: Config, home: Home, known: str, fresh: bool) -> Ledger:
         UserError: the folder holds another search, or something else.
     """
     path = output_folder(config, home, f"search-{config.name}-{known[:8]}", fresh)
+    check_holder(path, Kind.SEARCH, "output.dir")
     ledger = Ledger.read(path)
     if ledger is None:
         check_free(path, "search")

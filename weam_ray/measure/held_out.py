@@ -13,11 +13,12 @@ from weam_ray.measure.names import named
 from weam_ray.measure.prediction import prediction_scores, sentence_scores
 from weam_ray.measure.sentence_retrieval import retrieval_scores
 from weam_ray.measure.states import check_layer, sentence_vectors
-from weam_ray.settings.config import Config
+from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.store.stages import Stage
 
 ENGLISH = "en"
 NO_LANGUAGE = ""  # of the target of unpaired text
+Figures = tuple[float, dict[str, float]]  # the value that a search compares, and the figures behind it, as in MLflow
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,16 @@ class HeldOut:
         counts = Counter(language for pair in self.pairs for language in pair)
         return setting or min(counts, key=lambda language: (-counts[language], language != ENGLISH, language))
 
-    def measure(self, model: Any, tokenizer: Any, config: Config) -> dict[str, Any]:
+    def measure(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, Any]:
         """`retrieval` by language; `loss`: `prediction_scores` of all held-out pairs; `sentences`: `sentence_scores`
         by language, but for those of which no token happens to be masked.
         """
         if not self.rows:
             return {"retrieval": {}, "loss": {}, "sentences": {}}
-        size = (config.training.max_length, config.evaluation.batch_size)
+        size = (settings.training.max_length, settings.evaluation.batch_size)
         pairs = [row for rows in self.pairs.values() for row in rows]
         return {
-            "retrieval": self.retrieval(model, tokenizer, config) if pairs else {},
+            "retrieval": self.retrieval(model, tokenizer, settings) if pairs else {},
             "loss": prediction_scores(model, tokenizer, pairs, *size) if pairs else {},
             "sentences": {
                 language: scores
@@ -75,14 +76,14 @@ class HeldOut:
             },
         }
 
-    def retrieval(self, model: Any, tokenizer: Any, config: Config) -> dict[str, dict[str, float]]:
+    def retrieval(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, dict[str, float]]:
         """`retrieval_scores` by language.
 
         A pair of languages without the pivot stands under `source-target`, its target language as the pivot.
         """
-        settings = config.evaluation
-        check_layer(model, settings.layer)
-        pivot = self.pivot(settings.pivot)
+        evaluation = settings.evaluation
+        check_layer(model, evaluation.layer)
+        pivot = self.pivot(evaluation.pivot)
         sides = [
             [ids.tobytes() for ids in side]
             for rows in self.pairs.values()
@@ -91,8 +92,8 @@ class HeldOut:
         # a sentence that stands in several language pairs is encoded once
         numbers = {key: number for number, key in enumerate(dict.fromkeys(chain.from_iterable(sides)))}
         sentences = [np.frombuffer(key, np.int32) for key in numbers]
-        size = (config.training.max_length, settings.batch_size)
-        encoded = sentence_vectors(model, tokenizer, sentences, settings.layer, *size)
+        size = (settings.training.max_length, evaluation.batch_size)
+        encoded = sentence_vectors(model, tokenizer, sentences, evaluation.layer, *size)
         every = iter([encoded[[numbers[key] for key in side]] for side in sides])
         retrieval: dict[str, dict[str, float]] = {}
         for source, target in self.pairs:
@@ -108,22 +109,21 @@ class HeldOut:
         return retrieval
 
 
-def mean_retrieval(held_out: HeldOut, model: Any, tokenizer: Any, config: Config) -> tuple[float, dict[str, float]]:
+def mean_retrieval(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
     """P@1, each language's mean removed, both ways and over all languages: a share."""
-    retrieval = held_out.retrieval(model, tokenizer, config)
+    retrieval = held_out.retrieval(model, tokenizer, settings)
     values = [value for own in retrieval.values() for key, value in own.items() if not key.endswith("_uncentred")]
     return sum(values) / len(values), named({"retrieval": retrieval}, "after")
 
 
-def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, config: Config) -> tuple[float, dict[str, float]]:
+def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
     """The loss, nats a token, of masks that are the same whatever the run's mask probability and seeds."""
     pairs = [row for rows in held_out.pairs.values() for row in rows]
-    loss = prediction_scores(model, tokenizer, pairs, config.training.max_length, config.evaluation.batch_size)
+    loss = prediction_scores(model, tokenizer, pairs, settings.training.max_length, settings.evaluation.batch_size)
     return loss["multilingual_loss"], named({"loss": loss}, "after")
 
 
-# of each metric of a search its value, and by their names in MLflow the figures that it is made of
-FIGURES: dict[str, Callable[[HeldOut, Any, Any, Config], tuple[float, dict[str, float]]]] = {
+FIGURES: dict[str, Callable[[HeldOut, Any, Any, TrainingSettings], Figures]] = {  # by the metric of a search
     "retrieval": mean_retrieval,
     "held_out_loss": multilingual_loss,
 }

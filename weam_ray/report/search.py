@@ -17,8 +17,7 @@ from weam_ray.search.ledger import COMPLETED, Ledger, Trial
 from weam_ray.search.searcher import optuna_trial
 from weam_ray.search.space import Space
 from weam_ray.settings.search import METRICS
-from weam_ray.train.phases import ENGINE, HELD_OUT, STEPS, WORKERS
-from weam_ray.train.phases import NAMES as PHASES
+from weam_ray.train.phases import Phase
 
 TABLE, PAGE = "trials.parquet", "search.html"
 MOST_COLUMNS = 4  # of searched keys on a terminal
@@ -36,7 +35,7 @@ def write_table(ledger: Ledger, space: Space, file: Path) -> Path:
         "value": [trial.value for trial in trials],
         "steps": [trial.steps for trial in trials],
         "seconds": [trial.seconds for trial in trials],
-        **{f"seconds_{name}": [trial.phases.get(name, 0.0) for trial in trials] for name in PHASES},
+        **{f"seconds_{name}": [trial.phases.get(name, 0.0) for trial in trials] for name in Phase},
         **{key: uniform([trial.values[key] for trial in trials]) for key in space.domains},
         "message": [trial.message for trial in trials],
         "mlflow_run_id": [trial.mlflow_run_id for trial in trials],
@@ -72,11 +71,11 @@ def print_trials(ledger: Ledger, space: Space, metric: str) -> None:
 def print_phases(ledger: Ledger) -> None:
     """What the seconds of the trials went into: their steps, and the rest by phase."""
     table = Table(title="Seconds of the trials: their steps, and the rest", box=SIMPLE_HEAD)
-    named = {WORKERS: "workers", ENGINE: "engine", HELD_OUT: "held-out"}
+    named = {Phase.WORKERS: "workers", Phase.ENGINE: "engine", Phase.HELD_OUT: "held-out"}
     for column in ("trial", "state", "steps", "rest", *named.values(), "other"):
         table.add_column(column, justify="left" if column == "state" else "right", no_wrap=column == "state")
     for trial in ledger.trials:
-        steps = trial.phases.get(STEPS, 0.0)
+        steps = trial.phases.get(Phase.STEPS, 0.0)
         parts = [trial.phases.get(name, 0.0) for name in named]
         rest = trial.seconds - steps
         figures = [steps, rest, *parts, rest - sum(parts)]

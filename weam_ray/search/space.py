@@ -14,34 +14,10 @@ from pydantic import Field, model_validator
 from weam_ray.errors import UserError
 from weam_ray.settings.base import Section
 from weam_ray.settings.config import Config, make_config
+from weam_ray.settings.keys import why_not_searched
 
+SHIPPED = Path(__file__).parent / "spaces"
 Value = str | int | float | bool | None
-
-# keys that say where things are, how much is trained, or how and on what a trial is measured: trials could not be
-# compared, or would share a place
-FIXED = {
-    "name": "it is the search's",
-    "home": "it is a place",
-    "data_root": "it is a place",
-    "stages": "it is a place",
-    "output": "each trial has a folder of its own",
-    "tracking": "all trials are tracked in one store",
-    "cluster": "all trials run in one cluster",
-    "search": "it is the search itself",
-    "seeds": "search.num_seeds trains each trial with several",
-    "evaluation": "the metric must be the same for all trials",
-    "corpus": "the held-out pairs must be the same for all trials",
-    "tokenizer": "losses of other words cannot be compared",
-    "encoder.name": "losses of other words cannot be compared",
-    "encoder.revision": "losses of other words cannot be compared",
-    "training.max_steps": "it is the budget that trials are compared at",
-    "training.max_length": "the held-out pairs are cut to it",
-    "training.num_workers": "the workers of a trial are counted before it starts",
-    "training.threads_per_worker": "the workers of a trial are counted before it starts",
-    "training.use_gpu": "the workers of a trial are counted before it starts",
-    "training.continue_from": "a trial starts from the encoder",
-}
-STAGES = ("align", "encode")  # sections that stages before training depend on
 
 
 class Uniform(Section):
@@ -126,7 +102,7 @@ class Space(Section):
             UserError: an unknown key, one that is not to be searched, or a value that the configuration refuses.
         """
         for key, domain in self.domains.items():
-            reason = next((why for fixed, why in FIXED.items() if key == fixed or key.startswith(f"{fixed}.")), None)
+            reason = why_not_searched(Config, key)
             if reason is not None:
                 raise UserError(f"{where}: {key} cannot be searched: {reason}.")
             values = domain.values if isinstance(domain, Choice) else [domain.low, domain.high]
@@ -143,11 +119,6 @@ class Space(Section):
         """The configuration of a trial."""
         return make_config(config.tree(), [f"{key}={json.dumps(value)}" for key, value in values.items()])
 
-    @property
-    def touches_stages(self) -> bool:
-        """Whether trials differ in stages before training."""
-        return any(key.startswith(f"{section}.") for key in self.domains for section in STAGES)
-
     def grid(self) -> Iterator[dict[str, Value]]:
         """All combinations, the last key changing fastest."""
         for values in itertools.product(*(domain.grid() for domain in self.domains.values())):
@@ -158,17 +129,16 @@ class Space(Section):
 
 
 def space_file(name: str, checkout: Path) -> Path:
-    """The file of a space: a path, or a name in `tune_spaces/`.
+    """The file of a space: a path, from the current folder or from `checkout`, or the name of one that is shipped.
 
     Raises:
         UserError: there is none.
     """
-    shipped = checkout / "tune_spaces"
-    for file in (Path(name).expanduser(), checkout / name, shipped / f"{name}.py"):
+    for file in (Path(name).expanduser(), checkout / name, SHIPPED / f"{name}.py"):
         if file.is_file():
             return file.absolute()
-    names = ", ".join(sorted(path.stem for path in shipped.glob("*.py")))
-    raise UserError(f"--space {name}: neither a file nor one of tune_spaces/ ({names}).")
+    names = ", ".join(sorted(path.stem for path in SHIPPED.glob("[!_]*.py")))
+    raise UserError(f"--space {name}: neither a file nor one of the shipped spaces ({names}).")
 
 
 def load_space(file: Path) -> Space:

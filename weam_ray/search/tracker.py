@@ -18,13 +18,13 @@ from weam_ray.pipeline import Data
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.space import Choice, Domain
 from weam_ray.search.trial import VALUE, Trials
+from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config
-from weam_ray.settings.search import FREE, METRICS
+from weam_ray.settings.search import METRICS
 from weam_ray.tracking.client import GONE, NOTE, PARENT, Tracker
 from weam_ray.tracking.run import data_inputs, run_tags, tracked_parameters
 from weam_ray.train.follow import StepReader
 from weam_ray.train.log import read_steps
-from weam_ray.train.milestones import HELD_OUT
 
 STATUS = {COMPLETED: "FINISHED", PRUNED: "KILLED", FAILED: "FAILED"}
 BEST = "best"
@@ -40,13 +40,11 @@ class SearchTracker:
         known = ledger.mlflow_run_id
         parameters = {
             **{f"space.{key}": told(domain) for key, domain in trials.space.domains.items()},
-            **{f"search.{key}": value for key, value in config.search.model_dump(exclude_none=True).items()},
+            **{f"search.{key}": value for key, value in config.search.only(Role.SEARCH).items() if value is not None},
             "training.max_steps": config.training.max_steps,
         }
-        for key in FREE:  # they may change, unlike a parameter of MLflow
-            parameters.pop(f"search.{key}", None)
         tags = {"kind": "search", NOTE: self.about(), **self.run_tags(config, ledger.folder)}
-        self.parent.open(ledger.folder.name, known, parameters, tags, data_inputs(config, data), self.opened)
+        self.parent.open(ledger.folder.name, known, parameters, tags, self.inputs(config), self.opened)
         self.parent.set_tags({"num_trials": str(config.search.num_trials), "space": config.search.space})
         self.children: dict[int, Tracker] = {}
         self.readers: dict[tuple[int, int], StepReader] = {}
@@ -57,14 +55,16 @@ class SearchTracker:
     def run_tags(self, config: Config, folder: Path) -> dict[str, str]:
         return run_tags(config, self.data.corpus.fingerprint, self.ledger.fingerprint, folder)
 
+    def inputs(self, config: Config) -> list[dict[str, str]]:
+        return data_inputs(config, self.data.corpus, self.data.encoded)
+
     def opened(self, run_id: str, trial: Trial | None = None) -> None:
         """Write down the run of a trial, or of the search."""
         (trial or self.ledger).mlflow_run_id = run_id
         self.ledger.save()
 
     def tracker(self) -> Tracker:
-        tracking = self.trials.config.tracking
-        return Tracker(tracking.uri, tracking.experiment, self.trials.home.path, tracking.wait_seconds)
+        return Tracker.of(self.trials.config.tracking, self.trials.home.path)
 
     def about(self) -> str:
         """The description of the parent."""
@@ -133,7 +133,7 @@ class SearchTracker:
             trial.mlflow_run_id,
             parameters,
             tags,
-            data_inputs(config, self.data),
+            self.inputs(config),
             partial(self.opened, trial=trial),
             wait_seconds=0,
         )
@@ -180,7 +180,7 @@ class SearchTracker:
         now = int(time.time() * 1000)
         metrics = [
             Metric(prefix_of(seed) + key, float(figure), now, own)
-            for line in read_steps(self.trials.training(trial.number, seed) / HELD_OUT)
+            for line in read_steps(self.trials.training(trial.number, seed).held_out)
             if line["step"] == own
             for key, figure in line["figures"].items()
         ]

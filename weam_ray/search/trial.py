@@ -21,14 +21,14 @@ from weam_ray.search.space import Space
 from weam_ray.settings.config import Config, make_config
 from weam_ray.store.files import fingerprint, write_whole
 from weam_ray.store.home import Home
+from weam_ray.store.training_folder import CONFIG, TrainingFolder
 from weam_ray.train import phases
-from weam_ray.train.job import TrainingJob, abandon
+from weam_ray.train.job import Milestones, TrainingJob
 from weam_ray.train.launch import launch
 from weam_ray.train.log import read_steps
-from weam_ray.train.milestones import HELD_OUT, Milestones
 
 VALUE, STEPS = "held_out", "steps"  # of what a trial reports
-FAILURE, CONFIG = "failure.txt", "config.yaml"
+FAILURE = "failure.txt"
 POLL_SECONDS = 0.25
 END_SECONDS = 300.0  # a stopped worker ends after the step that it is in
 
@@ -47,9 +47,9 @@ class Trials:
         """The folder of a trial."""
         return self.folder / "trials" / f"{number:04d}"
 
-    def training(self, number: int, seed: int) -> Path:
+    def training(self, number: int, seed: int) -> TrainingFolder:
         """The folder of one of its trainings, from 0."""
-        return self.place(number) / f"seed-{seed + 1}"
+        return TrainingFolder(self.place(number) / f"seed-{seed + 1}")
 
     def configured(self, values: dict[str, Any], seed: int = 0) -> Config:
         """The configuration of a trial; its later trainings have seeds of their own."""
@@ -72,8 +72,9 @@ class Trials:
             own = self.configured(values, seed)
             milestones = Milestones(self.rungs.of_training(seed), own.search.metric)
             known = fingerprint([own.result_settings(), plan.specs["encode"].fingerprint, milestones.steps])
-            folder.mkdir(parents=True, exist_ok=True)
-            job = TrainingJob(own, data, folder, known, f"{self.folder.name}/{number}/{seed + 1}", milestones)
+            folder.path.mkdir(parents=True, exist_ok=True)
+            name = f"{self.folder.name}/{number}/{seed + 1}"
+            job = TrainingJob(own.of_training(), data, folder, known, name, milestones)
             if not launch(job):
                 return
 
@@ -81,8 +82,8 @@ class Trials:
         """Ask the trainings of a trial that have begun, and have not come to their end, to stop."""
         for seed in range(self.rungs.num_seeds):
             folder = self.training(number, seed)
-            if folder.is_dir() and not finished(folder, self.rungs.max_steps):
-                abandon(folder)
+            if folder.path.is_dir() and not finished(folder, self.rungs.max_steps):
+                folder.abandon()
 
     def at_rest(self, number: int) -> bool:
         """Whether each training of a trial that has begun has ended, by what it noted or has left."""
@@ -91,7 +92,7 @@ class Trials:
 
     def phases(self, number: int) -> dict[str, float]:
         """Seconds of all trainings of a trial by phase."""
-        found = dict.fromkeys(phases.NAMES, 0.0)
+        found = dict.fromkeys(map(str, phases.Phase), 0.0)
         for seed in range(self.rungs.num_seeds):
             for name, seconds in phases.seconds_of(self.training(number, seed)).items():
                 found[name] = round(found[name] + seconds, 3)
@@ -106,7 +107,7 @@ class Trials:
         finals: list[float] = []
         for seed in range(self.rungs.num_seeds):
             folder = self.training(number, seed)
-            for line in read_steps(folder / HELD_OUT):
+            for line in read_steps(folder.held_out):
                 if line["step"] == self.rungs.max_steps and not finished(folder, self.rungs.max_steps):
                     return
                 yield seed * self.rungs.max_steps + line["step"], mean([*finals, line["value"]])
@@ -115,10 +116,10 @@ class Trials:
             finals.append(line["value"])
 
 
-def finished(folder: Path, max_steps: int) -> bool:
+def finished(folder: TrainingFolder, max_steps: int) -> bool:
     """Whether a training came to its end: its model is there, and was measured."""
-    lines = read_steps(folder / HELD_OUT)
-    return bool(lines) and lines[-1]["step"] == max_steps and (folder / "model" / "config.json").is_file()
+    lines = read_steps(folder.held_out)
+    return bool(lines) and lines[-1]["step"] == max_steps and folder.has_model
 
 
 def mean(values: list[float]) -> float:
@@ -144,7 +145,10 @@ class TrialActor(Trainable):
         return True
 
     def become(self, config: dict[str, Any]) -> None:
-        """Be a trial that has not begun: until it asks for a `step`, Tune may give it to another process."""
+        """Prepare for a trial without starting its training.
+
+        Tune may still give the trial to another actor until the first call of `step`.
+        """
         self.number, self.reported = config["number"], config["steps"]
         self.error: Exception | None = None
         self.stopped = threading.Event()
@@ -196,7 +200,7 @@ class TrialActor(Trainable):
 
 def release(folder: Path, with_models: bool) -> None:
     """Delete what a trial does not need any more: its checkpoints, and its models too."""
-    for training in folder.glob("seed-*"):
-        shutil.rmtree(training / "checkpoints", ignore_errors=True)
+    for training in map(TrainingFolder, folder.glob("seed-*")):
+        shutil.rmtree(training.checkpoints.parent, ignore_errors=True)
         if with_models:
-            shutil.rmtree(training / "model", ignore_errors=True)
+            shutil.rmtree(training.model, ignore_errors=True)

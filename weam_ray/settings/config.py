@@ -6,17 +6,19 @@ import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 from ruamel.yaml import YAML
 
 from weam_ray.errors import UserError
-from weam_ray.settings.base import Section
+from weam_ray.settings.align_job import AlignJobSection
+from weam_ray.settings.base import Fixed, Role, Section
 from weam_ray.settings.data import AlignSection, CorpusSection, EncodeSection, TokenizerSection
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.measurement import EvaluationSection
 from weam_ray.settings.objective import ObjectiveSection
+from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.settings.parsing import apply_override, parse_mapping, validated
 from weam_ray.settings.paths import LocalPath, OutputPath, StoragePath, absolute
 from weam_ray.settings.search import SearchSection
@@ -28,30 +30,39 @@ DATA_ROOT = "{data_root}"
 
 
 class Config(Section):
-    """The whole configuration of a run."""
+    """The settings of pre-training, search and alignment."""
 
-    name: str = Field(default="custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    home: OutputPath | None = None
-    data_root: LocalPath | None = Field(
-        default=None, description="what `{data_root}` stands for in the paths of sources; null: WEAM_RAY_DATA_ROOT"
+    name: Annotated[str, Role.LABEL, Fixed("it is the search's")] = Field(
+        default="custom",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="What runs are called; a file or a shipped configuration that says none goes by its own name.",
     )
-    stages: StoragePath | None = Field(
-        default=None, description="where stages are kept: a path or URI; null: stages/ under the home"
+    home: Annotated[OutputPath | None, Role.PLACE, Fixed("it is a place")] = Field(
+        default=None,
+        description="The folder of all that jobs leave: stages/, runs/, mlflow.db; null: WEAM_RAY_HOME, else the "
+        "checkout for jobs/*.py, and the current folder for the command weam-ray.",
     )
-    corpus: CorpusSection
+    data_root: Annotated[LocalPath | None, Role.PLACE, Fixed("it is a place")] = Field(
+        default=None, description="What {data_root} stands for in the paths of sources; null: WEAM_RAY_DATA_ROOT."
+    )
+    stages: Annotated[StoragePath | None, Role.PLACE, Fixed("it is a place")] = Field(
+        default=None, description="Where the data stages are kept; null: stages/ in the home."
+    )
+    corpus: Annotated[CorpusSection, Fixed("the held-out pairs must be the same for all trials")]
     align: AlignSection = AlignSection()
-    tokenizer: TokenizerSection = TokenizerSection()
+    tokenizer: Annotated[TokenizerSection, Fixed("losses of other words cannot be compared")] = TokenizerSection()
     encoder: EncoderSection = EncoderSection(name="scratch")
     encode: EncodeSection = EncodeSection()
     objective: ObjectiveSection = ObjectiveSection()
     optimizer: OptimizerSection = OptimizerSection()
     training: TrainingSection = TrainingSection.model_validate({})
-    evaluation: EvaluationSection = EvaluationSection()
-    seeds: SeedSection = SeedSection()
-    tracking: TrackingSection = TrackingSection()
-    cluster: ClusterSection = ClusterSection()
-    search: SearchSection = SearchSection()
-    output: OutputSection = OutputSection()
+    evaluation: Annotated[EvaluationSection, Fixed("the metric must be the same for all trials")] = EvaluationSection()
+    seeds: Annotated[SeedSection, Fixed("search.num_seeds trains each trial with several")] = SeedSection()
+    tracking: Annotated[TrackingSection, Fixed("all trials are tracked in one store")] = TrackingSection()
+    cluster: Annotated[ClusterSection, Fixed("all trials run in one cluster")] = ClusterSection()
+    search: Annotated[SearchSection, Fixed("it is the search itself")] = SearchSection()
+    align_job: AlignJobSection = AlignJobSection()
+    output: Annotated[OutputSection, Fixed("each trial has a folder of its own")] = OutputSection()
 
     @model_validator(mode="before")
     @classmethod
@@ -101,9 +112,11 @@ class Config(Section):
             )
         return self
 
-    def tree(self) -> dict[str, Any]:
-        """The tree as plain values, under the names that users write."""
-        return self.model_dump(mode="json", by_alias=True)
+    def of_training(self) -> TrainingSettings:
+        """The sections that a training computes with."""
+        return TrainingSettings(
+            self.encoder, self.objective, self.optimizer, self.training, self.seeds, self.evaluation
+        )
 
     def to_yaml(self) -> str:
         """The tree as YAML that `load_config` reads back to an equal configuration."""
@@ -116,17 +129,11 @@ class Config(Section):
 
     def result_settings(self) -> dict[str, Any]:
         """What can change a result: the tree without places, services and source paths (files count by content)."""
-        tree = self.tree()
-        for key in ("name", "home", "data_root", "stages", "tracking", "cluster", "search", "output"):
-            del tree[key]
-        del tree["corpus"]["sources"]
-        del tree["training"]["max_failures"]
+        tree = self.only(Role.RESULT)
         if self.training.length_multiple is None:  # a key that is younger than the runs that go on
             del tree["training"]["length_multiple"]
         for key in self.objective.idle:
             del tree["objective"][key]
-        for key in ("model", "num_shards", "memory_limit"):
-            del tree["align"][key]
         if self.encoder.name != "scratch":
             del tree["tokenizer"], tree["encoder"]["scratch"], tree["encoder"]["name"]
         return tree
@@ -161,7 +168,18 @@ def read_yaml(name_or_file: str) -> tuple[dict[str, Any], str]:
     if not file.is_file():
         names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
         raise UserError(f"--config {name_or_file}: neither a file nor one of the shipped configurations ({names}).")
+    return read_file(file), file.stem
+
+
+def read_file(file: Path) -> dict[str, Any]:
+    """The tree of a YAML file.
+
+    Raises:
+        UserError: there is no such file, or it is no mapping in YAML.
+    """
+    if not file.is_file():
+        raise UserError(f"--config {file}: there is no such file.")
     try:
-        return parse_mapping(file.read_text(encoding="utf-8"), str(file)), file.stem
+        return parse_mapping(file.read_text(encoding="utf-8"), str(file))
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: byte {error.start + 1} is not UTF-8; convert the file to UTF-8.") from None

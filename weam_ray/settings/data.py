@@ -1,57 +1,98 @@
 """The sections of the data stages: `corpus`, `align`, `tokenizer` and `encode`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Called, OnlyFor, Role, Section
 from weam_ray.settings.paths import LocalPath
 from weam_ray.settings.sources import Source
 
 
 class CorpusSection(Section):
-    """What is read, and what is kept of it."""
+    """What text is read, and which of its pairs are kept."""
 
-    sources: list[Source] = Field(min_length=1)
-    max_words: int = Field(default=200, ge=1, le=32_000, description="longest side of a pair, in words")
-    held_out: int = Field(
-        default=300, ge=0, description="pairs per language pair kept for measurement, never trained on"
+    sources: Annotated[list[Source], Role.CONTENT, Called("list of sources")] = Field(
+        min_length=1, description="The files of text, each with its `format`, its languages, and keys of the format."
     )
-    rows_per_shard: int = Field(default=20_000, ge=1, description="rows of a file of a stage; part of the batch order")
-    segmentation: Literal["words", "whitespace"] = Field(
-        default="words", description="what is a word: by script, or what stands between spaces and tabs"
+    max_words: Annotated[int, Role.RESULT] = Field(
+        default=200, ge=1, le=32_000, description="The longest side of a pair, in words; longer pairs are rejected."
     )
-    keep_identical: bool = Field(default=False, description="keep pairs whose sides are the same text")
+    held_out: Annotated[int, Role.RESULT] = Field(
+        default=300,
+        ge=0,
+        description="How many pairs of each language pair are kept for measurement, not trained on.",
+    )
+    rows_per_shard: Annotated[int, Role.RESULT] = Field(
+        default=20_000, ge=1, description="How many rows one file of a stage has; the order of batches depends on it."
+    )
+    segmentation: Annotated[Literal["words", "whitespace"], Role.RESULT, Role.MODEL] = Field(
+        default="words", description="What a word is: found by script, or what stands between spaces and tabs."
+    )
+    keep_identical: Annotated[bool, Role.RESULT] = Field(
+        default=False, description="Whether pairs whose two sides are the same text are kept."
+    )
 
 
 class AlignSection(Section):
-    """The word aligner: `fast_align` (Dyer et al. 2013, as the C++ program with `-d -o -v`), `eflomal`, or `pharaoh`,
-    which reads the links from the files that `corpus.sources[].links` names.
+    """The word aligner: FastAlign (Dyer et al. 2013, as the C++ program with `-d -o -v`), eflomal, or links from files.
+
+    `pharaoh` reads the links from the files that `links` of each source names.
     """
 
-    aligner: Literal["fast_align", "eflomal", "pharaoh"] = "fast_align"
-    model: LocalPath | None = Field(default=None, description="folder of a fitted model to align with; null: fit one")
-    lowercase: bool = True
-    iterations: int = Field(default=5, ge=1)
-    tension: float = Field(default=4.0, gt=0.1, le=14, description="diagonal tension to start from")
-    optimize_tension: bool = True
-    null_probability: float = Field(default=0.08, gt=0, lt=1)
-    alpha: float = Field(default=0.01, gt=0, description="variational Bayes prior on translations")
-    num_shards: int | None = Field(default=None, ge=1, description="of a language pair; null: from rows and CPUs")
-    memory_limit: int = Field(
-        default=2 * 2**30, ge=0, description="bytes of models kept in shared memory; larger ones are mapped from disk"
+    aligner: Annotated[Literal["fast_align", "eflomal", "pharaoh"], Role.RESULT, Role.MODEL] = Field(
+        default="fast_align", description="Which aligner links the words; pharaoh takes links from files."
+    )
+    model: Annotated[LocalPath | None, Role.CONTENT] = Field(
+        default=None, description="The folder of a fitted model to align with; null: one is fitted."
+    )
+    lowercase: Annotated[bool, Role.RESULT, Role.MODEL, OnlyFor("fast_align", "eflomal")] = Field(
+        default=True, description="Whether words are compared in lower case."
+    )
+    iterations: Annotated[int, Role.RESULT, OnlyFor("fast_align")] = Field(
+        default=5, ge=1, description="How many iterations of EM fit FastAlign."
+    )
+    tension: Annotated[float, Role.RESULT, OnlyFor("fast_align")] = Field(
+        default=4.0, gt=0.1, le=14, description="How strongly FastAlign prefers the diagonal, at the start of the fit."
+    )
+    optimize_tension: Annotated[bool, Role.RESULT, OnlyFor("fast_align")] = Field(
+        default=True, description="Whether FastAlign's fit changes the tension."
+    )
+    null_probability: Annotated[float, Role.RESULT, OnlyFor("fast_align")] = Field(
+        default=0.08, gt=0, lt=1, description="FastAlign's prior probability that a word has no link."
+    )
+    alpha: Annotated[float, Role.RESULT, OnlyFor("fast_align")] = Field(
+        default=0.01, gt=0, description="The variational Bayes prior on FastAlign's translation probabilities."
+    )
+    num_shards: Annotated[int | None, Role.SPEED] = Field(
+        default=None, ge=1, description="Into how many shards a language pair is split; null: by its rows and the CPUs."
+    )
+    memory_limit: Annotated[int, Role.MACHINE] = Field(
+        default=2 * 2**30,
+        ge=0,
+        description="How many bytes of models are kept in shared memory; larger models are mapped from the disk.",
     )
 
 
 class TokenizerSection(Section):
     """The WordPiece tokenizer that `encoder.name: scratch` trains on the corpus."""
 
-    vocab_size: int = Field(default=8_000, ge=100)
-    lowercase: bool = False
+    vocab_size: Annotated[int, Role.RESULT] = Field(
+        default=8_000, ge=100, description="How many subwords the tokenizer has."
+    )
+    lowercase: Annotated[bool, Role.RESULT] = Field(
+        default=False, description="Whether text is put into lower case before it is split."
+    )
 
 
 class EncodeSection(Section):
-    """From aligned words to linked subwords."""
+    """How links of words become links of subwords."""
 
-    symmetrization: Literal["intersect", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and"] = "intersect"
-    subword_mapping: Literal["parallel", "first"] = "parallel"
+    symmetrization: Annotated[
+        Literal["intersect", "union", "grow-diag", "grow-diag-final", "grow-diag-final-and"], Role.RESULT
+    ] = Field(default="intersect", description="How the links of both directions are made one set.")
+    subword_mapping: Annotated[Literal["parallel", "first"], Role.RESULT] = Field(
+        default="parallel",
+        description="Which subwords of two linked words are linked: the first with the first, the second with the "
+        "second and so on, or the first ones only.",
+    )

@@ -1,21 +1,29 @@
 """The section `encoder`, and in it `scratch`, the encoder that is built."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Fixed, Role, Section
 from weam_ray.settings.paths import folder_or_name
 
 
 class ScratchSection(Section):
     """The BERT that `encoder.name: scratch` builds."""
 
-    num_layers: int = Field(default=4, ge=1)
-    hidden_size: int = Field(default=256, ge=4)
-    num_heads: int = Field(default=4, ge=1)
-    intermediate_size: int = Field(default=1_024, ge=4)
-    max_positions: int = Field(default=512, ge=8)
+    num_layers: Annotated[int, Role.RESULT] = Field(default=4, ge=1, description="How many layers it has.")
+    hidden_size: Annotated[int, Role.RESULT] = Field(
+        default=256, ge=4, description="The width of its states, a multiple of num_heads."
+    )
+    num_heads: Annotated[int, Role.RESULT] = Field(
+        default=4, ge=1, description="How many heads of attention a layer has."
+    )
+    intermediate_size: Annotated[int, Role.RESULT] = Field(
+        default=1_024, ge=4, description="The width inside its feed-forward layers."
+    )
+    max_positions: Annotated[int, Role.RESULT] = Field(
+        default=512, ge=8, description="How many tokens a row may have at most."
+    )
 
     @model_validator(mode="after")
     def heads_divide(self) -> "ScratchSection":
@@ -25,13 +33,23 @@ class ScratchSection(Section):
 
 
 class EncoderSection(Section):
-    """`name`: a Hugging Face name or a local path of a masked language model, or `scratch`."""
+    """The encoder that pre-training starts from."""
 
-    name: str = Field(min_length=1)
-    revision: str | None = Field(default=None, description="branch, tag or commit on the hub")
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="null: the encoder's own")
-    attention: Literal["sdpa", "eager"] | None = Field(
-        default=None, description="sdpa: torch's own fused attention; null: that, where the encoder offers it"
+    name: Annotated[str, Role.RESULT, Fixed("losses of other words cannot be compared")] = Field(
+        min_length=1,
+        description="The Hugging Face name or the folder of a masked language model, which counts by its files; or "
+        "scratch, which builds a new one.",
+    )
+    revision: Annotated[str | None, Role.RESULT, Fixed("losses of other words cannot be compared")] = Field(
+        default=None, description="The branch, tag or commit of a model on the hub."
+    )
+    dropout: Annotated[float | None, Role.RESULT] = Field(
+        default=None, ge=0, lt=1, description="The dropout probability in training; null: the encoder's own."
+    )
+    attention: Annotated[Literal["sdpa", "eager"] | None, Role.RESULT] = Field(
+        default=None,
+        description="How attention is computed: by torch's fused attention (sdpa) or written out (eager); null: sdpa "
+        "where the encoder offers it.",
     )
     scratch: ScratchSection = ScratchSection()
 

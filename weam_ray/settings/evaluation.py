@@ -4,33 +4,66 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Called, Derived, Role, Section
 from weam_ray.settings.parsing import validated
 from weam_ray.settings.paths import LocalPath, ModelName, OutputPath, StoragePath
 from weam_ray.settings.services import ClusterSection, TrackingSection
 
 
 class Recipe(Section):
-    """How a task is fine-tuned: AdamW with a linear decay, the best epoch by the English development set."""
+    """How a task is fine-tuned: by AdamW with a linear decay, the best epoch chosen by English development data.
 
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-5
-    epochs: float = Field(default=5.0, gt=0, allow_inf_nan=False)
-    batch_size: int = Field(default=32, ge=1)
-    micro_batch_size: int | None = Field(default=None, ge=1, description="rows of one forward pass; null: batch_size")
-    max_length: int = Field(default=128, ge=16, description="tokens of an input, special ones too")
-    weight_decay: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    warmup_share: float = Field(default=0.0, ge=0, le=1)
-    max_gradient_norm: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    patience: int | None = Field(
-        default=None, ge=1, description="epochs without a better one before the end; null: all"
+    Each task has defaults of its own, those of XTREME.
+    """
+
+    learning_rate: Annotated[float, Role.RESULT] = Field(
+        default=2e-5, gt=0, allow_inf_nan=False, description="The highest learning rate."
     )
-    max_train: int | None = Field(default=None, ge=1, description="training examples, evenly by language; null: all")
-    prediction_batch_size: int = Field(default=64, ge=1)
-    stride: int = Field(default=128, ge=1, description="questions: tokens that neighbouring windows share")
-    max_question: int = Field(default=64, ge=4, description="questions: tokens of a question")
-    max_answer: int = Field(default=30, ge=1, description="questions: tokens of an answer")
-    layer: int | None = Field(default=None, description="retrieval without training; null: 2/3 of the way up")
-    num_best: int = Field(default=20, ge=1, description="questions: starts and ends that are combined")
+    epochs: Annotated[float, Role.RESULT] = Field(
+        default=5.0, gt=0, allow_inf_nan=False, description="How often the training data are gone through."
+    )
+    batch_size: Annotated[int, Role.RESULT] = Field(
+        default=32, ge=1, description="How many examples an optimizer step has."
+    )
+    micro_batch_size: Annotated[int | None, Role.RESULT] = Field(
+        default=None, ge=1, description="How many examples one forward pass has; null: batch_size."
+    )
+    max_length: Annotated[int, Role.RESULT, Role.FEATURES] = Field(
+        default=128, ge=16, description="How many tokens an input may have, special ones included."
+    )
+    weight_decay: Annotated[float, Role.RESULT] = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="The weight decay of AdamW."
+    )
+    warmup_share: Annotated[float, Role.RESULT] = Field(
+        default=0.0, ge=0, le=1, description="The share of the steps over which the learning rate warms up."
+    )
+    max_gradient_norm: Annotated[float, Role.RESULT] = Field(
+        default=1.0, ge=0, allow_inf_nan=False, description="The norm that gradients are clipped to; 0: no clipping."
+    )
+    patience: Annotated[int | None, Role.RESULT] = Field(
+        default=None, ge=1, description="After how many epochs without a better one training ends; null: never."
+    )
+    max_train: Annotated[int | None, Role.RESULT, Role.FEATURES] = Field(
+        default=None, ge=1, description="How many training examples are taken, evenly by language; null: all."
+    )
+    prediction_batch_size: Annotated[int, Role.RESULT] = Field(
+        default=64, ge=1, description="How many examples are predicted at once."
+    )
+    stride: Annotated[int, Role.RESULT, Role.FEATURES] = Field(
+        default=128, ge=1, description="Questions: how many tokens of a long context neighbouring windows share."
+    )
+    max_question: Annotated[int, Role.RESULT, Role.FEATURES] = Field(
+        default=64, ge=4, description="Questions: how many tokens of a question are kept."
+    )
+    max_answer: Annotated[int, Role.RESULT] = Field(
+        default=30, ge=1, description="Questions: how many tokens an answer may have."
+    )
+    layer: Annotated[int | None, Role.RESULT] = Field(
+        default=None, description="Retrieval without training: the layer that is compared; null: 2/3 of the way up."
+    )
+    num_best: Annotated[int, Role.RESULT] = Field(
+        default=20, ge=1, description="Questions: how many starts and ends of an answer are combined."
+    )
 
     @model_validator(mode="after")
     def batch_divides(self) -> "Recipe":
@@ -49,25 +82,66 @@ Setting = Literal["zero-shot", "translate-train", "translate-train-all"]
 
 
 class EvaluationSettings(Section):
-    """What an evaluation does. `models`: one, or as many checkpoints as seeds of one system's pre-training."""
+    """The settings of an evaluation: one system, tasks, languages, a setting, seeds."""
 
-    system: str = Field(min_length=1, description="what tables call it")
-    models: list[ModelName] = Field(min_length=1)
-    tasks: list[str] = Field(min_length=1)
-    languages: list[str] = Field(default=[], description="XTREME's codes; empty: all that have test data")
-    setting: Setting = "zero-shot"
-    intermediate: list[str] = Field(default=[], description="tasks, or labelled files, that train first, in order")
-    num_seeds: int = Field(default=3, ge=1)
-    first_seed: int = Field(default=1, ge=0)
-    data_root: LocalPath | None = Field(default=None, description="a folder for each task; null: data sets by name")
-    held_out: LocalPath | None = Field(default=None, description="run with pairs to align; null: the model's")
-    output: OutputPath = Field(min_length=1)
-    home: OutputPath | None = None
-    stages: StoragePath | None = None
-    recipe: dict[str, Any] = Field(default={}, description="settings of every task's recipe")
-    recipes: dict[str, dict[str, Any]] = Field(default={}, description="settings of one task's recipe")
-    threads: int = Field(default=1, ge=1, description="CPU cores of a fine-tuning run")
-    use_gpu: bool = False
+    system: Annotated[str, Role.RESULT, Derived("the name of the model's folder")] = Field(
+        min_length=1, description="What tables call the encoder."
+    )
+    models: Annotated[list[ModelName], Role.CONTENT, Called("list of folders or names")] = Field(
+        min_length=1,
+        description="The encoder: the model/ of a run, or any Hugging Face folder or name; several: one for each seed, "
+        "of one system.",
+    )
+    tasks: Annotated[list[str], Role.RESULT] = Field(
+        min_length=1,
+        description="What is evaluated: xnli, pawsx, xcopa, siqa, udpos, panx, xquad, mlqa, tydiqa, tatoeba, lareqa, "
+        "mewslix, sib200, alignment.",
+    )
+    languages: Annotated[list[str], Role.RESULT] = Field(
+        default=[],
+        description="The test languages by XTREME's codes; English is always among them; none: all with test data.",
+    )
+    setting: Annotated[Setting, Role.RESULT] = Field(
+        default="zero-shot", description="What is trained on: English, each language's translations, or all of these."
+    )
+    intermediate: Annotated[list[str], Role.RESULT] = Field(
+        default=[],
+        description="Tasks, or tab-separated files with the columns text and label, to train on first, in this order.",
+    )
+    num_seeds: Annotated[int, Role.RESULT] = Field(
+        default=3, ge=1, description="How many fine-tuning runs each task has, with other seeds."
+    )
+    first_seed: Annotated[int, Role.RESULT] = Field(default=1, ge=0, description="The first of the seeds.")
+    data_root: Annotated[LocalPath | None, Role.PLACE] = Field(
+        default=None,
+        description="The folder with a folder for each task; null: WEAM_RAY_DATA_ROOT, else data sets of the hub.",
+    )
+    held_out: Annotated[LocalPath | None, Role.CONTENT] = Field(
+        default=None, description="The run whose held-out pairs the task alignment takes; null: the run of the model."
+    )
+    output: Annotated[OutputPath, Role.PLACE] = Field(
+        min_length=1, description="The folder of result.json, report.html and predictions/."
+    )
+    home: Annotated[OutputPath | None, Role.PLACE] = Field(
+        default=None,
+        description="The folder of all that jobs leave: stages/, mlflow.db; null: WEAM_RAY_HOME, else the checkout for "
+        "jobs/*.py, and the current folder for the command weam-ray.",
+    )
+    stages: Annotated[StoragePath | None, Role.PLACE] = Field(
+        default=None, description="Where features are kept; null: stages/ in the home."
+    )
+    recipe: Annotated[dict[str, Any], Role.RESULT] = Field(
+        default={}, description="Keys of the recipe, for every task."
+    )
+    recipes: Annotated[dict[str, dict[str, Any]], Role.RESULT, Called("mapping of tasks to keys and values")] = Field(
+        default={}, description="Keys of the recipe for one task, which override those for every task."
+    )
+    threads: Annotated[int, Role.RESULT, Role.DEVICE] = Field(
+        default=1, ge=1, description="How many CPU cores a fine-tuning run has."
+    )
+    use_gpu: Annotated[bool, Role.RESULT, Role.DEVICE] = Field(
+        default=False, description="Whether each fine-tuning run has a GPU."
+    )
     tracking: TrackingSection = TrackingSection()
     cluster: ClusterSection = ClusterSection()
 

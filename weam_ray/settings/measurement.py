@@ -1,13 +1,21 @@
 """The section `evaluation`: what pre-training measures on held-out pairs."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Role, Section
 
 
 class EvaluationSection(Section):
-    """What is measured on the held-out pairs, before and after training."""
+    """What pre-training measures on held-out pairs, before and after it; `jobs/evaluate.py` has settings of its own."""
 
-    layer: int = Field(default=-1, description="of the pooled states; 0 is the embeddings, -1 the last layer")
-    batch_size: int = Field(default=64, ge=1)
-    pivot: str | None = Field(default=None, description="language that retrieval goes to; null: the most frequent")
+    layer: Annotated[int, Role.RESULT] = Field(
+        default=-1, description="The layer whose states are compared; 0 is the embeddings, -1 the last layer."
+    )
+    batch_size: Annotated[int, Role.RESULT] = Field(
+        default=64, ge=1, description="How many sentences are encoded at once."
+    )
+    pivot: Annotated[str | None, Role.RESULT] = Field(
+        default=None, description="The language that translations are looked up in; null: the most frequent."
+    )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Called, OnlyFor, Role, Section, marks, written
 
 Form = Literal["pairs", "sentences", "words"]
 
@@ -32,7 +32,11 @@ def check_schedule(given: Any) -> Any:
     return [(point[0], float(point[1])) for point in given]
 
 
-Schedule = Annotated[float | list[tuple[int, float]], BeforeValidator(check_schedule)]
+Schedule = Annotated[
+    float | list[tuple[int, float]],
+    BeforeValidator(check_schedule),
+    Called("number, or points [[step, value], ...]"),
+]
 
 
 def value_at(schedule: Schedule, step: int) -> float:
@@ -53,20 +57,38 @@ class ObjectiveSection(Section):
     `lambda` and `mask_probability` are numbers, or points `[[step, value], ...]` with lines between them.
     """
 
-    name: str = Field(default="weam", min_length=1)
-    mixture: dict[str, float] | None = Field(
-        default=None, description="for `name: mixture`, the weight of each objective in the loss"
+    name: Annotated[str, Role.RESULT, Called("mlm, tlm, weam, word_aligned or mixture")] = Field(
+        default="weam",
+        min_length=1,
+        description="What is learned: masked words (mlm), those of pairs (tlm), of pairs with linked words exchanged "
+        "(weam), equal states of linked words (word_aligned), or several of these (mixture).",
     )
-    lambda_: Schedule = Field(default=1.0, alias="lambda", description="weight of cross-lingual prediction")
-    normalize: bool = Field(default=False, description="divide WEAM's loss by 1 + lambda")
-    mask_probability: Schedule = 0.15
-    masking: Literal["subword", "whole_word", "aligned"] = "subword"
-    sentence_order: Literal["random", "fixed"] = "random"
-    anchor_language: str = Field(
-        default="en", min_length=1, description="word_aligned: the language whose states are held where they were"
+    mixture: Annotated[dict[str, float] | None, Role.RESULT, OnlyFor(MIXTURE)] = Field(
+        default=None, description="For the name mixture, the weight of each objective in the loss."
     )
-    anchor_weight: float = Field(
-        default=1.0, ge=0, allow_inf_nan=False, description="word_aligned: weight of the term that holds them"
+    lambda_: Annotated[Schedule, Role.RESULT, OnlyFor("weam")] = Field(
+        default=1.0, alias="lambda", description="The weight of cross-lingual prediction in WEAM's loss."
+    )
+    normalize: Annotated[bool, Role.RESULT, OnlyFor("weam")] = Field(
+        default=False, description="Whether WEAM's loss is divided by 1 + lambda."
+    )
+    mask_probability: Annotated[Schedule, Role.RESULT] = Field(
+        default=0.15, description="The probability that a token, or a word, is chosen to be predicted."
+    )
+    masking: Annotated[Literal["subword", "whole_word", "aligned"], Role.RESULT] = Field(
+        default="subword",
+        description="What is chosen to be predicted: single subwords, all subwords of a word, or words with links.",
+    )
+    sentence_order: Annotated[Literal["random", "fixed"], Role.RESULT] = Field(
+        default="random", description="Which sentence of a pair comes first: either, by chance, or always the source."
+    )
+    anchor_language: Annotated[str, Role.RESULT, OnlyFor("word_aligned")] = Field(
+        default="en",
+        min_length=1,
+        description="The language whose states word_aligned holds where the initial encoder has them.",
+    )
+    anchor_weight: Annotated[float, Role.RESULT, OnlyFor("word_aligned")] = Field(
+        default=1.0, ge=0, allow_inf_nan=False, description="The weight of the term of the loss that holds them."
     )
 
     @field_validator("name")
@@ -106,9 +128,13 @@ class ObjectiveSection(Section):
     @property
     def idle(self) -> set[str]:
         """Keys, as users write them, that change nothing for the objectives that take part."""
-        keys = {"weam": {"lambda", "normalize"}, "word_aligned": {"anchor_language", "anchor_weight"}}
-        idle = {key for name, own in keys.items() if name not in self.members for key in own}
-        return idle if self.mixture else {*idle, "mixture"}
+        taking_part = {*self.members} | ({MIXTURE} if self.mixture else set())
+        return {
+            written(name, field)
+            for name, field in type(self).model_fields.items()
+            for mark in marks(field, OnlyFor)
+            if not mark.names & taking_part
+        }
 
     @property
     def members(self) -> dict[str, float]:

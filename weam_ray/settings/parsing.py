@@ -10,9 +10,9 @@ from ruamel.yaml.error import YAMLError
 
 from weam_ray.errors import UserError
 from weam_ray.settings.base import Section
-from weam_ray.settings.sources import Source
+from weam_ray.settings.sources import SOURCE_KINDS
 
-FORMATS = tuple(get_args(kind.model_fields["format"].annotation)[0] for kind in get_args(get_args(Source)[0]))
+FORMATS = tuple(get_args(kind.model_fields["format"].annotation)[0] for kind in SOURCE_KINDS)
 
 Root = TypeVar("Root", bound=Section)
 
@@ -96,9 +96,8 @@ def siblings(root: type[Section], location: Sequence[str | int]) -> list[str]:
                 None,
             )
         elif section is not None:
-            kinds = get_args(get_args(get_args(section)[0])[0])
             section = next(
-                (kind for kind in kinds if get_args(kind.model_fields["format"].annotation)[0] == part), None
+                (kind for kind in SOURCE_KINDS if get_args(kind.model_fields["format"].annotation)[0] == part), None
             )
     if not (isinstance(section, type) and issubclass(section, Section)):
         return []

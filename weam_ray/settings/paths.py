@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from weam_ray.settings.base import Called
+
 
 def absolute(path: str) -> str:
     """The absolute form of a path; `~` is the user's folder, and a relative one starts at the current folder."""
@@ -37,7 +39,7 @@ def folder_or_name(name: str) -> str:
     return absolute(name) if Path(os.path.expanduser(name)).is_dir() else name
 
 
-LocalPath = Annotated[str, AfterValidator(absolute)]  # of what is read
-OutputPath = Annotated[str, AfterValidator(_kept)]  # of what is written
-StoragePath = Annotated[str, AfterValidator(_path_or_uri)]  # of what is written, a folder or a URI such as s3://bucket
-ModelName = Annotated[str, AfterValidator(folder_or_name)]  # a folder with a model, or a name on the hub
+LocalPath = Annotated[str, AfterValidator(absolute), Called("path")]  # of what is read
+OutputPath = Annotated[str, AfterValidator(_kept), Called("path")]  # of what is written
+StoragePath = Annotated[str, AfterValidator(_path_or_uri), Called("path or URI")]  # of what is written: s3://bucket too
+ModelName = Annotated[str, AfterValidator(folder_or_name), Called("folder or name")]  # of a model: a name on the hub

@@ -1,11 +1,11 @@
 """The section `search` of the configuration: what `jobs/tune.py` does with a space."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Role, Section
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,6 @@ METRICS = {
 }
 
 
-# may change when a search is gone on with; the space itself may not, but its file may move
-FREE = ("space", "num_trials", "max_concurrent", "keep_models")
-
-
 class SearchSection(Section):
     """A search over a space of settings. No part of it changes what one trial computes.
 
@@ -33,22 +29,42 @@ class SearchSection(Section):
     masks of a fixed probability and seed. The training loss would not do, since lambda and masking change it.
     """
 
-    space: str = Field(default="weam", min_length=1, description="a Python file, or the name of one in tune_spaces/")
-    num_trials: int = Field(default=8, ge=1)
-    max_concurrent: int | None = Field(default=None, ge=1, description="trials at once; null: as many as fit")
-    algorithm: Literal["tpe", "random", "grid"] = Field(
-        default="tpe", description="grid: all combinations of the values, of which a continuous range has `points`"
+    space: Annotated[str, Role.SESSION] = Field(
+        default="weam",
+        min_length=1,
+        description="The Python file that says what is searched, or the name of one that is shipped: weam, weam_wide "
+        "or smoke.",
     )
-    metric: Literal["retrieval", "held_out_loss"] = "retrieval"
-    num_seeds: int = Field(default=1, ge=1, description="trainings of a trial, whose mean counts")
-    seed: int = Field(default=1, ge=0, lt=2**31, description="of the search's own choices")
-    early_stopping: bool = Field(default=True, description="asynchronous successive halving (Li et al. 2020)")
-    grace_share: float = Field(
-        default=0.25, gt=0, le=1, description="share of a trial's steps before it may be stopped"
+    num_trials: Annotated[int, Role.SESSION] = Field(default=8, ge=1, description="How many trials are run.")
+    max_concurrent: Annotated[int | None, Role.SESSION] = Field(
+        default=None, ge=1, description="How many trials run at once; null: as many as the cluster has room for."
     )
-    reduction_factor: int = Field(
+    algorithm: Annotated[Literal["tpe", "random", "grid"], Role.SEARCH] = Field(
+        default="tpe",
+        description="How values are chosen: by Optuna's multivariate TPE, at random, or all combinations, for which a "
+        "continuous range has `points` values.",
+    )
+    metric: Annotated[Literal["retrieval", "held_out_loss"], Role.SEARCH] = Field(
+        default="retrieval", description="What trials are compared by, on held-out pairs."
+    )
+    num_seeds: Annotated[int, Role.SEARCH] = Field(
+        default=1, ge=1, description="How many trainings a trial has, with other seeds; their mean counts."
+    )
+    seed: Annotated[int, Role.SEARCH] = Field(
+        default=1, ge=0, lt=2**31, description="The seed of the search's own choices."
+    )
+    early_stopping: Annotated[bool, Role.SEARCH] = Field(
+        default=True,
+        description="Whether weak trials are stopped early, by asynchronous successive halving (Li et al. 2020).",
+    )
+    grace_share: Annotated[float, Role.SEARCH] = Field(
+        default=0.25, gt=0, le=1, description="The share of a trial's steps before it may be stopped."
+    )
+    reduction_factor: Annotated[int, Role.SEARCH] = Field(
         default=2,
         ge=2,
-        description="one in so many of the trials that reach a rung goes on, to so many times the steps",
+        description="One in so many of the trials that reach a rung goes on, to so many times the steps.",
     )
-    keep_models: int = Field(default=1, ge=1, description="best trials whose models stay on the disk")
+    keep_models: Annotated[int, Role.SESSION] = Field(
+        default=1, ge=1, description="How many of the best trials keep their models on the disk."
+    )

@@ -1,23 +1,28 @@
 """The sections `tracking`, `cluster` and `output`: services and places, which change no result."""
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Role, Section
 from weam_ray.settings.paths import OutputPath
 
 
 class TrackingSection(Section):
     """MLflow. Credentials belong in MLflow's own environment variables, never here."""
 
-    uri: str | None = Field(default=None, description="null: sqlite under the home")
-    experiment: str = Field(default="weam-ray", min_length=1)
-    wait_seconds: float = Field(
+    uri: Annotated[str | None, Role.SERVICE] = Field(
+        default=None, description="The address of MLflow's store; null: mlflow.db in the home, by sqlite."
+    )
+    experiment: Annotated[str, Role.SERVICE] = Field(
+        default="weam-ray", min_length=1, description="The experiment in MLflow that runs belong to."
+    )
+    wait_seconds: Annotated[float, Role.SERVICE] = Field(
         default=120.0,
         ge=0,
         allow_inf_nan=False,
-        description="how long a job waits, at its start and at its end, for a store that is locked or away",
+        description="How many seconds a job waits, at its start and at its end, for a store that is locked or away.",
     )
 
     @field_validator("uri")
@@ -33,14 +38,24 @@ class TrackingSection(Section):
 
 
 class ClusterSection(Section):
-    """Where Ray is. RAY_ADDRESS goes first; `local` starts a cluster of this machine's own."""
+    """The Ray cluster that a job runs on."""
 
-    address: str = "local"
-    num_cpus: int | None = Field(default=None, ge=1, description="CPU cores of a cluster of our own; null: all")
-    data_cpus: float = Field(default=1.0, gt=0, description="CPU cores of a data task")
+    address: Annotated[str, Role.SERVICE] = Field(
+        default="local",
+        description="The address of a running cluster, auto for the one of this machine, or local for a new one "
+        "on this machine; the environment variable RAY_ADDRESS overrides it.",
+    )
+    num_cpus: Annotated[int | None, Role.SERVICE] = Field(
+        default=None, ge=1, description="How many CPU cores a new local cluster has; null: all."
+    )
+    data_cpus: Annotated[float, Role.SERVICE] = Field(
+        default=1.0, gt=0, description="How many CPU cores a task of the data stages asks for."
+    )
 
 
 class OutputSection(Section):
-    """Where the run's results go."""
+    """Where the results go."""
 
-    dir: OutputPath | None = Field(default=None, description="null: runs/<name>-<fingerprint> under the home")
+    dir: Annotated[OutputPath | None, Role.PLACE] = Field(
+        default=None, description="The folder of the results; null: runs/NAME-FINGERPRINT in the home."
+    )

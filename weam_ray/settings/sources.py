@@ -4,21 +4,19 @@
 """
 
 from abc import abstractmethod
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Role, Section
 from weam_ray.settings.paths import LocalPath
 
+FORMAT = "The format of the files."
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 
 
 class Readable(Section):
-    """What every source is: files, and languages."""
-
-    path_keys: ClassVar[tuple[str, ...]] = ()
-    link_keys: ClassVar[tuple[str, ...]] = ()
+    """A source: files of text in one format, and their languages."""
 
     @property
     @abstractmethod
@@ -39,18 +37,22 @@ class Readable(Section):
         return "-".join(filter(None, self.languages))
 
     def settings(self) -> dict[str, Any]:
-        """All but the paths: files count by their content."""
-        return self.model_dump(mode="json", exclude={*self.path_keys, *self.link_keys})
+        """What counts in a fingerprint besides the content of the files."""
+        return self.only(Role.RESULT)
 
 
 class SourceBase(Readable):
-    """The two languages of a source of parallel text, as codes such as `en` or `pt-BR`."""
+    """A source of parallel text: two languages, and perhaps links that come with it."""
 
-    link_keys: ClassVar[tuple[str, ...]] = ("links",)
-
-    source_lang: str = Field(pattern=LANGUAGE_PATTERN)
-    target_lang: str = Field(pattern=LANGUAGE_PATTERN)
-    links: LocalPath | None = Field(default=None, description="file of links, for the aligner `pharaoh`")
+    source_lang: Annotated[str, Role.RESULT] = Field(
+        pattern=LANGUAGE_PATTERN, description="The language of the source side, a code such as en or pt-BR."
+    )
+    target_lang: Annotated[str, Role.RESULT] = Field(
+        pattern=LANGUAGE_PATTERN, description="The language of the target side, likewise."
+    )
+    links: Annotated[LocalPath | None, Role.CONTENT] = Field(
+        default=None, description="The file of links that the aligner pharaoh takes, a line for each pair."
+    )
 
     @model_validator(mode="after")
     def languages_differ(self) -> Self:
@@ -64,22 +66,22 @@ class SourceBase(Readable):
 
 
 class BundledSource(SourceBase):
-    """Any two of the corpus's languages, `en`, `de`, `es`, `fr`, `ru`, `tl`; the verse names the pair."""
+    """Bible verses that come with the program, in any two of `en`, `de`, `es`, `fr`, `ru` and `tl`."""
 
-    format: Literal["bundled"]
+    format: Annotated[Literal["bundled"], Role.RESULT] = Field(description=FORMAT)
 
     def label(self) -> str:
         return f"the bundled corpus, {self.language_pair}"
 
 
 class MosesSource(SourceBase):
-    """Line n of `source` is the translation of line n of `target`."""
+    """Two files of which line n of one is the translation of line n of the other."""
 
-    path_keys: ClassVar[tuple[str, ...]] = ("source", "target")
-
-    format: Literal["moses"]
-    source: LocalPath
-    target: LocalPath
+    format: Annotated[Literal["moses"], Role.RESULT] = Field(description=FORMAT)
+    source: Annotated[LocalPath, Role.CONTENT] = Field(description="The file of the source side, a sentence a line.")
+    target: Annotated[LocalPath, Role.CONTENT] = Field(
+        description="The file of the target side; its line n is the translation of line n of the other."
+    )
 
     def label(self) -> str:
         return f"{self.source} and {self.target}"
@@ -89,48 +91,50 @@ DEFAULT_COLUMNS = ("source", "target")
 
 
 class ParquetSource(SourceBase):
-    """A missing value counts as a blank side. `id_column` names the pairs; without it they are numbered from 1.
+    """A Parquet file with a column for each side; a missing value counts as a blank side.
 
     `translation.en` is the field `en` of the column `translation`. Where no columns are named, and none is called
     `source` or `target`, a struct column with the two languages as fields is taken, as data sets of the hub have it.
     """
 
-    path_keys: ClassVar[tuple[str, ...]] = ("path",)
-
-    format: Literal["parquet"]
-    path: LocalPath
-    source_column: str = DEFAULT_COLUMNS[0]
-    target_column: str = DEFAULT_COLUMNS[1]
-    id_column: str | None = None
+    format: Annotated[Literal["parquet"], Role.RESULT] = Field(description=FORMAT)
+    path: Annotated[LocalPath, Role.CONTENT] = Field(description="The Parquet file.")
+    source_column: Annotated[str, Role.RESULT] = Field(
+        default=DEFAULT_COLUMNS[0], description="The column of the source side; NAME.FIELD is a field of a struct."
+    )
+    target_column: Annotated[str, Role.RESULT] = Field(
+        default=DEFAULT_COLUMNS[1], description="The column of the target side, likewise."
+    )
+    id_column: Annotated[str | None, Role.RESULT] = Field(
+        default=None, description="The column that names the pairs; null: they are numbered from 1."
+    )
 
     def label(self) -> str:
         return self.path
 
 
 class PipesSource(SourceBase):
-    """The token `|||` parts the sides, and so does a tab; a line without either has a blank target.
+    """A file of lines `source ||| target`; a tab parts the sides too, and a line without either has a blank target.
 
     A line with more than one of them has the problem `separator`, and one that has `|||` only as a part of other words
     has the problem `glued_separator`.
     """
 
-    path_keys: ClassVar[tuple[str, ...]] = ("path",)
-
-    format: Literal["pipes"]
-    path: LocalPath
+    format: Annotated[Literal["pipes"], Role.RESULT] = Field(description=FORMAT)
+    path: Annotated[LocalPath, Role.CONTENT] = Field(description="The file, with a pair on each line.")
 
     def label(self) -> str:
         return self.path
 
 
 class TextSource(Readable):
-    """Sentences of one language, without translations: rows with a blank target."""
+    """A file of sentences of one language, without translations."""
 
-    path_keys: ClassVar[tuple[str, ...]] = ("path",)
-
-    format: Literal["text"]
-    path: LocalPath
-    language: str = Field(pattern=LANGUAGE_PATTERN)
+    format: Annotated[Literal["text"], Role.RESULT] = Field(description=FORMAT)
+    path: Annotated[LocalPath, Role.CONTENT] = Field(description="The file, with a sentence on each line.")
+    language: Annotated[str, Role.RESULT] = Field(
+        pattern=LANGUAGE_PATTERN, description="The language of the text, a code such as en or pt-BR."
+    )
 
     @property
     def languages(self) -> tuple[str, str]:
@@ -144,19 +148,24 @@ TSV_REVISION = 2  # of what is made of a file
 
 
 class TsvSource(SourceBase):
-    """Columns are counted from 0. All lines must have as many columns as the heading, or as most lines.
+    """A file with tabs between its columns, of which every line has as many as the heading, or as most lines.
 
     A line with more has the problem `separator`, since a tab may stand in its text, one with fewer `columns`.
-    `header` says whether the first line is a heading; without it, it is one where it names the two columns.
     """
 
-    path_keys: ClassVar[tuple[str, ...]] = ("path",)
-
-    format: Literal["tsv"]
-    path: LocalPath
-    source_column: int = Field(default=0, ge=0)
-    target_column: int = Field(default=1, ge=0)
-    header: bool | None = Field(default=None, description="whether line 1 is a heading; null: where it names columns")
+    format: Annotated[Literal["tsv"], Role.RESULT] = Field(description=FORMAT)
+    path: Annotated[LocalPath, Role.CONTENT] = Field(
+        description="The file, with a pair on each line, and tabs between columns."
+    )
+    source_column: Annotated[int, Role.RESULT] = Field(
+        default=0, ge=0, description="The column of the source side, counted from 0."
+    )
+    target_column: Annotated[int, Role.RESULT] = Field(
+        default=1, ge=0, description="The column of the target side, counted from 0."
+    )
+    header: Annotated[bool | None, Role.RESULT] = Field(
+        default=None, description="Whether line 1 is a heading; null: it is one where it names the two columns."
+    )
 
     def label(self) -> str:
         return self.path
@@ -169,7 +178,6 @@ class TsvSource(SourceBase):
         return self.source_column, self.target_column
 
 
-Source = Annotated[
-    BundledSource | MosesSource | ParquetSource | PipesSource | TextSource | TsvSource,
-    Field(discriminator="format"),
-]
+AnySource = BundledSource | MosesSource | ParquetSource | PipesSource | TextSource | TsvSource
+Source = Annotated[AnySource, Field(discriminator="format")]
+SOURCE_KINDS: tuple[type[Readable], ...] = get_args(AnySource)

@@ -4,57 +4,103 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Derived, Fixed, Role, Section
 from weam_ray.settings.paths import LocalPath
 
 GPU_LENGTH_MULTIPLE = 16  # rows of this many numbers fill the tiles of tensor cores
+COUNTED = Fixed("the workers of a trial are counted before it starts")
 
 
 class OptimizerSection(Section):
-    """AdamW, with linear warm-up and decay of the learning rate."""
+    """AdamW, with a learning rate that warms up and decays."""
 
-    learning_rate: float = Field(default=5e-5, gt=0, allow_inf_nan=False)
-    betas: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
-    epsilon: float = Field(default=1e-8, gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    warmup_share: float = Field(default=0.1, ge=0, le=1, description="share of the steps that warm up")
-    schedule: Literal["linear", "constant"] = "linear"
-    max_gradient_norm: float = Field(default=1.0, ge=0, description="0 switches clipping off")
+    learning_rate: Annotated[float, Role.RESULT] = Field(
+        default=5e-5, gt=0, allow_inf_nan=False, description="The highest learning rate."
+    )
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Role.RESULT] = Field(
+        default=[0.9, 0.999], min_length=2, max_length=2, description="The two decay rates of Adam's moments."
+    )
+    epsilon: Annotated[float, Role.RESULT] = Field(
+        default=1e-8, gt=0, description="Adam's term against divisions by zero."
+    )
+    weight_decay: Annotated[float, Role.RESULT] = Field(default=0.01, ge=0, description="The weight decay of AdamW.")
+    warmup_share: Annotated[float, Role.RESULT] = Field(
+        default=0.1, ge=0, le=1, description="The share of the steps over which the learning rate warms up."
+    )
+    schedule: Annotated[Literal["linear", "constant"], Role.RESULT] = Field(
+        default="linear", description="What the learning rate does after its warm-up: fall to 0, or stay."
+    )
+    max_gradient_norm: Annotated[float, Role.RESULT] = Field(
+        default=1.0, ge=0, description="The norm that gradients are clipped to; 0: no clipping."
+    )
 
 
 class TrainingSection(Section):
-    """Steps, batches, workers. The global batch is `batch_size` pairs, whatever the workers."""
+    """Steps, batches and workers; a batch is `batch_size` pairs over all workers, however many there are."""
 
-    max_steps: int = Field(default=1_000, ge=1)
-    batch_size: int = Field(default=32, ge=1, description="pairs of an optimizer step, over all workers")
-    micro_batch_size: int = Field(
+    max_steps: Annotated[int, Role.RESULT, Fixed("it is the budget that trials are compared at")] = Field(
+        default=1_000, ge=1, description="How many optimizer steps are trained."
+    )
+    batch_size: Annotated[int, Role.RESULT] = Field(
+        default=32, ge=1, description="How many pairs an optimizer step has, over all workers."
+    )
+    micro_batch_size: Annotated[int, Role.RESULT, Role.WORKERS, Derived("batch_size / num_workers")] = Field(
+        ge=1, description="How many pairs a worker takes in one forward pass; an optimizer step sums up several passes."
+    )
+    max_length: Annotated[int, Role.RESULT, Fixed("the held-out pairs are cut to it")] = Field(
+        default=128,
+        ge=8,
+        description="How many tokens a pair, or a sentence that stands alone, may have, special ones included; longer "
+        "ones are cut.",
+    )
+    length_multiple: Annotated[int | None, Role.RESULT] = Field(
+        default=None,
         ge=1,
-        description="pairs of one forward pass; null: batch_size / num_workers, on a GPU as many as fit its memory",
+        description="What number the lengths of batches are padded to multiples of, so that there are few shapes; "
+        "null: 16 on a GPU, 1 on CPUs.",
     )
-    max_length: int = Field(
-        default=128, ge=8, description="tokens of a pair, or of a sentence that stands alone, special ones too"
+    sampling_temperature: Annotated[float, Role.RESULT] = Field(
+        default=1.0,
+        ge=1,
+        description="How language pairs are sampled: 1 by their sizes; above 1, small ones more often than by size.",
     )
-    length_multiple: int | None = Field(
-        default=None, ge=1, description="lengths of batches are padded to multiples of it; null: 16 on a GPU, else 1"
+    checkpoint_steps: Annotated[int, Role.RESULT] = Field(
+        default=500, ge=1, description="After how many steps a checkpoint is written."
     )
-    sampling_temperature: float = Field(default=1.0, ge=1, description="1: by size; larger: small languages more often")
-    checkpoint_steps: int = Field(default=500, ge=1)
-    num_workers: int = Field(default=1, ge=1)
-    threads_per_worker: int = Field(ge=1, description="CPU cores of a worker; null: two cores shared by all")
-    zero_stage: Literal[0, 1, 2, 3] = 0
-    precision: Literal["fp32", "tf32", "bf16"] = Field(
-        default="fp32", description="of products; weights are float32. tf32: float32 with short products, on a GPU"
+    num_workers: Annotated[int, Role.RESULT, Role.WORKERS, COUNTED] = Field(
+        default=1, ge=1, description="How many workers train, each a process."
     )
-    gradient_checkpointing: bool = Field(
-        default=False, description="keep the inputs of layers alone and compute the rest twice: less memory, more time"
+    threads_per_worker: Annotated[
+        int, Role.RESULT, Role.WORKERS, COUNTED, Derived("two cores, shared by all workers")
+    ] = Field(ge=1, description="How many CPU cores a worker has.")
+    zero_stage: Annotated[Literal[0, 1, 2, 3], Role.RESULT, Role.WORKERS] = Field(
+        default=0,
+        description="What the workers share out between them, by DeepSpeed's ZeRO: nothing, the optimizer's state, the "
+        "gradients too, the weights too.",
     )
-    compile: bool = Field(default=False, description="torch.compile of the encoder")
-    use_gpu: bool = False
-    continue_from: LocalPath | None = Field(
-        default=None, description="folder of a run whose last checkpoint a new run goes on from, with other workers"
+    precision: Annotated[Literal["fp32", "tf32", "bf16"], Role.RESULT, Role.WORKERS] = Field(
+        default="fp32",
+        description="The numbers of which products are made: float32, on a GPU also the shorter tf32, or bfloat16; "
+        "weights are float32.",
     )
-    weights_only: bool = Field(default=False, description="continue_from: leave its optimizer state behind")
-    max_failures: int = Field(default=2, ge=0, description="restarts of the workers before the run fails")
+    gradient_checkpointing: Annotated[bool, Role.RESULT] = Field(
+        default=False,
+        description="Whether only the inputs of layers are kept, and the rest is computed twice: less memory, more "
+        "time.",
+    )
+    compile: Annotated[bool, Role.RESULT] = Field(
+        default=False, description="Whether the encoder is compiled by torch.compile."
+    )
+    use_gpu: Annotated[bool, Role.RESULT, COUNTED] = Field(default=False, description="Whether each worker has a GPU.")
+    continue_from: Annotated[LocalPath | None, Role.RESULT, Fixed("a trial starts from the encoder")] = Field(
+        default=None, description="The folder of a run whose last checkpoint a new run goes on from."
+    )
+    weights_only: Annotated[bool, Role.RESULT] = Field(
+        default=False, description="Whether continue_from takes the weights alone, and leaves the optimizer's state."
+    )
+    max_failures: Annotated[int, Role.MACHINE] = Field(
+        default=2, ge=0, description="How often workers are started again before the run fails."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -98,8 +144,12 @@ class TrainingSection(Section):
 
 
 class SeedSection(Section):
-    """Seeds by purpose: order of rows and sentences, masks, initial weights and dropout."""
+    """The seeds of what is random, by purpose."""
 
-    data: int = Field(default=1, ge=0, lt=2**63)
-    masking: int = Field(default=2, ge=0, lt=2**63)
-    model: int = Field(default=3, ge=0, lt=2**63)
+    data: Annotated[int, Role.RESULT] = Field(
+        default=1, ge=0, lt=2**63, description="The seed of the held-out pairs, and of the order of rows and sentences."
+    )
+    masking: Annotated[int, Role.RESULT] = Field(default=2, ge=0, lt=2**63, description="The seed of what is masked.")
+    model: Annotated[int, Role.RESULT] = Field(
+        default=3, ge=0, lt=2**63, description="The seed of new weights and of dropout."
+    )

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from weam_ray.errors import UserError
+from weam_ray.store.files import make_folder
 from weam_ray.store.folder import Folder
 
 HEARTBEAT_SECONDS = 10.0
@@ -59,12 +60,17 @@ def lease(folder: Folder, attempt: str, say: Callable[[str], None]) -> Iterator[
 
 
 @contextmanager
-def exclusive(path: Path, advice: str) -> Iterator[None]:
-    """Hold a folder against a second process.
+def exclusive(path: Path, setting: str, advice: str) -> Iterator[None]:
+    """Make a folder, and hold it against a second process; where nothing is written into it, none is left.
+
+    Args:
+        setting: what named the folder, in messages.
+        advice: what to do while another process has it.
 
     Raises:
-        UserError: another live process has it; the advice says what to do.
+        UserError: another live process has it, or it cannot be written.
     """
+    make_folder(path, setting)
     folder = Folder.at(path)
     others = live_leases(folder)
     live = {f"lease-{entry['attempt']}.json" for entry in others}

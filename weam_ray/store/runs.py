@@ -1,26 +1,20 @@
 """Run folders: where a run is, and whether it is new, unfinished or finished."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
+from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config, load_config
+from weam_ray.settings.keys import keys_with
 from weam_ray.settings.parsing import flat_parameters
-from weam_ray.store.files import check_folder, make_folder, write_whole
+from weam_ray.store.files import check_folder, write_whole
 from weam_ray.store.home import Home
-from weam_ray.store.lease import exclusive
+from weam_ray.store.training_folder import CONFIG, TrainingFolder
 
-STATE = "state.json"
-CONFIG = "config.yaml"
 RUNNING, FINISHED = "running", "finished"
-# settings of the machines at work, which a run may go on with others of
-WORKERS = {
-    f"training.{key}" for key in ("num_workers", "micro_batch_size", "threads_per_worker", "zero_stage", "precision")
-}
 
 
 @dataclass
@@ -35,11 +29,11 @@ class RunState:
     mlflow_lacks: bool = False  # whether a finished run could not tell MLflow all
 
 
-class RunFolder:
-    """The folder of one run."""
+class RunFolder(TrainingFolder):
+    """The folder of one run, with the state that the run is in."""
 
     def __init__(self, path: Path, fingerprint: str) -> None:
-        self.path = path
+        super().__init__(path)
         self.fingerprint = fingerprint
         self.state = RunState(RUNNING, fingerprint)
 
@@ -50,14 +44,14 @@ class RunFolder:
         Raises:
             UserError: the folder holds another run, or something else.
         """
-        path = output_folder(config, home, f"{config.name}-{run[:8]}", fresh)
+        path = output_folder(config, home, run_name(config, run), fresh)
         folder = cls(path, run)
         if folder.read_state():
             if folder.state.fingerprint != run:
                 keys = folder.differences(config)
                 told = ", ".join(f"{key}: {there} there, {here} here" for key, (there, here) in keys.items())
                 advice = "Choose another folder, or --fresh for a new numbered one."
-                if keys and not set(keys) - WORKERS:
+                if keys and not set(keys) - {*keys_with(Config, Role.WORKERS)}:
                     advice = f"To go on from its last checkpoint: training.continue_from={path}, and another folder."
                 raise UserError(
                     f"output.dir={path} holds a run of another configuration or other data "
@@ -69,43 +63,38 @@ class RunFolder:
 
     def differences(self, config: Config) -> dict[str, tuple[Any, Any]]:
         """The keys of the configuration that differ from those of the run in this folder: what is there, and here."""
-        there = flat_parameters(load_config(str(self.path / CONFIG)).result_settings())
+        there = flat_parameters(load_config(str(self.config_file)).result_settings())
         here = flat_parameters(config.result_settings())
         keys = dict.fromkeys([*here, *there])
         return {key: (there.get(key), here.get(key)) for key in keys if here.get(key) != there.get(key)}
 
     def read_state(self) -> bool:
         """Take over the state that the folder holds; whether it holds one."""
-        if not (self.path / STATE).is_file():
+        if not self.state_file.is_file():
             return False
-        self.state = RunState(**json.loads((self.path / STATE).read_text(encoding="utf-8")))
+        self.state = RunState(**json.loads(self.state_file.read_text(encoding="utf-8")))
         return True
 
     @property
     def finished(self) -> bool:
         return self.state.status == FINISHED
 
-    def write(self, name: str, text: str) -> Path:
-        write_whole(self.path / name, text)
-        return self.path / name
-
     def save(self) -> None:
-        self.write(STATE, json.dumps(vars(self.state), indent=1))
+        """Write the state."""
+        write_whole(self.state_file, json.dumps(vars(self.state), indent=1))
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Write the result of the run."""
+        write_whole(self.result_file, json.dumps(result, indent=1))
 
     def result(self) -> dict[str, Any]:
-        return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+        """The result of a finished run."""
+        return json.loads(self.result_file.read_text(encoding="utf-8"))
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder against a second process of the same run.
 
-        Raises:
-            UserError: another live process has it, or it cannot be written.
-        """
-        make_folder(self.path, "output.dir")
-        with exclusive(self.path, "wait for it, or use --fresh"):
-            self.read_state()  # another process may have finished it since
-            yield
+def run_name(config: Config, run: str) -> str:
+    """The name of the run folder of a configuration, where no other is given; `run` is the fingerprint."""
+    return f"{config.name}-{run[:8]}"
 
 
 def output_folder(config: Config, home: Home, name: str, fresh: bool) -> Path:

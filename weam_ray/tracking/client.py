@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import Stopped, UserError
+from weam_ray.settings.services import TrackingSection
 from weam_ray.tracking.store import QUICK_SECONDS, Courier, connect, failures, insist, reason_of, say, store_of
 
 STEP_METRICS = (
@@ -61,6 +62,15 @@ class Tracker:
         self.last_steps: dict[str, int] = {}  # of each prefix, the last step that is known to be there
         self.doubtful: set[str] = set()  # prefixes of which more may be there: a request failed
         self.machine: Any = None
+
+    @classmethod
+    def of(cls, settings: TrackingSection, home: Path) -> "Tracker":
+        """A client of the store and the experiment of the settings.
+
+        Raises:
+            UserError: the store cannot be reached or used.
+        """
+        return cls(settings.uri, settings.experiment, home, settings.wait_seconds)
 
     def find_experiment(self, name: str) -> str:
         """The id of an experiment, which is created, or restored if it was deleted."""

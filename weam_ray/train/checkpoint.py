@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
-from weam_ray.settings.config import Config
+from weam_ray.settings.training import TrainingSection
 
-STATE = "state.json"
+STATE = "state.json"  # of a checkpoint; that of a run is another file
 PREFIX = "checkpoint_"
 KEPT = 2
-STORAGE = Path("checkpoints", "train")  # in a run folder
 TAG = "state"
 
 
@@ -32,15 +31,14 @@ class CheckpointState:
     files: dict[str, int]
     precision: str = "fp32"
 
-    def check(self, config: Config) -> None:
-        """See that the optimizer state can follow to the workers of a configuration.
+    def check(self, training: TrainingSection) -> None:
+        """See that the optimizer state can follow to the workers of other settings.
 
         At ZeRO stage 0 every worker holds all of it, so it follows to any number of them.
 
         Raises:
             UserError: it was made by another number of workers, at another ZeRO stage, or in another precision.
         """
-        training = config.training
         workers, stage = training.num_workers, training.zero_stage
         same = (self.num_workers, self.zero_stage, self.precision) == (workers, stage, training.precision)
         if not same and not self.zero_stage == stage == 0:
@@ -59,9 +57,13 @@ def sizes(folder: Path) -> dict[str, int]:
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
-def commit(folder: Path, step: int, config: Config, fingerprint: str) -> None:
-    """Declare a folder whole; every worker has written its files."""
-    training = config.training
+def folder_of(storage: Path, step: int, attempt: str) -> Path:
+    """The folder of a new checkpoint; `attempt` is a name that no other start of the workers has."""
+    return storage / f"{PREFIX}{step:08d}-{attempt}"
+
+
+def commit(folder: Path, step: int, training: TrainingSection, fingerprint: str) -> None:
+    """Declare a folder whole, when every worker has written its files."""
     state = CheckpointState(
         step, training.num_workers, training.zero_stage, fingerprint, sizes(folder), training.precision
     )
@@ -131,7 +133,7 @@ def has_room(storage: Path, num_parameters: int) -> bool:
 
 
 def full_disk(storage: Path) -> str:
-    """What a user is told."""
+    """The message for a run that stops because the disk is full."""
     return (
         f"The disk of {storage} is full, so the run stops. The checkpoints that were there are as they were; make "
         "room, and the same command goes on from the last of them."

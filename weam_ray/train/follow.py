@@ -9,7 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from weam_ray.train.log import LOSSES, TIMINGS, read_steps
+from weam_ray.store.training_folder import TrainingFolder
+from weam_ray.train.log import read_steps
 
 POLL_SECONDS = 2.0
 
@@ -48,8 +49,8 @@ class StepReader:
     After a restart of the workers the steps that are repeated do not come again.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.followers = Follower(folder / LOSSES), Follower(folder / TIMINGS)
+    def __init__(self, folder: TrainingFolder) -> None:
+        self.followers = Follower(folder.losses), Follower(folder.timings)
         self.losses: dict[int, dict[str, Any]] = {}
         self.timings: dict[int, dict[str, Any]] = {}
         self.seen = self.tokens = 0
@@ -70,7 +71,7 @@ class StepReader:
 
 
 @contextmanager
-def monitored(folder: Path, log_steps: Callable[[Steps], None], bar: tqdm) -> Iterator[None]:
+def monitored(folder: TrainingFolder, log_steps: Callable[[Steps], None], bar: tqdm) -> Iterator[None]:
     """While the block runs, pass each step once to `log_steps`, in order, and show progress on `bar`."""
     stop = threading.Event()
     reader = StepReader(folder)
@@ -97,7 +98,7 @@ def monitored(folder: Path, log_steps: Callable[[Steps], None], bar: tqdm) -> It
         bar.close()
 
 
-def merged(folder: Path) -> Steps:
+def merged(folder: TrainingFolder) -> Steps:
     """The steps that both files hold, losses and timings together."""
-    timings = {entry["step"]: entry for entry in read_steps(folder / TIMINGS)}
-    return [{**entry, **timings[entry["step"]]} for entry in read_steps(folder / LOSSES) if entry["step"] in timings]
+    timings = {entry["step"]: entry for entry in read_steps(folder.timings)}
+    return [{**entry, **timings[entry["step"]]} for entry in read_steps(folder.losses) if entry["step"] in timings]

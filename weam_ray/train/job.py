@@ -1,41 +1,40 @@
-"""What a training is given, and what driver and workers tell each other through files."""
+"""What a training is given."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from weam_ray.pipeline import Data
-from weam_ray.settings.config import Config
-from weam_ray.train import checkpoint
-from weam_ray.train.milestones import Milestones
+from weam_ray.settings.of_training import TrainingSettings
+from weam_ray.settings.training import TrainingSection
+from weam_ray.store.training_folder import TrainingFolder
 
-MISTAKE, STOP, ABANDONED = "mistake.txt", "stop", "abandoned"
-MISTAKE_BYTES = 4096
+
+@dataclass(frozen=True)
+class Milestones:
+    """The steps after which a search measures, and what: `metric` is a name of `measure.held_out.FIGURES`."""
+
+    steps: tuple[int, ...] = ()
+    metric: str = ""
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What a training worker is given; `run` is its name among Ray's metrics, `milestones` are of a search."""
+    """What a training worker is given.
 
-    config: Config
+    Args:
+        fingerprint: of all that can change the result; a checkpoint of another one is not gone on from.
+        run: the name of the training among Ray's metrics.
+        milestones: of a search; a run has none.
+    """
+
+    settings: TrainingSettings
     data: Data
-    folder: Path
+    folder: TrainingFolder
     fingerprint: str
     run: str
-    milestones: Milestones | None = None
-
-    @property
-    def storage(self) -> Path:
-        """Where the checkpoints are; every worker sees it."""
-        return self.folder / checkpoint.STORAGE
+    milestones: Milestones = Milestones()
 
 
-def resources(config: Config) -> dict[str, float]:
-    """What one training worker reserves."""
-    needed: dict[str, float] = {"CPU": config.training.threads_per_worker}
-    return {**needed, "GPU": 1} if config.training.use_gpu else needed
-
-
-def abandon(folder: Path) -> None:
-    """Ask the workers of a training to end after the step that they are in, without a checkpoint."""
-    (folder / ABANDONED).touch()
-    (folder / STOP).touch()
+def resources(training: TrainingSection) -> dict[str, float]:
+    """What one training worker reserves of its node."""
+    needed: dict[str, float] = {"CPU": training.threads_per_worker}
+    return {**needed, "GPU": 1} if training.use_gpu else needed

@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from weam_ray.errors import UserError
+from weam_ray.store.training_folder import TrainingFolder
 from weam_ray.train import checkpoint, phases
-from weam_ray.train.job import ABANDONED, MISTAKE, MISTAKE_BYTES, STOP, TrainingJob, resources
+from weam_ray.train.job import TrainingJob, resources
+from weam_ray.train.phases import Phase
 from weam_ray.train.worker import train_worker
 
 
 def launch(job: TrainingJob) -> bool:
-    """Train on `training.num_workers` workers, from the last checkpoint where there is one; leaves `model/`.
+    """Train on `training.num_workers` workers, from the last checkpoint where there is one, and export the model.
 
     Returns:
-        whether the training came to its end; not, where SIGTERM asked for a checkpoint and an early end, or `abandon`.
+        whether the training came to its end; False if SIGTERM, or a search, asked it to end early.
 
     Raises:
         UserError: the run stopped for a reason that the user can mend.
@@ -28,12 +30,10 @@ def launch(job: TrainingJob) -> bool:
     from weam_ray.train.process_group import ProcessGroupConfig
     from weam_ray.train.trainer import Trainer
 
-    training = job.config.training
-    phases.begin(job.folder, phases.WORKERS)
-    for name in (STOP, ABANDONED):
-        (job.folder / name).unlink(missing_ok=True)
-    (job.folder / MISTAKE).write_text(" " * MISTAKE_BYTES, encoding="utf-8")  # a full disk must have room for it
-    for note in checkpoint.latest(job.storage)[1]:
+    training, folder = job.settings.training, job.folder
+    phases.begin(folder, Phase.WORKERS)
+    folder.prepare()
+    for note in checkpoint.latest(folder.checkpoints)[1]:
         print(note)
     trainer = Trainer(
         train_worker,
@@ -42,38 +42,37 @@ def launch(job: TrainingJob) -> bool:
         scaling_config=ray.train.ScalingConfig(
             num_workers=training.num_workers,
             use_gpu=training.use_gpu,
-            resources_per_worker=resources(job.config),
+            resources_per_worker=resources(training),
         ),
         run_config=ray.train.RunConfig(
-            name=job.storage.name,
-            storage_path=str(job.storage.parent),
+            name=folder.checkpoints.name,
+            storage_path=str(folder.checkpoints.parent),
             worker_runtime_env={"env_vars": {"MALLOC_ARENA_MAX": "1"}},  # see keep_memory
             failure_config=ray.train.FailureConfig(max_failures=training.max_failures, controller_failure_limit=2),
         ),
     )
     try:
-        with stopped_by_sigterm(job):
+        with stopped_by_sigterm(folder):
             trainer.fit()
     except ray.train.TrainingFailedError as error:
-        if checkpoint.disk_is_full(RuntimeError(root_cause(error)), job.folder):
-            raise UserError(checkpoint.full_disk(job.storage)) from None
+        if checkpoint.disk_is_full(RuntimeError(root_cause(error)), folder.path):
+            raise UserError(checkpoint.full_disk(folder.checkpoints)) from None
         raise RuntimeError(f"Training failed: {root_cause(error)}") from error
     finally:
-        phases.begin(job.folder, phases.NOTHING)
-    mistake = (job.folder / MISTAKE).read_text(encoding="utf-8").strip()
+        phases.begin(folder, None)
+    mistake = folder.take_mistake()
     if mistake:
         raise UserError(mistake)
-    (job.folder / MISTAKE).unlink()
-    return not (job.folder / STOP).exists() or (job.folder / "model").is_dir()
+    return not folder.is_to_stop or folder.has_model
 
 
 @contextmanager
-def stopped_by_sigterm(job: TrainingJob) -> Iterator[None]:
+def stopped_by_sigterm(folder: TrainingFolder) -> Iterator[None]:
     """While the block runs, SIGTERM asks the workers for a checkpoint and an early end."""
 
     def ask(*_: Any) -> None:
         print("SIGTERM: a checkpoint, then the end", file=sys.stderr, flush=True)
-        (job.folder / STOP).touch()
+        folder.ask_to_stop()
 
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are for the main thread

@@ -1,28 +1,33 @@
-"""What a run writes by step: `losses.jsonl`, equal on every repetition, and `timings.jsonl`."""
+"""What a training writes by step: losses, equal on every repetition, and timings."""
 
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weam_ray.store.files import write_whole
+from weam_ray.store.training_folder import TrainingFolder
 
 if TYPE_CHECKING:  # the loop imports torch, which those that only read do without
     from weam_ray.train.loop import StepRecord
 
-LOSSES, TIMINGS = "losses.jsonl", "timings.jsonl"
-
 
 class StepLog:
-    """Appends a line a step to both files; opened after step `done`, it cuts off what came later."""
+    """Appends a line for each step to `losses.jsonl` and to `timings.jsonl`."""
 
-    def __init__(self, folder: Path, done: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: TrainingFolder, done: int) -> None:
+        """Open the files; lines of steps after `done` are cut off."""
+        folder.path.mkdir(parents=True, exist_ok=True)
         self.files = []
-        for name in (LOSSES, TIMINGS):
-            cut(folder / name, done)
-            self.files.append((folder / name).open("a", encoding="utf-8"))
+        for path in (folder.losses, folder.timings):
+            cut(path, done)
+            self.files.append(path.open("a", encoding="utf-8"))
 
     def write(self, record: "StepRecord") -> None:
+        """Append a step, so that readers see it at once.
+
+        Raises:
+            OSError: the disk is full.
+        """
         losses = {
             "step": record.step,
             "loss": record.loss,
@@ -46,6 +51,7 @@ class StepLog:
             file.flush()
 
     def close(self) -> None:
+        """Close both files."""
         for file in self.files:
             file.close()
 

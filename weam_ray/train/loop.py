@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Protocol
 
 import torch
@@ -12,10 +13,10 @@ import torch
 from weam_ray.batches.batch import Batch, MicroBatches
 from weam_ray.errors import UserError
 from weam_ray.objectives.base import TensorBatch, on_device
-from weam_ray.settings.config import Config
+from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.train.schedule import learning_rate
 
-SIZES = ("tokens", "positions", "lost_tokens", "lost_links", "stop")
+SIZES = ("tokens", "positions", "lost_tokens", "lost_links", "stop", "abandon")
 
 
 class Engine(Protocol):
@@ -69,21 +70,43 @@ class StepRecord:
     lost_links: int
 
 
+class Request(IntEnum):
+    """What one worker asks of all; the strongest wish counts."""
+
+    GO_ON = 0
+    STOP = 1  # after this step, with a checkpoint
+    ABANDON = 2  # after this step, without one
+
+
+class Callback:
+    """Something that a training does beside its steps; every worker has the same list of them."""
+
+    def request(self) -> Request:
+        """Called before each step: whether this worker wants the training to end after it."""
+        return Request.GO_ON
+
+    def after_step(self, record: StepRecord) -> None:
+        """Called after each step."""
+
+    def at_pause(self, step: int) -> None:
+        """Called by all workers together, after the steps at which a checkpoint is due, with the steps done so far."""
+
+
 def train(
     engine: Engine,
-    config: Config,
+    settings: TrainingSettings,
     steps: Iterable[MicroBatches],
     first_step: int,
-    record: Callable[[StepRecord], None],
-    checkpoint: Callable[[int], None],
-    stop: Callable[[], bool] = lambda: False,
-    also: frozenset[int] = frozenset(),
+    callbacks: Sequence[Callback] = (),
+    milestones: Sequence[int] = (),
 ) -> int:
-    """Train from `first_step` (from 0) to `training.max_steps`; `steps` yields this worker's micro-batches of each.
+    """Train from `first_step` (from 0) to `training.max_steps`.
 
-    `checkpoint` is called with the number of steps done, every `checkpoint_steps`, after the steps `also`, and at the
-    end. When `stop` says so
-    to any worker, all end after the step, with a checkpoint.
+    The loop pauses every `training.checkpoint_steps`, after the steps `milestones`, at the end, and when a callback of
+    any worker asks to stop.
+
+    Args:
+        steps: this worker's micro-batches of each step, from `first_step` on.
 
     Returns:
         the number of steps done.
@@ -91,14 +114,14 @@ def train(
     Raises:
         UserError: a loss that is not finite; the weights are those of the step before.
     """
-    settings = config.training
+    training = settings.training
     started = time.perf_counter()
     for step, micro_batches in enumerate(steps, start=first_step + 1):
         waited = time.perf_counter() - started
-        counts = Counts.of(engine, micro_batches, stop())
+        counts = Counts.of(engine, micro_batches, request_of(callbacks))
         sums = torch.zeros(1 + len(engine.parts), dtype=torch.float64, device=engine.device)
         for number, batches in micro_batches:
-            seed_dropout(config.seeds.model, step, number)
+            seed_dropout(settings.seeds.model, step, number)
             tensors = [
                 tensors_of(batch, engine.device).having(totals)
                 for batch, totals in zip(batches, counts.totals, strict=True)
@@ -117,35 +140,43 @@ def train(
                 f"Step {step}: the loss is {loss_of_step}, not a finite number; the run stops before the step. "
                 "Lower optimizer.learning_rate, or raise optimizer.warmup_share."
             )
-        rate = learning_rate(config.optimizer, step, settings.max_steps)
+        rate = learning_rate(settings.optimizer, step, training.max_steps)
         late = engine.step(rate)
         now = time.perf_counter()
-        record(
-            StepRecord(
-                step=step,
-                loss=loss_of_step,
-                parts={
-                    name: value for name, value in zip(engine.parts, own_parts, strict=True) if not math.isnan(value)
-                },
-                learning_rate=rate,
-                gradient_norm=found[-1] if late is None else late,
-                tokens=sizes["tokens"],
-                masked=masked,
-                aligned=aligned,
-                seconds=now - started,
-                waited=waited,
-                padding_share=1 - sizes["tokens"] / sizes["positions"],
-                lost_tokens=sizes["lost_tokens"],
-                lost_links=sizes["lost_links"],
-            )
+        terms = zip(engine.parts, own_parts, strict=True)
+        record = StepRecord(
+            step=step,
+            loss=loss_of_step,
+            parts={name: value for name, value in terms if not math.isnan(value)},
+            learning_rate=rate,
+            gradient_norm=found[-1] if late is None else late,
+            tokens=sizes["tokens"],
+            masked=masked,
+            aligned=aligned,
+            seconds=now - started,
+            waited=waited,
+            padding_share=1 - sizes["tokens"] / sizes["positions"],
+            lost_tokens=sizes["lost_tokens"],
+            lost_links=sizes["lost_links"],
         )
+        for callback in callbacks:
+            callback.after_step(record)
         started = now
-        if step % settings.checkpoint_steps == 0 or step in also or step == settings.max_steps or sizes["stop"]:
-            checkpoint(step)
+        if sizes["abandon"]:
+            return step
+        due = step % training.checkpoint_steps == 0 or step in milestones or step == training.max_steps
+        if due or sizes["stop"]:
+            for callback in callbacks:
+                callback.at_pause(step)
             started = time.perf_counter()
         if sizes["stop"]:
             return step
-    return settings.max_steps
+    return training.max_steps
+
+
+def request_of(callbacks: Sequence[Callback]) -> Request:
+    """The strongest wish of this worker's callbacks."""
+    return max((callback.request() for callback in callbacks), default=Request.GO_ON)
 
 
 @dataclass(frozen=True)
@@ -163,8 +194,8 @@ class Counts:
     members: int
 
     @classmethod
-    def of(cls, engine: Engine, micro_batches: MicroBatches, stop: bool) -> "Counts":
-        """The counts of a step; `stop` says that this worker is to end."""
+    def of(cls, engine: Engine, micro_batches: MicroBatches, request: Request) -> "Counts":
+        """The counts of a step, and what this worker asks for."""
         members = list(zip(*(batches for _, batches in micro_batches), strict=True))
         everything = [batch for batches in members for batch in batches]
         counts = [[batch.counts() for batch in batches] for batches in members]
@@ -174,7 +205,8 @@ class Counts:
             sum(batch.input_ids.size for batch in everything),
             sum(batch.lost_tokens for batch in everything),
             sum(batch.lost_links for batch in everything),
-            int(stop),
+            int(request == Request.STOP),
+            int(request == Request.ABANDON),
         )
         own = [sum(count[name] for count in of_member) for of_member in counts for name in names]
         numbers = torch.tensor([*own, *sizes], dtype=torch.float64)
@@ -189,7 +221,7 @@ class Counts:
     def read(self, values: Sequence[float]) -> tuple[int, int, dict[str, int]]:
         """The masked tokens, the word pairs and the sizes, of the values that `summed` has on the CPU.
 
-        `stop` among the sizes is the number of workers that are to end.
+        `stop` and `abandon` among the sizes are the numbers of workers that ask for it.
         """
         width = len(self.names)
         rows = [dict(zip(self.names, values[k * width :], strict=False)) for k in range(self.members)]

@@ -7,10 +7,10 @@ from weam_ray.errors import UserError
 from weam_ray.model.encoder import SCRATCH, build_encoder, load_masked_model, model_config
 from weam_ray.model.families import FAMILIES, num_positions
 from weam_ray.model.weights import some
-from weam_ray.settings.config import Config
+from weam_ray.settings.of_training import TrainingSettings
 
 
-def objective_of(config: Config, tokenizer: Any) -> Any:
+def objective_of(settings: TrainingSettings, tokenizer: Any) -> Any:
     """The objective of a configuration around its encoder, which is `objective.masked_model.model`.
 
     Raises:
@@ -18,12 +18,12 @@ def objective_of(config: Config, tokenizer: Any) -> Any:
     """
     from weam_ray.objectives.table import build_objective  # which imports torch; the driver does without
 
-    model = build_encoder(config.encoder, tokenizer, config.seeds.model)
-    check_fit(config, num_positions(model), model.config.num_hidden_layers)
-    if config.training.gradient_checkpointing:
+    model = build_encoder(settings.encoder, tokenizer, settings.seeds.model)
+    check_fit(settings, num_positions(model), model.config.num_hidden_layers)
+    if settings.training.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    objective = build_objective(model, config.objective)
-    if config.training.compile:
+    objective = build_objective(model, settings.objective)
+    if settings.training.compile:
         model.base_model.compile(dynamic=True)
     return objective
 
@@ -34,9 +34,9 @@ class Examination:
     It reserves nothing, and the process that it ran in is there for the tasks that come after it.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, settings: TrainingSettings) -> None:
         self.tasks = RayTasks(num_cpus=0)
-        self.reference = self.tasks.submit(examine, config)
+        self.reference = self.tasks.submit(examine, settings)
         self.found: list[str] | None = None
 
     def notes(self) -> list[str]:
@@ -52,13 +52,13 @@ class Examination:
         return self.found
 
 
-def check_fit(config: Config, num_positions: int | None, num_layers: int) -> None:
+def check_fit(settings: TrainingSettings, num_positions: int | None, num_layers: int) -> None:
     """See that an encoder has what the configuration asks of it.
 
     Raises:
         UserError: fewer positions than `training.max_length`, or not the layer `evaluation.layer`.
     """
-    length, layer = config.training.max_length, config.evaluation.layer
+    length, layer = settings.training.max_length, settings.evaluation.layer
     if num_positions is not None and length > num_positions:
         raise UserError(
             f"training.max_length={length}: the encoder has positions for {num_positions} tokens; lower it to that."
@@ -67,7 +67,7 @@ def check_fit(config: Config, num_positions: int | None, num_layers: int) -> Non
         raise UserError(f"evaluation.layer={layer}: the encoder has layers 0 (embeddings) to {num_layers}.")
 
 
-def examine(config: Config) -> list[str]:
+def examine(settings: TrainingSettings) -> list[str]:
     """Look at the encoder of a configuration before anything is made of it; what is worth a note, in sentences.
 
     Nothing but the names and shapes of its weights is read.
@@ -75,22 +75,23 @@ def examine(config: Config) -> list[str]:
     Raises:
         UserError: the checkpoint cannot be loaded or is not whole, or the encoder cannot do what is asked of it.
     """
-    if config.encoder.name == SCRATCH:
-        scratch = config.encoder.scratch
-        check_fit(config, scratch.max_positions, scratch.num_layers)
+    name = settings.encoder.name
+    if name == SCRATCH:
+        scratch = settings.encoder.scratch
+        check_fit(settings, scratch.max_positions, scratch.num_layers)
         return []
-    loaded = load_masked_model(config.encoder, model_config(config.encoder, None), device_map="meta")
+    loaded = load_masked_model(settings.encoder, model_config(settings.encoder, None), device_map="meta")
     model = loaded.model
-    check_fit(config, num_positions(model), model.config.num_hidden_layers)
+    check_fit(settings, num_positions(model), model.config.num_hidden_layers)
     notes = []
     if loaded.new:
         notes.append(
-            f"encoder.name={config.encoder.name}: the checkpoint has no trained head for predicting masked tokens, or "
-            f"not all of it; {len(loaded.new)} weights ({some(loaded.new)}) begin as random numbers from seeds.model."
+            f"encoder.name={name}: the checkpoint has no trained head for predicting masked tokens, or not all of it; "
+            f"{len(loaded.new)} weights ({some(loaded.new)}) begin as random numbers from seeds.model."
         )
     if model.config.model_type not in FAMILIES:
         notes.append(
-            f"encoder.name={config.encoder.name}: the model family {model.config.model_type!r} is not in the table of "
+            f"encoder.name={name}: the model family {model.config.model_type!r} is not in the table of "
             f"families ({', '.join(FAMILIES)}): its head computes all positions, which is slower, and no two sentences "
             "share a row."
         )

@@ -1,52 +1,56 @@
-"""Where the time of a training goes: its processes note in a file of the run folder what they begin, one by one."""
+"""Where the time of a training goes: its processes note in a file of its folder what they begin, one after another."""
 
 import json
 import time
 from contextlib import suppress
+from enum import StrEnum
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
+from weam_ray.store.training_folder import TrainingFolder
 from weam_ray.train.log import read_steps
 
-PHASES = "phases.jsonl"
-# Ray and its processes; imports, encoder and engine; the steps; ... ; the end of the processes
-WORKERS, ENGINE, STEPS, HELD_OUT, CHECKPOINTS, EXPORT, RELEASE = NAMES = (
-    "workers",
-    "engine",
-    "steps",
-    "held_out",
-    "checkpoints",
-    "export",
-    "release",
-)
-NOTHING = ""  # after the last
+
+class Phase(StrEnum):
+    """What a training does, in the order in which it first comes to it."""
+
+    WORKERS = "workers"  # Ray Train starts its processes
+    ENGINE = "engine"  # imports, the encoder, and the engine
+    STEPS = "steps"  # optimizer steps
+    HELD_OUT = "held_out"  # held-out figures that a search asks for
+    CHECKPOINTS = "checkpoints"  # writing a checkpoint
+    EXPORT = "export"  # writing the trained encoder
+    RELEASE = "release"  # the processes end
 
 
-def begin(folder: Path, phase: str) -> None:
-    """Note that a phase begins, and the one before ends. A full disk does not matter here."""
-    with suppress(OSError), (folder / PHASES).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"phase": phase, "at": round(time.time(), 3)}) + "\n")
+END = ""  # is noted when the last phase has ended
 
 
-def noted(folder: Path) -> list[dict[str, Any]]:
+def begin(folder: TrainingFolder, phase: Phase | None) -> None:
+    """Note that a phase begins and the one before it ends; None: nothing follows. A full disk does not matter here."""
+    line = {"phase": END if phase is None else phase.value, "at": round(time.time(), 3)}
+    with suppress(OSError), folder.phases.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def noted(folder: TrainingFolder) -> list[dict[str, Any]]:
     """What was noted so far; nothing, where a full disk cut a line short."""
     try:
-        return read_steps(folder / PHASES)
+        return read_steps(folder.phases)
     except ValueError:
         return []
 
 
-def running(folder: Path) -> bool:
+def running(folder: TrainingFolder) -> bool:
     """Whether a training has begun a phase that is not its end."""
     lines = noted(folder)
-    return bool(lines) and lines[-1]["phase"] != NOTHING
+    return bool(lines) and lines[-1]["phase"] != END
 
 
-def seconds_of(folder: Path) -> dict[str, float]:
+def seconds_of(folder: TrainingFolder) -> dict[str, float]:
     """Seconds of each phase, over all starts of a training; what a kill broke off does not count."""
-    found = dict.fromkeys(NAMES, 0.0)
+    seconds = dict.fromkeys(map(str, Phase), 0.0)
     for line, after in pairwise(noted(folder)):
-        if line["phase"] != NOTHING and after["phase"] != WORKERS:
-            found[line["phase"]] += after["at"] - line["at"]
-    return {name: round(value, 3) for name, value in found.items()}
+        if line["phase"] != END and after["phase"] != Phase.WORKERS:
+            seconds[line["phase"]] += after["at"] - line["at"]
+    return {name: round(value, 3) for name, value in seconds.items()}

@@ -1,113 +1,99 @@
 """One worker of a training: from the last checkpoint to the exported model."""
 
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from weam_ray.cluster.memory import keep_memory
 from weam_ray.errors import UserError
-from weam_ray.train import checkpoint, phases
-from weam_ray.train.job import ABANDONED, MISTAKE, STOP, TrainingJob
-from weam_ray.train.metrics import step_done
-from weam_ray.train.milestones import Measurer
+from weam_ray.train import checkpoint
+from weam_ray.train.job import TrainingJob
+from weam_ray.train.phases import Phase
 
 
 def train_worker(settings: dict[str, Any]) -> None:
-    """One training worker. A mistake of the user's ends all workers without a restart."""
+    """Be one training worker: what Ray Train calls in each of its processes, with the `job` to do.
+
+    A mistake of the user's ends all workers without a restart.
+    """
     import ray.train
+
+    from weam_ray.train.callbacks import Phases
 
     job: TrainingJob = settings["job"]
-    first = ray.train.get_context().get_world_rank() == 0
-
-    def phase(name: str) -> None:
-        if first:
-            phases.begin(job.folder, name)
-
-    phase(phases.ENGINE)
+    context = ray.train.get_context()
+    rank, num_workers = context.get_world_rank(), context.get_world_size()
+    phases = Phases(job, first=rank == 0)
+    phases.begin(Phase.ENGINE)
     try:
-        run_worker(job, phase)
+        run_worker(job, rank, num_workers, phases)
     except UserError as error:
-        if first:
-            with (job.folder / MISTAKE).open("r+", encoding="utf-8") as file:
-                file.write(str(error))
+        if rank == 0:
+            job.folder.write_mistake(str(error))
     finally:
-        phase(phases.RELEASE)
+        phases.begin(Phase.RELEASE)
 
 
-def run_worker(job: TrainingJob, phase: Callable[[str], None]) -> None:
-    """`phase` notes what begins."""
-    import ray.train
+def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> None:
+    """Build the engine, restore it, train, and export the model."""
     import torch
 
     from weam_ray.batches.forms import collators
     from weam_ray.batches.loader import Batches, TrainingRows
     from weam_ray.model.families import packs
+    from weam_ray.train.callbacks import Checkpoints, HeldOutFigures, Requests, Steps
     from weam_ray.train.engines.device import prepare_device
     from weam_ray.train.export import export
     from weam_ray.train.log import StepLog
-    from weam_ray.train.loop import StepRecord, ahead, train
+    from weam_ray.train.loop import ahead, train
     from weam_ray.train.model import objective_of
-    from weam_ray.train.saving import Saver
 
-    config = job.config
-    context = ray.train.get_context()
-    rank, world_size = context.get_world_rank(), context.get_world_size()
-    torch.set_num_threads(config.training.threads_per_worker)
-    keep_memory()
-    prepare_device(config.training)
+    settings, training = job.settings, job.settings.training
+    prepare_process(training.threads_per_worker)
+    prepare_device(training)
     tokenizer = job.data.load_tokenizer()
-    objective = objective_of(config, tokenizer)
+    objective = objective_of(settings, tokenizer)
     model = objective.masked_model.model
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    start, attempt = agree(job.storage, rank)
+
+    start, attempt = agree(job.folder.checkpoints, rank)
     engine, done = restored(job, objective, start)
-    log = StepLog(job.folder, done) if rank == 0 else None
 
-    unwritten: list[OSError] = []  # what a full disk did to the log
-
-    def record(entry: StepRecord) -> None:
-        try:
-            if log is not None and not unwritten:
-                log.write(entry)
-                step_done(entry, job.run)
-        except OSError as error:
-            unwritten.append(error)
-
-    def stop() -> bool:
-        return bool(unwritten) or (job.folder / STOP).exists()
-
-    def abandoned() -> bool:
-        return (job.folder / ABANDONED).exists()
-
-    def check() -> None:
-        if unwritten:
-            raise unwritten[0]
-
-    measure = Measurer(job, engine, model.config, tokenizer, done, phase)
-    save = Saver(
-        engine, job.storage, attempt, config, job.fingerprint, num_parameters, check, measure, abandoned, phase
-    )
-    also = frozenset(job.milestones.steps if job.milestones else ())
     rows = TrainingRows(job.data.encoded)
-    plan = rows.plan(config.training, config.seeds.data)
-    collate = collators(config, tokenizer, packs(model))
-    finish = ahead(engine.device)
-    batches = Batches(rows, plan, collate, config.training.micro_batch_size, rank, world_size, finish)
+    plan = rows.plan(training, settings.seeds.data)
+    collate = collators(settings, tokenizer, packs(model))
+    batches = Batches(rows, plan, collate, training.micro_batch_size, rank, num_workers, ahead(engine.device))
+
+    steps = Steps(StepLog(job.folder, done), job.run) if rank == 0 else None
+    callbacks = [
+        Requests(job),
+        *([steps] if steps else []),
+        HeldOutFigures(job, engine, model.config, tokenizer, done, phases),
+        Checkpoints(job, engine, attempt, num_parameters, phases, steps),
+    ]
     try:
-        steps = batches.steps(done, config.training.max_steps)
-        phase(phases.STEPS)
-        last = train(engine, config, steps, done, record, save, stop, also)
+        micro_batches = batches.steps(done, training.max_steps)
+        phases.begin(Phase.STEPS)
+        last = train(engine, settings, micro_batches, done, callbacks, job.milestones.steps)
     finally:
-        if log is not None:
-            log.close()
-    if last < config.training.max_steps:
+        if steps is not None:
+            steps.log.close()
+    if last < training.max_steps:
         return
-    phase(phases.EXPORT)
+
+    phases.begin(Phase.EXPORT)
     weights = engine.full_weights()
     if weights is not None:
-        export(weights, model.config, tokenizer, job.folder / "model")
+        export(weights, model.config, tokenizer, job.folder.model)
     torch.distributed.barrier()
+
+
+def prepare_process(num_threads: int) -> None:
+    """Set what holds for the whole process: its threads and its memory."""
+    import torch
+
+    torch.set_num_threads(num_threads)
+    keep_memory()
 
 
 def restored(job: TrainingJob, objective: Any, start: Path | None) -> tuple[Any, int]:
@@ -118,23 +104,23 @@ def restored(job: TrainingJob, objective: Any, start: Path | None) -> tuple[Any,
     """
     from weam_ray.train.engines.deepspeed import DeepSpeedEngine
 
-    config = job.config
+    settings = job.settings
     if start is None:
-        return DeepSpeedEngine(objective, config), 0
+        return DeepSpeedEngine(objective, settings), 0
     state = checkpoint.read_state(start)
     taken_over = state.fingerprint != job.fingerprint
     try:
-        if taken_over and config.training.weights_only:
+        if taken_over and settings.training.weights_only:
             objective.load_state_dict(checkpoint.merged_weights(start, state.zero_stage))
-            return DeepSpeedEngine(objective, config), state.step
-        engine = DeepSpeedEngine(objective, config)
+            return DeepSpeedEngine(objective, settings), state.step
+        engine = DeepSpeedEngine(objective, settings)
         engine.load(start)
         return engine, state.step
     except RuntimeError as error:
         if not taken_over or "state_dict" not in str(error):
             raise
         raise UserError(
-            f"training.continue_from={config.training.continue_from}: the weights do not fit this run: "
+            f"training.continue_from={settings.training.continue_from}: the weights do not fit this run: "
             f"{' '.join(str(error).split())[:300]}"
         ) from None
 

@@ -34,7 +34,10 @@ def kept(lab: Path) -> Path:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("sib200.epochs=2",), "holds sib200-1, sib200-2 with another recipe, data, languages, threads or version"),
+        (
+            ("sib200.epochs=2",),
+            "with another recipe, data, languages, threads, device or version",
+        ),
         (("--languages", "de,tl"), "holds sib200-1, sib200-2 with another"),
         (("--threads", "2"), "holds sib200-1, sib200-2 with another"),
         (("--system", "another"), r"holds another evaluation \(system: 'encoder' there, 'another' here\)"),
@@ -44,12 +47,12 @@ def kept(lab: Path) -> Path:
 )
 def test_another_evaluation(lab: Path, kept: Path, more: tuple[str, ...], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        job(lab, kept.name, *TASKS, *more).execute()
+        job(lab, kept.name, *TASKS, *more).run()
 
 
 def test_another_model(lab: Path, kept: Path) -> None:
     with pytest.raises(UserError, match=r"\(models: .* there, .* here\); name another folder"):
-        job(lab, kept.name, *TASKS, "--system", "encoder", "--model", str(lab / "other")).execute()
+        job(lab, kept.name, *TASKS, "--system", "encoder", "--model", str(lab / "other")).run()
 
 
 def test_other_data(lab: Path, kept: Path, tmp_path: Path) -> None:
@@ -58,13 +61,13 @@ def test_other_data(lab: Path, kept: Path, tmp_path: Path) -> None:
     file = tmp_path / "sib200" / "eng_Latn" / "train.tsv"
     file.write_text(file.read_text(encoding="utf-8").replace("number 3", "number 7"), encoding="utf-8")
     with pytest.raises(UserError, match="holds sib200-1, sib200-2 with another recipe, data"):
-        job(lab, kept.name, *TASKS, "--data-root", str(tmp_path)).execute()
+        job(lab, kept.name, *TASKS, "--data-root", str(tmp_path)).run()
 
 
 def test_something_else(lab: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(UserError, match=r"notes\.txt is there, and not from this job"):
-        job(lab, str(tmp_path), *TASKS).execute()
+        job(lab, str(tmp_path), *TASKS).run()
 
 
 @pytest.mark.slow
@@ -73,7 +76,7 @@ def test_fewer_and_more_tasks_and_seeds(lab: Path, capsys: pytest.CaptureFixture
 
     def evaluated(tasks: str, seeds: int) -> dict[str, dict[str, list[float]]]:
         arguments = ("--tasks", tasks, "--languages", "de", "--seeds", str(seeds))
-        result = job(lab, "grown", *arguments).execute()
+        result = job(lab, "grown", *arguments).run()
         return {task: {code: own["per_seed"] for code, own in found.items()} for task, found in result.items()}
 
     first = evaluated("sib200,tatoeba", 1)

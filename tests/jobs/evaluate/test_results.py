@@ -34,7 +34,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, ray_session: None, wordpiece: 
 def plain(lab: Path) -> tuple[Path, dict[str, Any]]:
     """Folder and result of an evaluation on all that the lab has."""
     tasks = "sib200,udpos,tatoeba,alignment"
-    return lab / "plain", job(lab, "plain", "--tasks", tasks, "--languages", "de", "--seeds", "2").execute()
+    return lab / "plain", job(lab, "plain", "--tasks", tasks, "--languages", "de", "--seeds", "2").run()
 
 
 class TestResults:
@@ -132,14 +132,14 @@ class TestResults:
         (folder / "runs" / "udpos-2.json").unlink()
         before = {file.name: file.stat().st_mtime_ns for file in (folder / "runs").iterdir()}
         tasks = "sib200,udpos,tatoeba,alignment"
-        assert job(lab, "plain", "--tasks", tasks, "--languages", "de", "--seeds", "2").execute() == result
+        assert job(lab, "plain", "--tasks", tasks, "--languages", "de", "--seeds", "2").run() == result
         assert "5 of 6 runs are done already" in capsys.readouterr().out
         after = {file.name: file.stat().st_mtime_ns for file in (folder / "runs").iterdir()}
         assert {name for name in after if after[name] != before.get(name)} == {"udpos-2.json"}
 
     def test_the_same_again_is_the_same_and_no_difference(self, lab: Path, plain: tuple[Path, dict[str, Any]]) -> None:
         """In another folder, with other numbers of languages and tasks."""
-        again = job(lab, "again", "--tasks", "udpos", "--languages", "de", "--seeds", "2").execute()
+        again = job(lab, "again", "--tasks", "udpos", "--languages", "de", "--seeds", "2").run()
         assert again["udpos"] == plain[1]["udpos"]
         (pair,) = compare([plain[0], lab / "again"]).pairs
         assert {row.verdict for row in pair.tasks[0].languages.rows} == {"identical"}
@@ -158,7 +158,7 @@ class TestSettings:
             "1",
             "--setting",
             "translate-train",
-        ).execute()
+        ).run()
         names = sorted(file.stem for file in (lab / "translated" / "runs").iterdir())
         assert names == ["sib200-1-de", "sib200-1-en", "sib200-1-tl"]
         record = json.loads((lab / "translated" / "runs" / "sib200-1-de.json").read_text(encoding="utf-8"))
@@ -167,7 +167,7 @@ class TestSettings:
 
     def test_translate_train_all(self, lab: Path) -> None:
         arguments = ("--tasks", "sib200", "--languages", "de", "--seeds", "1", "--setting", "translate-train-all")
-        job(lab, "all", *arguments).execute()
+        job(lab, "all", *arguments).run()
         record = json.loads((lab / "all" / "runs" / "sib200-1.json").read_text(encoding="utf-8"))
         assert record["trains_on"] == ["en", "de"]
         assert record["training_rows"] == 48
@@ -177,7 +177,7 @@ class TestSettings:
         (lab / "domain.tsv").write_text("label\ttext\n" + "\n".join(rows) + "\n", encoding="utf-8")
         chain = f"{lab / 'domain.tsv'},sib200"
         arguments = ("--tasks", "udpos", "--languages", "de", "--seeds", "1", "--intermediate", chain)
-        result = job(lab, "chained", *arguments).execute()
+        result = job(lab, "chained", *arguments).run()
         folders = {folder.name.rsplit("-", 1)[0]: folder for folder in (lab / "chained" / "intermediate").iterdir()}
         assert set(folders) == {"domain-1", "domain+sib200-1"}
         words = [
@@ -193,7 +193,7 @@ class TestSettings:
 
     def test_a_model_for_each_seed(self, lab: Path) -> None:
         arguments = ("--model", str(lab / "encoder"), str(lab / "other"), "--tasks", "sib200,tatoeba", "--seeds", "2")
-        result = job(lab, "two", *arguments, "--languages", "de").execute()
+        result = job(lab, "two", *arguments, "--languages", "de").run()
         records = [json.loads((lab / "two" / "runs" / f"sib200-{seed}.json").read_text()) for seed in (1, 2)]
         assert [Path(record["model"]).name for record in records] == ["encoder", "other"]
         assert len(result["tatoeba"]["de"]["per_seed"]) == 2
@@ -202,7 +202,7 @@ class TestSettings:
     def test_a_model_twice_is_one(self, lab: Path) -> None:
         encoder = str(lab / "encoder")
         arguments = ("--model", encoder, "--model", encoder, "--tasks", "tatoeba", "--languages", "de", "--seeds", "2")
-        result = job(lab, "twice", *arguments).execute()
+        result = job(lab, "twice", *arguments).run()
         assert len(result["tatoeba"]["de"]["per_seed"]) == 1
         assert "One checkpoint" in (lab / "twice" / "report.md").read_text(encoding="utf-8")
 
@@ -264,5 +264,5 @@ class TestMistakes:
     def test_more_threads_than_a_node_has(self, lab: Path) -> None:
         """Nothing of it stays that would keep the right number out of the folder."""
         with pytest.raises(UserError, match=r"--threads 999: no node of the cluster has room for a run of 999 CPU"):
-            job(lab, "wide", "--tasks", "tatoeba", "--languages", "de", "--threads", "999").execute()
+            job(lab, "wide", "--tasks", "tatoeba", "--languages", "de", "--threads", "999").run()
         assert not (lab / "wide").exists()

@@ -36,7 +36,7 @@ def test_questions_after_a_classification(lab: Path, tmp_path: Path) -> None:
     (tmp_path / "domain.tsv").write_text("label\ttext\n" + "\n".join(rows) + "\n", encoding="utf-8")
     arguments = ("--tasks", "xquad", "--languages", "de", "--seeds", "1", "--data-root", str(tmp_path))
     chain = ("--intermediate", str(tmp_path / "domain.tsv"), "xquad.learning_rate=1e-30", "xquad.epochs=1")
-    result = job(lab, "asked", *arguments, *chain).execute()
+    result = job(lab, "asked", *arguments, *chain).run()
     assert list(result["xquad"]) == ["en", "de"]
     assert set(result["xquad"]["de"]["metrics"]) == {"f1", "exact_match"}
     about = json.loads((lab / "asked" / "evaluation.json").read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def test_files_as_people_have_them(lab: Path, tmp_path: Path) -> None:
             tmp_path / f"xnli/{name}.tsv", pairs if name == "train-en" else f"premise\thypothesis\tgold_label\n{pairs}"
         )
     arguments = ("--tasks", "panx,xnli", "--languages", "de", "--seeds", "1", "--data-root", str(tmp_path))
-    result = job(lab, "odd", *arguments).execute()
+    result = job(lab, "odd", *arguments).run()
     assert {task: list(languages) for task, languages in result.items()} == {"panx": ["en", "de"], "xnli": ["en", "de"]}
     for task, lengths in (("panx", [2, 3, 1]), ("xnli", None)):
         labels, predictions = (
@@ -93,7 +93,7 @@ def test_mentions_of_entities(lab: Path, tmp_path: Path) -> None:
     """Mewsli-X end to end: the mentions hide their entities, which labels beside them tell."""
     write_mewslix(tmp_path)
     arguments = ("--tasks", "mewslix", "--languages", "de", "--seeds", "1", "--data-root", str(tmp_path))
-    result = job(lab, "mewslix", *arguments).execute()
+    result = job(lab, "mewslix", *arguments).run()
     assert list(result["mewslix"]) == ["en", "de"]
     labels, predictions = (
         lab / "mewslix" / place / "test-de.json" for place in ("labels/mewslix", "predictions/mewslix/1")
@@ -111,7 +111,7 @@ def test_retrieval_that_is_trained(lab: Path, tmp_path: Path) -> None:
     """LAReQA end to end: pairs of SQuAD train, rankings are over the sentences of all languages."""
     write_lareqa(tmp_path)
     arguments = ("--tasks", "lareqa", "--languages", "de", "--seeds", "1", "--data-root", str(tmp_path))
-    result = job(lab, "lareqa", *arguments).execute()
+    result = job(lab, "lareqa", *arguments).run()
     assert list(result["lareqa"]) == ["en", "de"]
     assert result["lareqa"]["de"]["metric"] == "map@20"
     name = "test-de.json"

@@ -25,7 +25,7 @@ class Square(torch.nn.Module):
 
 config = load_config("bundled", ["training.batch_size=8", "training.micro_batch_size=8", "optimizer.weight_decay=0"])
 distributed.init_process_group("gloo", rank=0, world_size=1, store=distributed.HashStore())
-engine = DeepSpeedEngine(Square(), config)
+engine = DeepSpeedEngine(Square(), config.of_training())
 engine.backward(engine.forward((), step=1))
 norm = engine.norm().item()
 engine.step(0.1)

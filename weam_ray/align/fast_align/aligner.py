@@ -24,10 +24,11 @@ from weam_ray.corpus.words import Segmentation, Words, segment
 from weam_ray.errors import UserError
 from weam_ray.settings.config import Config
 from weam_ray.settings.data import AlignSection
+from weam_ray.settings.keys import keys_only_for
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.stages import Attempt, Stage, StageFile
 
-SETTINGS = ("lowercase", "iterations", "tension", "optimize_tension", "null_probability", "alpha")
+SETTINGS = keys_only_for(AlignSection, "fast_align")
 MOST_ROWS_OF_SHARD = 32_000
 FEWEST_ROWS_OF_SHARD = 2_000
 MOST_ROWS_OF_TASK = 200_000  # of a language pair that threads of one task fit, in some 3 GB

@@ -9,17 +9,17 @@ import torch
 import torch.distributed as dist
 
 from weam_ray.objectives.base import TensorBatch
-from weam_ray.settings.config import Config
+from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.train.checkpoint import TAG
 from weam_ray.train.engines.bare import fill_gradients, parameter_groups
 
 
-def deepspeed_config(config: Config) -> dict[str, Any]:
+def deepspeed_config(settings: TrainingSettings) -> dict[str, Any]:
     """DeepSpeed's configuration of a run; the learning rate is set by the loop at every step.
 
     AdamW is torch's own, fused: DeepSpeed's is compiled when it is first used, which takes a toolkit and a minute.
     """
-    training, optimizer = config.training, config.optimizer
+    training, optimizer = settings.training, settings.optimizer
     return {
         "train_batch_size": training.batch_size,
         "train_micro_batch_size_per_gpu": training.micro_batch_size,
@@ -55,26 +55,26 @@ class DeepSpeedEngine:
     torch.distributed must be initialised.
     """
 
-    def __init__(self, objective: Any, config: Config) -> None:
+    def __init__(self, objective: Any, settings: TrainingSettings) -> None:
         import deepspeed
 
         deepspeed.logger.setLevel("WARNING")
-        if not config.training.use_gpu:
+        if not settings.training.use_gpu:
             # shared memory for its inference, of which a training has no use; to compile it takes half a minute
             deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
         self.parts: tuple[str, ...] = objective.parts
-        self.zero_stage = config.training.zero_stage
-        self.accumulation_steps = config.training.accumulation_steps
+        self.zero_stage = settings.training.zero_stage
+        self.accumulation_steps = settings.training.accumulation_steps
         # DeepSpeed takes the mean over workers and accumulated micro-batches; the objective has already divided by
         # the masked positions of the whole batch, so the sum is wanted
-        self.scale = float(config.training.num_workers * self.accumulation_steps)
+        self.scale = float(settings.training.num_workers * self.accumulation_steps)
         self.pending = 0
-        self.max_gradient_norm = config.optimizer.max_gradient_norm or float("inf")
-        groups = parameter_groups(objective, config.optimizer.weight_decay)
+        self.max_gradient_norm = settings.optimizer.max_gradient_norm or float("inf")
+        groups = parameter_groups(objective, settings.optimizer.weight_decay)
         self.engine, *_ = deepspeed.initialize(
             model=objective,
             model_parameters=groups,
-            config=deepspeed_config(config),
+            config=deepspeed_config(settings),
             dist_init_required=False,
         )
         self.engine.train()

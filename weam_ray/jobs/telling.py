@@ -1,0 +1,56 @@
+"""What MLflow is told of a run and of an alignment while they go on, and at their end."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from weam_ray.measure.names import named
+from weam_ray.store.training_folder import CONFIG, RESULT, TrainingFolder
+from weam_ray.tracking.client import Tracker
+from weam_ray.tracking.run import alignment_figures
+from weam_ray.train.follow import Steps
+
+
+@dataclass
+class RunTelling:
+    """What MLflow is told of a run: its steps as they come, and its result in the end."""
+
+    tracker: Tracker
+    folder: TrainingFolder
+    steps: Steps = field(default_factory=list)
+    result: dict[str, Any] | None = None
+    has_config: bool = False
+
+    def deliver(self) -> None:
+        """Send what MLflow has not; after a failure, the same again."""
+        steps = list(self.steps)
+        if steps:
+            self.tracker.log_steps(steps)
+            del self.steps[: len(steps)]
+        if not self.has_config:
+            self.tracker.log_files(self.folder.config_file)
+            self.has_config = True
+        if self.result is None:
+            return
+        values: dict[str, float] = {}
+        for when in ("before", "after"):
+            values |= named({part: self.result[part][when] for part in ("retrieval", "loss", "sentences")}, when)
+        self.tracker.log_figures(values, self.result["steps"])
+        self.tracker.set_tags({"model": self.result["model"]})
+        self.tracker.log_files(self.folder.result_file, self.folder.picture)
+
+
+@dataclass
+class AlignmentTelling:
+    """What MLflow is told of an alignment, when it is done."""
+
+    tracker: Tracker
+    folder: Path
+    result: dict[str, Any] | None = None
+
+    def deliver(self) -> None:
+        """Send the result, if there is one; after a failure, what is missing of it."""
+        if self.result is None:
+            return
+        self.tracker.log_figures(alignment_figures(self.result), 0)
+        self.tracker.log_files(self.folder / CONFIG, self.folder / RESULT, *sorted(self.folder.glob("alignment-*.png")))

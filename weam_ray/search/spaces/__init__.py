@@ -1,0 +1,1 @@
+"""The spaces that are shipped, a file each; `tune_spaces` beside the package is another name of this folder."""
