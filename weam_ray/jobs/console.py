@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
 from weam_ray import cli
 from weam_ray.jobs.command_line import Options, parse
@@ -32,7 +32,7 @@ class Call:
     home: Path
     program: str | None = None
 
-    def parsed(self, line: CommandLine, command: Callable[[Self], None]) -> Options:
+    def parsed(self, line: CommandLine, command: Callable[["Call"], None]) -> Options:
         return parse(line, sentence_of(command), self.arguments, self.program)
 
 

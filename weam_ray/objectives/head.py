@@ -101,6 +101,16 @@ class ChunkedLosses(torch.autograd.Function):
         return of_states, of_weight, of_offsets[:words] if ctx.biased else None, None, None
 
 
+def most_bytes(rows: int, words: int, width: int, on_gpu: bool) -> int:
+    """About how many bytes `head_losses` takes at most for so many rows, whose products have `width` bytes a number."""
+    if not on_gpu and rows * words <= PLAIN_LOGITS:
+        return 2 * rows * words * 4  # the logits and their gradient
+    all_logits = rows * words * width
+    chunk = min(rows * words * 4, CHUNK_BYTES)
+    # of a chunk its logits, and their logarithms in float32 or, in the backward pass, their shares
+    return chunk * (4 + width) // 4 + (all_logits if all_logits <= KEPT_BYTES else 0)
+
+
 def padded(weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """The head's matrix and bias in a type, with words added up to a multiple of WORDS_MULTIPLE.
 

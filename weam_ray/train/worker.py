@@ -6,6 +6,7 @@ from typing import Any
 
 from weam_ray.cluster.memory import keep_memory
 from weam_ray.errors import UserError
+from weam_ray.settings.training import TrainingSection
 from weam_ray.train import checkpoint
 from weam_ray.train.job import TrainingJob
 from weam_ray.train.phases import Phase
@@ -17,6 +18,7 @@ def train_worker(settings: dict[str, Any]) -> None:
     A mistake of the user's ends all workers without a restart.
     """
     import ray.train
+    import torch
 
     from weam_ray.train.callbacks import Phases
 
@@ -30,6 +32,11 @@ def train_worker(settings: dict[str, Any]) -> None:
     except UserError as error:
         if rank == 0:
             job.folder.write_mistake(str(error))
+    except torch.OutOfMemoryError as error:
+        sentence = too_large(job.settings.training, error)
+        if num_workers > 1:
+            raise RuntimeError(sentence) from error  # so that the others do not wait for this worker
+        job.folder.write_mistake(sentence)
     finally:
         phases.begin(Phase.RELEASE)
 
@@ -123,6 +130,15 @@ def restored(job: TrainingJob, objective: Any, start: Path | None) -> tuple[Any,
             f"training.continue_from={settings.training.continue_from}: the weights do not fit this run: "
             f"{' '.join(str(error).split())[:300]}"
         ) from None
+
+
+def too_large(training: TrainingSection, error: Exception) -> str:
+    """The sentence for a run whose micro-batches do not fit the memory of a GPU."""
+    size = training.micro_batch_size
+    smaller = f"lower training.micro_batch_size ({size} now)" if size > 1 else ""
+    other = "" if training.gradient_checkpointing else "set training.gradient_checkpointing=true"
+    advice = ", or ".join(filter(None, (smaller, other))) or "take a smaller encoder, or a lower training.max_length"
+    return f"The memory of a GPU is full: {advice}. torch says: {str(error).splitlines()[0]}"
 
 
 def agree(storage: Path, rank: int) -> tuple[Path | None, str]:

@@ -1,7 +1,8 @@
 """The DeepSpeed engine: one worker's share of the training, at any ZeRO stage."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from weam_ray.objectives.base import TensorBatch
 from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.train.checkpoint import TAG
 from weam_ray.train.engines.bare import fill_gradients, parameter_groups
+
+OLD_PREFIX = "bf16_"
 
 
 def deepspeed_config(settings: TrainingSettings) -> dict[str, Any]:
@@ -126,7 +129,8 @@ class DeepSpeedEngine:
         """Read weights and optimizer state of a checkpoint made by as many workers at the same ZeRO stage."""
         groups = self.engine.optimizer.param_groups
         configured = [{key: group[key] for key in ("betas", "eps", "weight_decay")} for group in groups]
-        loaded, _ = self.engine.load_checkpoint(str(folder), tag=TAG)
+        with names_of_today(Path(folder)) as named:
+            loaded, _ = self.engine.load_checkpoint(str(named), tag=TAG)
         assert loaded is not None, f"DeepSpeed loaded nothing from {folder}"
         for group, own in zip(self.engine.optimizer.param_groups, configured, strict=True):
             group.update(own)  # a run that goes on from another has its own settings
@@ -154,3 +158,18 @@ class DeepSpeedEngine:
             if first:
                 weights[name] = (parameter.detach() if full is None else full).float().cpu().clone()
         return weights if first else None
+
+
+@contextmanager
+def names_of_today(folder: Path) -> Iterator[Path]:
+    """A checkpoint under the names that DeepSpeed looks for; those of older runs in bf16 began with `bf16_`."""
+    files = list((folder / TAG).iterdir())
+    if not any(file.name.startswith(OLD_PREFIX) for file in files):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as name:
+        tag = Path(name) / TAG
+        tag.mkdir()
+        for file in files:
+            (tag / file.name.removeprefix(OLD_PREFIX)).symlink_to(file.absolute())
+        yield Path(name)
