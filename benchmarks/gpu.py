@@ -14,6 +14,7 @@ import cases
 from cases import Case, operations, prepare, step_sizes
 
 from weam_ray.batches.batch import Batch, MicroBatches
+from weam_ray.jobs.cost import memory_of
 from weam_ray.store.training_folder import TrainingFolder
 from weam_ray.train.log import StepLog, read_steps
 
@@ -32,6 +33,7 @@ class Sizes:
 
 FULL = (Sizes(32, 120, 30), Sizes(256, 60, 20))
 SMALL = (Sizes(4, 3, 1), Sizes(8, 3, 1))
+MANY, MANY_SMALL = Sizes(1024, 10, 3), Sizes(16, 3, 1)  # of these the memory counts
 
 
 def overrides(device: str, sizes: Sizes, objective: str) -> list[str]:
@@ -71,9 +73,11 @@ def ours(case: Case, folder: TrainingFolder) -> dict[str, Any]:
     passes = case.config.training.accumulation_steps
     counted = [step_sizes(batch) for batch in seen[case.warm_up * passes :]]
     model = engine.objective.masked_model.model.config
+    number = sum(parameter.numel() for parameter in engine.objective.parameters())
     cross_lingual = "cross_lingual_loss" in engine.parts
     return {
         "memory": memory,
+        "memory_estimate": memory_of(case.config.of_training(), model, number, model.vocab_size).total,
         "shapes": len({batch.input_ids.shape for batch in seen}),
         "operations": sum(operations(model, size, cross_lingual) for size in counted),
     }
@@ -133,6 +137,7 @@ def figures_of(found: dict[str, Any], peak_rate: float) -> dict[str, Any]:
         "data_wait_share": round(sum(found["waited"]) / seconds, 5),
         "padding_share": round(statistics.mean(found["padding_share"]), 4),
         "memory_gib": round(found["memory"] / 2**30, 2),
+        "memory_estimate_gib": round(found["memory_estimate"] / 2**30, 2),
         "shapes": found["shapes"],
     }
 
@@ -196,6 +201,10 @@ def measure_gpu(bench: Any, device: str, small: bool, say: Callable[[str], None]
             steps = min(REPEATED_STEPS, sizes.steps)
             again = run_ours(bench, Case(weam.having(f"training.max_steps={steps}").config, plain.data, 0))
             figures["repeated"] = compared(own["losses"][:steps], again["losses"])
+    many = MANY_SMALL if small else MANY
+    say(f"{many.pairs} pairs: WEAM")
+    case = Case(plain.having(*shape, *overrides(device, many, "weam")).config, plain.data, many.warm_up)
+    figures[f"pairs_{many.pairs}"] = {"weam": figures_of(run_ours(bench, case), peak_rate)}
     say("float32 on the device and on the CPU")
     figures["float32_beside_cpu"] = beside_cpu(bench, plain, device, 3 if small else COMPARED_STEPS)
     figures["seconds"] = round(time.monotonic() - started)

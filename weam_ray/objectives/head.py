@@ -108,7 +108,7 @@ def most_bytes(rows: int, words: int, width: int, on_gpu: bool) -> int:
     all_logits = rows * words * width
     chunk = min(rows * words * 4, CHUNK_BYTES)
     # of a chunk its logits, and their logarithms in float32 or, in the backward pass, their shares
-    return chunk * (4 + width) // 4 + (all_logits if all_logits <= KEPT_BYTES else 0)
+    return chunk * (4 + width) // 4 + min(all_logits, KEPT_BYTES)  # a smaller batch may keep its logits
 
 
 def padded(weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
