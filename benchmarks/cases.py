@@ -3,7 +3,7 @@ Hugging Face Trainer.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,17 +47,24 @@ def prepare(case: Case) -> tuple[Any, Any, Any]:
     from weam_ray.batches.loader import Batches, TrainingRows
     from weam_ray.model.families import packs
     from weam_ray.train.engines.bare import BareEngine
+    from weam_ray.train.engines.device import prepare_device
+    from weam_ray.train.loop import ahead
     from weam_ray.train.model import objective_of
 
     config = case.config
     torch.set_num_threads(config.training.threads_per_worker)
     keep_memory()
+    prepare_device(config.training)
     tokenizer = case.data.load_tokenizer()
-    engine = BareEngine(objective_of(config.of_training(), tokenizer), config.optimizer)
+    device = "cuda" if config.training.use_gpu else "cpu"
+    engine = BareEngine(
+        objective_of(config.of_training(), tokenizer), config.optimizer, device, config.training.precision
+    )
     rows = TrainingRows(case.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
     collate = collators(config.of_training(), tokenizer, packs(engine.objective.masked_model.model))
-    return engine, Batches(rows, plan, collate, config.training.micro_batch_size, 0, 1), tokenizer
+    batches = Batches(rows, plan, collate, config.training.micro_batch_size, 0, 1, ahead(engine.device))
+    return engine, batches, tokenizer
 
 
 def bare(case: Case, folder: Path) -> None:
@@ -165,6 +172,7 @@ def trainer_arguments(config: Config, folder: str, **arguments: Any) -> Any:
     optimizer, training = config.optimizer, config.training
     defaults = {
         "per_device_train_batch_size": training.batch_size,
+        "use_cpu": True,
         "lr_scheduler_type": "linear",
         "warmup_steps": round(optimizer.warmup_share * training.max_steps),
     }
@@ -182,14 +190,19 @@ def trainer_arguments(config: Config, folder: str, **arguments: Any) -> Any:
         save_strategy="no",
         report_to=[],
         disable_tqdm=True,
-        use_cpu=True,
         seed=config.seeds.model,
         **{**defaults, **arguments},
     )
 
 
-def hugging_face(case: Case, folder: str) -> dict[str, Any]:
-    """The Trainer with its collator on the concatenated pairs: tokens (but for padding) and seconds of each step."""
+def hugging_face(
+    case: Case, folder: str, mask_probability: float = 0.15, arguments: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The Trainer with its collator on the concatenated pairs: tokens (but for padding) and seconds of each step.
+
+    `arguments` are the Trainer's own, beside those of our settings. A GPU is waited for at the first and the last of
+    the steps that count, so the seconds of all of them together are right; its `memory` is in bytes, at most.
+    """
     import torch
     from transformers import DataCollatorForLanguageModeling, Trainer, TrainerCallback
 
@@ -198,29 +211,35 @@ def hugging_face(case: Case, folder: str) -> dict[str, Any]:
     config = case.config
     torch.set_num_threads(config.training.threads_per_worker)
     tokenizer = case.data.load_tokenizer()
-    collator = DataCollatorForLanguageModeling(tokenizer, mlm_probability=0.15)
-    tokens: list[int] = []
+    tokens: list[Any] = []
     ends: list[float] = []
+    first, last = max(1, case.warm_up), config.training.max_steps
 
-    def collate(rows: Sequence[Any]) -> Any:
-        batch = collator(rows)
-        tokens.append(int(batch["attention_mask"].sum()))
-        return batch
+    class Counting(Trainer):
+        def training_step(self, model: Any, inputs: Any, *others: Any) -> Any:
+            tokens.append(inputs["attention_mask"].sum())
+            return super().training_step(model, inputs, *others)
 
     class Clock(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
+            if torch.cuda.is_available() and len(ends) + 1 in (first, last):
+                torch.cuda.synchronize()
             ends.append(time.perf_counter())
 
-    trainer = Trainer(
+    trainer = Counting(
         build_encoder(config.encoder, tokenizer, config.seeds.model),
-        trainer_arguments(config, folder),
-        data_collator=collate,
+        trainer_arguments(config, folder, **(arguments or {})),
+        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=mask_probability),
         train_dataset=concatenated(case),
         callbacks=[Clock()],
     )
     trainer.train()
-    first = max(1, case.warm_up)
-    return {"tokens": tokens[first : len(ends)], "seconds": np.diff(ends[first - 1 :]).tolist()}
+    passes = len(tokens) // len(ends)
+    return {
+        "tokens": [int(number) for number in tokens[first * passes : len(ends) * passes]],
+        "seconds": np.diff(ends[first - 1 :]).tolist(),
+        "memory": torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0,
+    }
 
 
 def identical_batches(case: Case, folder: str) -> dict[str, Any]:

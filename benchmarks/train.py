@@ -20,6 +20,7 @@ from typing import Any
 
 import cases
 from cases import Case
+from gpu import measure_gpu
 from options import check_cores, check_json
 from turns import Training, take_turns
 
@@ -276,6 +277,10 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--base-steps", type=int, default=5, metavar="N", help="likewise, of bert-base")
     parser.add_argument("--small", action="store_true", help="leave bert-base out, which takes some 6 GB of memory")
     parser.add_argument("--settings", action="store_true", help="bf16, attention, checkpointing, compilation as well")
+    parser.add_argument(
+        "--gpu", action="store_true", help="measure on a GPU instead, with bert-base and larger batches"
+    )
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="of --gpu; cpu to see that it runs")
     options = parser.parse_args(arguments)
     cores = check_cores("--threads", options.threads, 0)
     for name in ("steps", "base_steps"):
@@ -284,7 +289,8 @@ def run(arguments: Sequence[str]) -> None:
     check_json(options.json)
     quiet_environment()
     with tempfile.TemporaryDirectory(prefix="weam-ray-bench-") as name, ray_cluster("local", cores):
-        figures = measure(Bench(Path(name), options.threads or cores), options)
+        bench = Bench(Path(name), options.threads or cores)
+        figures = measure_gpu(bench, options.device, options.small, say) if options.gpu else measure(bench, options)
     options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     print(json.dumps(figures, indent=1))
     print(f"Results: {options.json}")

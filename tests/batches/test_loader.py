@@ -1,6 +1,7 @@
 """The micro-batches of a worker: the same for any number of workers, collated in a thread that always ends."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,12 @@ def make_batches(
     return Batches(rows, rows.plan(training, seed=5), collators, micro_batch_size, rank, world_size)
 
 
+def padded_batches(encoded: Stage, multiple: int) -> Batches:
+    rows = TrainingRows(encoded)
+    collators = [PairCollator(replace(VOCABULARY, multiple=multiple), ObjectiveSection(), SeedSection(), 20)]
+    return Batches(rows, rows.plan(TrainingSection(batch_size=12, micro_batch_size=4), seed=5), collators, 4, 0, 1)
+
+
 def assert_same_batch(actual: Batch, expected: Batch) -> None:
     for name, value in vars(expected).items():
         assert_array_equal(getattr(actual, name), value, err_msg=name)
@@ -107,6 +114,31 @@ class TestTrainingRows:
         assert plan.sizes.tolist() == [47, 13]
         assert np.diff(plan.boundaries) == pytest.approx(np.array([47, 13]) ** 0.2 / (47**0.2 + 13**0.2))
         assert plan.lengths(2).tolist() == encoded.read_arrow(encoded.files("train")[2])["num_tokens"].to_pylist()
+
+
+class TestLengths:
+    def test_few_in_a_thousand_steps(self, encoded: Stage) -> None:
+        """All are multiples, or the longest that there may be."""
+        shapes = {}
+        for multiple, number in ((1, 100), (8, 1000)):
+            batches = padded_batches(encoded, multiple)
+            steps = (batches.step(step) for step in range(number))
+            shapes[multiple] = {batch.input_ids.shape for step in steps for _, (batch,) in step}
+        assert shapes[8] == {(4, 8), (4, 16), (4, 20)}
+        assert len(shapes[1]) > 5
+
+    def test_padding_to_them_changes_nothing_else(self, encoded: Stage) -> None:
+        for step in range(20):
+            plain, padded = (padded_batches(encoded, multiple).step(step) for multiple in (1, 8))
+            for (_, (short,)), (_, (long,)) in zip(plain, padded, strict=True):
+                length = short.input_ids.shape[1]
+                assert_array_equal(long.input_ids[:, :length], short.input_ids)
+                assert_array_equal(long.exchange[:, :length], short.exchange)
+                assert long.attention_mask[:, length:].sum() == 0
+                assert_array_equal(long.labels, short.labels)
+                width = long.input_ids.shape[1]
+                assert_array_equal(long.masked // width, short.masked // length)
+                assert_array_equal(long.masked % width, short.masked % length)
 
 
 class TestStep:

@@ -55,6 +55,7 @@ def random_batch(seed: int, rows: int = 3, length: int = 12, linked: bool = True
     masked = np.sort(generator.permutation(rows * length)[: rows * length // 3])
     flat = (exchange + np.arange(rows)[:, None] * length).ravel()
     ids = generator.integers(5, VOCABULARY, (rows, length))
+    moves = flat[masked] != masked
     return TensorBatch(
         torch.tensor(ids),
         torch.ones(rows, length, dtype=torch.long),
@@ -64,6 +65,8 @@ def random_batch(seed: int, rows: int = 3, length: int = 12, linked: bool = True
         torch.tensor(generator.integers(5, VOCABULARY, len(masked))),
         torch.tensor([[0, length + 1], [2, length + 3]]),
         torch.arange(length),
+        torch.tensor(np.flatnonzero(moves)),
+        torch.tensor(np.flatnonzero(~moves)),
         {"masked": torch.tensor(12.0), "aligned": torch.tensor(2.0), "anchors": torch.tensor(float(length))},
     )
 
@@ -77,15 +80,17 @@ class RecordingModel(torch.nn.Module):
 
     def __init__(self, length: int) -> None:
         super().__init__()
-        self.config = SimpleNamespace(model_type="bert", type_vocab_size=2)
+        self.config = SimpleNamespace(model_type="bert", type_vocab_size=2, _attn_implementation="eager")
         self.states = torch.eye(length)[None]
         self.calls: list[list[int]] = []
+        decoder = SimpleNamespace(weight=torch.eye(length), bias=None)
+        self.cls = SimpleNamespace(predictions=SimpleNamespace(transform=self.transform, decoder=decoder))
         self.bert = type("Encoder", (), {"forward": self.encode, "__call__": lambda _, **k: self.encode(**k)})()
 
     def encode(self, input_ids: Any, attention_mask: Any, token_type_ids: Any) -> SimpleNamespace:
         return SimpleNamespace(last_hidden_state=self.states)
 
-    def cls(self, states: torch.Tensor) -> torch.Tensor:
+    def transform(self, states: torch.Tensor) -> torch.Tensor:
         self.calls.append(states.argmax(dim=1).tolist())
         return states
 
@@ -99,7 +104,8 @@ def figure_batch() -> TensorBatch:
     row = torch.zeros(1, length, dtype=torch.long)
     empty, totals = torch.zeros(0, dtype=torch.long), {"masked": torch.tensor(3.0)}
     masked, labels = torch.tensor([1, 3, 7]), torch.tensor([0, 1, 2])
-    return TensorBatch(row, row + 1, row, exchange, masked, labels, empty.reshape(0, 2), empty, totals)
+    moved, unmoved = torch.tensor([1, 2]), torch.tensor([0])
+    return TensorBatch(row, row + 1, row, exchange, masked, labels, empty.reshape(0, 2), empty, moved, unmoved, totals)
 
 
 def test_worked_example_of_the_figure() -> None:
@@ -198,7 +204,7 @@ def test_a_batch_without_masks_has_loss_zero(name: str) -> None:
     batch = random_batch(0)
     empty = replace(
         batch,
-        **{name: getattr(batch, name)[:0] for name in ("masked", "labels", "aligned", "anchors")},
+        **{name: getattr(batch, name)[:0] for name in ("masked", "labels", "aligned", "anchors", "moved", "unmoved")},
         totals=dict.fromkeys(batch.totals, torch.tensor(1.0)),
     )
     loss, _ = build_objective(bert(), settings(name))(empty)

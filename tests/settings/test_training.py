@@ -27,7 +27,22 @@ def test_batch_arithmetic(given: dict[str, Any], micro_batch_size: int, threads:
     assert training.accumulation_steps == accumulation
 
 
-def test_bf16_needs_float32_weights_beside() -> None:
-    with pytest.raises(UserError, match=r"training: precision bf16 needs zero_stage 1 or more"):
-        load_config("bundled", ["training.precision=bf16"])
-    assert load_config("bundled", ["training.precision=bf16", "training.zero_stage=1"]).training.precision == "bf16"
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_bf16_at_every_stage(stage: int) -> None:
+    given = ["training.precision=bf16", f"training.zero_stage={stage}"]
+    assert load_config("bundled", given).training.precision == "bf16"
+
+
+def test_lengths_on_a_gpu_are_multiples_of_16_unless_another_number_is_given() -> None:
+    for given, multiple in (({}, 1), ({"use_gpu": True}, 16), ({"use_gpu": True, "length_multiple": 8}, 8)):
+        assert TrainingSection.model_validate(given).padded_to == multiple
+    assert TrainingSection.model_validate({"length_multiple": 4}).padded_to == 4
+    with pytest.raises(UserError, match=r"training\.length_multiple"):
+        load_config("bundled", ["training.length_multiple=0"])
+
+
+def test_a_multiple_counts_in_fingerprints_where_it_is_given() -> None:
+    """It is younger than runs that are to go on."""
+    plain, padded = (load_config("bundled", own).result_settings() for own in ([], ["training.length_multiple=8"]))
+    assert "length_multiple" not in plain["training"]
+    assert padded["training"] == {**plain["training"], "length_multiple": 8}

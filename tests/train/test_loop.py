@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from weam_ray.batches.forms import collators
 from weam_ray.encode.rows import EncodedRow, RowKey
 from weam_ray.errors import UserError
 from weam_ray.model.encoder import build_encoder
+from weam_ray.objectives import head
+from weam_ray.objectives.base import MaskedModel, added_mask
 from weam_ray.objectives.table import build_objective
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.training import OptimizerSection
@@ -76,9 +79,9 @@ class Notes(Callback):
         self.pauses.append(step)
 
 
-def engine_of(config: Config, tokenizer: Any) -> BareEngine:
+def engine_of(config: Config, tokenizer: Any, precision: str = "fp32") -> BareEngine:
     model = build_encoder(config.encoder, tokenizer, config.seeds.model)
-    return BareEngine(build_objective(model, config.objective), config.optimizer)
+    return BareEngine(build_objective(model, config.objective), config.optimizer, precision=precision)
 
 
 def run(config: Config, engine: BareEngine, steps: Steps, first: int = 0) -> tuple[list[StepRecord], list[int]]:
@@ -130,6 +133,71 @@ def test_loss_is_the_mean_over_the_masked_positions_of_the_global_batch(
         for whole, cut in zip(records[8], records[size], strict=True):
             assert cut.loss == pytest.approx(whole.loss, rel=1e-5)
             assert cut.gradient_norm == pytest.approx(whole.gradient_norm, rel=1e-4)
+
+
+def test_longer_batches_and_a_head_in_chunks_change_no_step(
+    wordpiece: Any, steps: Callable[[Config], Steps], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done on a GPU, here on a CPU; the weights have the names and shapes that they had."""
+    plain = small_config("encoder.dropout=0.0")
+    engine = engine_of(plain, wordpiece)
+    expected = run(plain, engine, steps(plain))[0]
+    monkeypatch.setattr(head, "PLAIN_LOGITS", 0)
+    config = small_config("encoder.dropout=0.0", "training.length_multiple=16")
+    other = engine_of(config, wordpiece)
+    batches = steps(config)
+    assert {batch.input_ids.shape[1] % 16 for ((_, (batch,)),) in batches} == {0}
+    for record, own in zip(run(config, other, batches)[0], expected, strict=True):
+        assert record.loss == pytest.approx(own.loss, rel=1e-5)
+        assert record.parts == pytest.approx(own.parts, rel=1e-5)
+        assert record.gradient_norm == pytest.approx(own.gradient_norm, rel=1e-4)
+        assert (record.tokens, record.masked) == (own.tokens, own.masked)
+    weights = other.objective.state_dict()
+    for name, value in engine.objective.state_dict().items():
+        torch.testing.assert_close(weights[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_bf16_is_in_the_products_and_not_in_the_weights(wordpiece: Any, steps: Callable[[Config], Steps]) -> None:
+    config = small_config("encoder.dropout=0.0")
+    batches = steps(config)
+    expected = run(config, engine_of(config, wordpiece), batches)[0]
+    engine = engine_of(config, wordpiece, "bf16")
+    found = run(config, engine, batches)[0]
+    assert [record.loss for record in found] == pytest.approx([record.loss for record in expected], rel=1e-2)
+    assert found[0].loss != expected[0].loss
+    assert {parameter.dtype for parameter in engine.objective.parameters()} == {torch.float32}
+
+
+class Reads(TorchDispatchMode):
+    """Counts what a GPU would have to be waited for."""
+
+    READS = (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in self.READS:
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("objective", ["weam", "tlm", "mlm", "word_aligned"])
+def test_the_device_is_read_once_in_a_step(
+    wordpiece: Any, steps: Callable[[Config], Steps], monkeypatch: pytest.MonkeyPatch, objective: str
+) -> None:
+    config = small_config(f"objective={objective}", "training.micro_batch_size=4")
+    engine, batches = engine_of(config, wordpiece), steps(config)
+    monkeypatch.setattr(head, "PLAIN_LOGITS", 0)
+    # the mask as it is made on a GPU
+    monkeypatch.setattr(MaskedModel, "mask", lambda model, numbers, padded: added_mask(numbers, torch.float32))
+    lists: list[int] = []
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda tensor: lists.append(1) or tensor.numpy().tolist())
+    with Reads() as reads:
+        run(config, engine, batches)
+    assert reads.found == []
+    assert len(lists) == config.training.max_steps
 
 
 def test_resumed_equals_uninterrupted(wordpiece: Any, steps: Callable[[Config], Steps]) -> None:

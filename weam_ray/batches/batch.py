@@ -26,6 +26,7 @@ class Batch:
         anchors: (E,) flattened positions, rising, whose states are to stay where they were.
         lost_tokens: how many tokens truncation cut off.
         lost_links: how many token links were lost with them.
+        tensors: the same on a device, where it was brought there ahead of its step.
     """
 
     input_ids: NDArray[np.int64]
@@ -38,6 +39,7 @@ class Batch:
     lost_links: int = 0
     aligned: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), np.int64))
     anchors: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    tensors: Any = None
 
     @property
     def num_tokens(self) -> int:
@@ -53,7 +55,9 @@ class Batch:
 class Vocabulary:
     """What batches need of a tokenizer: its frames, the ids for padding and masks, and the ordinary ids.
 
-    `packs` says whether the encoder can take sentences side by side in one row, each attending to itself.
+    `packs` says whether the encoder can take sentences side by side in one row, each attending to itself. Batches are
+    padded to lengths that are multiples of `multiple`, up to the longest sequence that there may be: an accelerator
+    wants few shapes, and round ones.
     """
 
     template: PairTemplate
@@ -62,24 +66,32 @@ class Vocabulary:
     ordinary_ids: NDArray[np.int64]
     sentence: SentenceTemplate
     packs: bool = False
+    multiple: int = 1
 
     @classmethod
-    def of(cls, tokenizer: Any, packs: bool = False) -> "Vocabulary":
+    def of(cls, tokenizer: Any, packs: bool = False, multiple: int = 1) -> "Vocabulary":
         ordinary = np.setdiff1d(np.arange(len(tokenizer)), np.array(tokenizer.all_special_ids))
         pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         frames = PairTemplate.of(tokenizer), SentenceTemplate.of(tokenizer)
-        return cls(frames[0], pad_id, tokenizer.mask_token_id, ordinary, frames[1], packs)
+        return cls(frames[0], pad_id, tokenizer.mask_token_id, ordinary, frames[1], packs, multiple)
 
 
-def pad(sequences: Sequence[NDArray[np.int64]], pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pad sequences of unequal lengths to (B, T) ids, with their attention mask."""
-    length = max(map(len, sequences))
+def pad(
+    sequences: Sequence[NDArray[np.int64]], pad_id: int, multiple: int = 1, longest: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pad sequences of unequal lengths to (B, T) ids, with their attention mask; T is as `padded_length` says."""
+    length = padded_length(max(map(len, sequences)), multiple, longest)
     ids = np.full((len(sequences), length), pad_id, np.int64)
     attention_mask = np.zeros((len(sequences), length), np.int64)
     for number, sequence in enumerate(sequences):
         ids[number, : len(sequence)] = sequence
         attention_mask[number, : len(sequence)] = 1
     return ids, attention_mask
+
+
+def padded_length(length: int, multiple: int, longest: int) -> int:
+    """Round a length up to a multiple, but to no more than the longest sequences that an encoder has positions for."""
+    return max(length, min(longest, -(-length // multiple) * multiple))
 
 
 # the micro-batches of a step for one worker: the number of each in the global batch, and the batch in each form

@@ -17,7 +17,7 @@ Collate = Callable[[Sequence[tuple[RowKey, EncodedRow]], int], Batch]
 
 def collators(settings: TrainingSettings, tokenizer: Any, packs: bool = False) -> list[Collate]:
     """Make a collator for each member of the objective, in their order; `packs` as in `Vocabulary`."""
-    vocabulary = Vocabulary.of(tokenizer, packs)
+    vocabulary = Vocabulary.of(tokenizer, packs, settings.training.padded_to)
     return [
         COLLATORS[form](vocabulary, settings.objective, settings.seeds, settings.training.max_length)
         for form in forms(settings.objective)

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from weam_ray.batches.batch import Batch, MicroBatches
 from weam_ray.batches.forms import Collate
@@ -42,7 +42,7 @@ class Batches:
     """The micro-batches of rank `rank` of `world_size`, for each step in turn.
 
     The global batch of a step is cut into micro-batches 0, 1, ...; rank r takes r, r + world_size, ... Each is collated
-    in the form of every member of the objective.
+    in the form of every member of the objective, and `finish` has the last word on each batch, ahead of its step.
     """
 
     def __init__(
@@ -53,9 +53,11 @@ class Batches:
         micro_batch_size: int,
         rank: int,
         world_size: int,
+        finish: Callable[[Batch], Batch] = lambda batch: batch,
     ) -> None:
         self.rows, self.plan, self.collators = rows, plan, collators
         self.micro_batch_size, self.rank, self.world_size = micro_batch_size, rank, world_size
+        self.finish = finish
 
     def step(self, step: int) -> MicroBatches:
         """Return this rank's micro-batches of a step, each with its number in the global batch."""
@@ -66,7 +68,7 @@ class Batches:
 
     def collate(self, planned: list[PlannedRow], step: int) -> tuple[Batch, ...]:
         rows = [(RowKey(row.epoch, row.row), self.rows.shard(row.shard).row(row.index)) for row in planned]
-        return tuple(collate(rows, step) for collate in self.collators)
+        return tuple(self.finish(collate(rows, step)) for collate in self.collators)
 
     def steps(self, first: int, last: int) -> Iterator[MicroBatches]:
         """Yield the micro-batches of steps `first` .. `last` - 1, collated ahead of time in a thread."""

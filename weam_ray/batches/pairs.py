@@ -34,7 +34,9 @@ class PairCollator:
         """
         probability = value_at(self.objective.mask_probability, step)
         pairs = [self.concatenate(key, row) for key, row in rows]
-        input_ids, attention_mask = pad([pair.ids for pair in pairs], self.vocabulary.pad_id)
+        input_ids, attention_mask = pad(
+            [pair.ids for pair in pairs], self.vocabulary.pad_id, self.vocabulary.multiple, self.max_length
+        )
         token_type_ids = np.zeros_like(input_ids)
         length = input_ids.shape[1]
         exchange = np.tile(np.arange(length), (len(pairs), 1))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weam_ray.batches.batch import Batch, Vocabulary
+from weam_ray.batches.batch import Batch, Vocabulary, padded_length
 from weam_ray.batches.masking import choose, replace, word_units
 from weam_ray.batches.pairs import MASK_STREAM
 from weam_ray.encode.rows import EncodedRow, RowKey
@@ -106,7 +106,8 @@ class Layout:
         lines = [[np.concatenate([template.prefix, text[:room], template.suffix]) for text in own] for own in texts]
         if not vocabulary.packs:
             lines = [[sentence] for line in lines for sentence in line]
-        length = max(sum(map(len, line)) for line in lines)
+        longest = max_length * max(map(len, lines))  # a row of sentences side by side has their lengths together
+        length = padded_length(max(sum(map(len, line)) for line in lines), vocabulary.multiple, longest)
         input_ids = np.full((len(lines), length), vocabulary.pad_id, np.int64)
         attention_mask = np.zeros((len(lines), length), np.int64)
         begins = []

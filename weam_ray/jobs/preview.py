@@ -3,7 +3,7 @@
 from typing import Any
 
 from weam_ray.errors import EncoderUnavailable
-from weam_ray.jobs.cost import PUBLISHED_SHAPES, batch_lines, count_parameters, memory_lines
+from weam_ray.jobs.cost import PUBLISHED_SHAPES, batch_lines, count_parameters, memory_lines, memory_of
 from weam_ray.jobs.frame import preview_stages
 from weam_ray.jobs.run_folder import RunFolder
 from weam_ray.model.encoder import SCRATCH, model_config, scratch_config
@@ -50,7 +50,8 @@ def print_preview(config: Config, home: Home, plan: AlignmentPlan, place: RunFol
     if shape is None:
         print("memory of one device: unknown without the encoder")
     else:
-        print("\n".join(memory_lines(config, count_parameters(shape), size)))
+        number = count_parameters(shape)
+        print("\n".join(memory_lines(memory_of(config.of_training(), shape, number, size), number, size)))
 
 
 def opening_lines(config: Config, home: Home, plan: AlignmentPlan, folder: RunFolder) -> list[str]:

@@ -15,24 +15,58 @@ POSITION_TABLES = ("position_embeddings", "embed_positions", "wpe")
 
 @dataclass(frozen=True)
 class Family:
-    """How a model family calls its encoder, its masked-language-model head as a function of states, and the part of the
-    encoder whose `layer` are its layers.
+    """How a model family calls its parts.
+
+    Attributes:
+        encoder: the encoder of a masked language model.
+        transform: what its head makes of states, (..., hidden), before it predicts words.
+        decoder: the layer that predicts words from what `transform` gives.
+        stack: the part of the encoder whose `layer` are its layers.
     """
 
     encoder: Callable[[Any], Any]
-    head: Callable[[Any, "torch.Tensor"], "torch.Tensor"]
+    transform: Callable[[Any, "torch.Tensor"], "torch.Tensor"]
+    decoder: Callable[[Any], "torch.nn.Linear"]
     stack: Callable[[Any], Any] = lambda encoder: encoder.encoder
 
+    def head(self, model: Any, states: "torch.Tensor") -> "torch.Tensor":
+        """(..., vocabulary) logits of states, (..., hidden)."""
+        logits: torch.Tensor = self.decoder(model)(self.transform(model, states))
+        return logits
 
-def _distilbert_head(model: Any, states: "torch.Tensor") -> "torch.Tensor":
-    return model.vocab_projector(model.vocab_layer_norm(model.activation(model.vocab_transform(states))))
+
+def _roberta_transform(model: Any, states: "torch.Tensor") -> "torch.Tensor":
+    from torch.nn.functional import gelu
+
+    return model.lm_head.layer_norm(gelu(model.lm_head.dense(states)))
+
+
+def _distilbert_transform(model: Any, states: "torch.Tensor") -> "torch.Tensor":
+    return model.vocab_layer_norm(model.activation(model.vocab_transform(states)))
+
+
+def _roberta(model: Any) -> Any:
+    return model.roberta
+
+
+def _roberta_decoder(model: Any) -> "torch.nn.Linear":
+    return model.lm_head.decoder
 
 
 FAMILIES = {
-    "bert": Family(lambda model: model.bert, lambda model, states: model.cls(states)),
-    "roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states)),
-    "xlm-roberta": Family(lambda model: model.roberta, lambda model, states: model.lm_head(states)),
-    "distilbert": Family(lambda model: model.distilbert, _distilbert_head, lambda encoder: encoder.transformer),
+    "bert": Family(
+        lambda model: model.bert,
+        lambda model, states: model.cls.predictions.transform(states),
+        lambda model: model.cls.predictions.decoder,
+    ),
+    "roberta": Family(_roberta, _roberta_transform, _roberta_decoder),
+    "xlm-roberta": Family(_roberta, _roberta_transform, _roberta_decoder),
+    "distilbert": Family(
+        lambda model: model.distilbert,
+        _distilbert_transform,
+        lambda model: model.vocab_projector,
+        lambda encoder: encoder.transformer,
+    ),
 }
 
 

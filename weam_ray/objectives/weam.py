@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from weam_ray.objectives.base import MaskedModel, TensorBatch, masked_prediction, token_losses
+from weam_ray.objectives.base import MaskedModel, TensorBatch, masked_prediction
 from weam_ray.settings.objective import ObjectiveSection, value_at, values
 
 
@@ -35,13 +35,12 @@ class WEAM(nn.Module):
         if weight == 0:
             loss, parts = masked_prediction(self.masked_model, batch)
             return loss, torch.cat([parts, parts.new_full((len(self.parts) - 1,), torch.nan)])
-        partners = batch.exchange[batch.masked]
-        moved = partners != batch.masked
-        logits = self.masked_model.logits(batch, torch.cat([batch.masked, partners[moved]]))
-        losses = token_losses(logits, torch.cat([batch.labels, batch.labels[moved]]))
+        partners = batch.exchange[batch.masked[batch.moved]]
+        places = torch.cat([batch.masked, partners])
+        losses = self.masked_model.losses(batch, places, torch.cat([batch.labels, batch.labels[batch.moved]]))
         own, exchanged = losses[: len(batch.masked)], losses[len(batch.masked) :]
         multilingual = own.sum()
-        cross_lingual = own[~moved].sum() + exchanged.sum()
+        cross_lingual = own[batch.unmoved].sum() + exchanged.sum()
         total = batch.totals["masked"]
         scale = 1.0 / (1.0 + weight) if self.normalize else 1.0
         loss = (multilingual + weight * cross_lingual) * scale / total

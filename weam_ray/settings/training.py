@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from weam_ray.settings.base import Derived, Fixed, Role, Section
+from weam_ray.settings.base import Derived, Fixed, Role, Section, Younger
 from weam_ray.settings.paths import LocalPath
 
+GPU_LENGTH_MULTIPLE = 16  # rows of this many numbers fill the tiles of tensor cores
 COUNTED = Fixed("the workers of a trial are counted before it starts")
 
 
@@ -52,6 +53,12 @@ class TrainingSection(Section):
         description="How many tokens a pair, or a sentence that stands alone, may have, special ones included; longer "
         "ones are cut.",
     )
+    length_multiple: Annotated[int | None, Role.RESULT, Younger()] = Field(
+        default=None,
+        ge=1,
+        description="What number the lengths of batches are padded to multiples of, so that there are few shapes; "
+        "null: 16 on a GPU, 1 on CPUs.",
+    )
     sampling_temperature: Annotated[float, Role.RESULT] = Field(
         default=1.0,
         ge=1,
@@ -71,10 +78,10 @@ class TrainingSection(Section):
         description="What the workers share out between them, by DeepSpeed's ZeRO: nothing, the optimizer's state, the "
         "gradients too, the weights too.",
     )
-    precision: Annotated[Literal["fp32", "bf16"], Role.RESULT, Role.WORKERS] = Field(
+    precision: Annotated[Literal["fp32", "tf32", "bf16"], Role.RESULT, Role.WORKERS] = Field(
         default="fp32",
-        description="The numbers that are computed with: float32, or bfloat16 beside float32 weights (from "
-        "zero_stage 1 on).",
+        description="The numbers of which products are made: float32, on a GPU also the shorter tf32, or bfloat16; "
+        "weights are float32.",
     )
     gradient_checkpointing: Annotated[bool, Role.RESULT] = Field(
         default=False,
@@ -126,18 +133,14 @@ class TrainingSection(Section):
             raise ValueError("weights_only goes with continue_from, the folder of the run whose weights are meant")
         return self
 
-    @model_validator(mode="after")
-    def steps_do_not_round_away(self) -> "TrainingSection":
-        if self.precision == "bf16" and self.zero_stage == 0:
-            raise ValueError(
-                "precision bf16 needs zero_stage 1 or more: at stage 0 DeepSpeed keeps no float32 weights, and small "
-                "steps would round away"
-            )
-        return self
-
     @property
     def accumulation_steps(self) -> int:
         return self.batch_size // (self.micro_batch_size * self.num_workers)
+
+    @property
+    def padded_to(self) -> int:
+        """The number that lengths of batches are multiples of."""
+        return self.length_multiple or (GPU_LENGTH_MULTIPLE if self.use_gpu else 1)
 
 
 class SeedSection(Section):

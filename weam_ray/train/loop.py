@@ -3,18 +3,20 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Protocol
 
 import torch
 
-from weam_ray.batches.batch import MicroBatches
+from weam_ray.batches.batch import Batch, MicroBatches
 from weam_ray.errors import UserError
-from weam_ray.objectives.base import TensorBatch
+from weam_ray.objectives.base import TensorBatch, on_device
 from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.train.schedule import learning_rate
+
+SIZES = ("tokens", "positions", "lost_tokens", "lost_links", "stop", "abandon")
 
 
 class Engine(Protocol):
@@ -31,12 +33,16 @@ class Engine(Protocol):
         """Add the gradients of a micro-batch."""
         ...
 
-    def step(self, rate: float) -> float:
-        """Clip, update the weights, zero the gradients; the norm of the gradient before clipping."""
+    def norm(self) -> torch.Tensor | None:
+        """Clip the gradient; its norm before, () on the device. None where `step` does that."""
+        ...
+
+    def step(self, rate: float) -> float | None:
+        """Update the weights, zero the gradients; the norm of the gradient where `norm` did not give it."""
         ...
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        """The sum of a tensor over all workers."""
+        """The sum of a tensor over all workers, on the device of this one."""
         ...
 
 
@@ -112,34 +118,41 @@ def train(
     started = time.perf_counter()
     for step, micro_batches in enumerate(steps, start=first_step + 1):
         waited = time.perf_counter() - started
-        totals, sizes = global_counts(engine, micro_batches, request_of(callbacks))
-        sums = torch.zeros(1 + len(engine.parts), dtype=torch.float64)
+        counts = Counts.of(engine, micro_batches, request_of(callbacks))
+        sums = torch.zeros(1 + len(engine.parts), dtype=torch.float64, device=engine.device)
         for number, batches in micro_batches:
             seed_dropout(settings.seeds.model, step, number)
-            tensors = [TensorBatch.of(*entry, engine.device) for entry in zip(batches, totals, strict=True)]
+            tensors = [
+                tensors_of(batch, engine.device).having(totals)
+                for batch, totals in zip(batches, counts.totals, strict=True)
+            ]
             loss, parts = engine.forward(tensors, step)
             engine.backward(loss)
-            sums[0] += loss.detach().double().cpu()
-            sums[1:] += parts.double().cpu()
-        sums = engine.sum(sums)
-        if not math.isfinite(sums[0].item()):
+            sums += torch.cat([loss.detach()[None], parts]).double()
+        clipped = engine.norm()
+        norms = sums.new_zeros(0) if clipped is None else clipped.double()[None]
+        # the one time in a step that the device is waited for
+        found = torch.cat([engine.sum(sums), counts.summed, norms]).tolist()
+        loss_of_step, own_parts = found[0], found[1 : len(sums)]
+        masked, aligned, sizes = counts.read(found[len(sums) : len(found) - len(norms)])
+        if not math.isfinite(loss_of_step):
             raise UserError(
-                f"Step {step}: the loss is {sums[0].item()}, not a finite number; the run stops before the step. "
+                f"Step {step}: the loss is {loss_of_step}, not a finite number; the run stops before the step. "
                 "Lower optimizer.learning_rate, or raise optimizer.warmup_share."
             )
         rate = learning_rate(settings.optimizer, step, training.max_steps)
-        norm = engine.step(rate)
+        late = engine.step(rate)
         now = time.perf_counter()
-        terms = zip(engine.parts, sums[1:].tolist(), strict=True)
+        terms = zip(engine.parts, own_parts, strict=True)
         record = StepRecord(
             step=step,
-            loss=sums[0].item(),
+            loss=loss_of_step,
             parts={name: value for name, value in terms if not math.isnan(value)},
             learning_rate=rate,
-            gradient_norm=norm,
+            gradient_norm=found[-1] if late is None else late,
             tokens=sizes["tokens"],
-            masked=int(sum(total["masked"] for total in totals)),
-            aligned=int(sum(total["aligned"] for total in totals)),
+            masked=masked,
+            aligned=aligned,
             seconds=now - started,
             waited=waited,
             padding_share=1 - sizes["tokens"] / sizes["positions"],
@@ -166,29 +179,64 @@ def request_of(callbacks: Sequence[Callback]) -> Request:
     return max((callback.request() for callback in callbacks), default=Request.GO_ON)
 
 
-def global_counts(
-    engine: Engine, micro_batches: MicroBatches, request: Request
-) -> tuple[list[dict[str, float]], dict[str, int]]:
-    """Over all workers: the `Batch.counts` for each member of the objective, and the sizes of all batches together.
+@dataclass(frozen=True)
+class Counts:
+    """What the micro-batches of a step hold over all workers, on the device and not waited for.
 
-    `stop` and `abandon` among the sizes are the numbers of workers that ask for it.
+    Attributes:
+        names: of what a batch counts (`Batch.counts`).
+        summed: (members * names + sizes,) those counts for each member of the objective, then the sizes of all batches.
+        members: how many members the objective has.
     """
-    members = list(zip(*(batches for _, batches in micro_batches), strict=True))
-    everything = [batch for batches in members for batch in batches]
-    counts = [[batch.counts() for batch in batches] for batches in members]
-    names = list(counts[0][0])
-    sizes = {
-        "tokens": sum(batch.num_tokens for batch in everything),
-        "positions": sum(batch.input_ids.size for batch in everything),
-        "lost_tokens": sum(batch.lost_tokens for batch in everything),
-        "lost_links": sum(batch.lost_links for batch in everything),
-        "stop": int(request == Request.STOP),
-        "abandon": int(request == Request.ABANDON),
-    }
-    here = [float(sum(count[name] for count in of_member)) for of_member in counts for name in names]
-    summed = engine.sum(torch.tensor([*here, *map(float, sizes.values())], dtype=torch.float64)).tolist()
-    totals = [dict(zip(names, summed[k * len(names) : (k + 1) * len(names)], strict=True)) for k in range(len(members))]
-    return totals, dict(zip(sizes, map(int, summed[len(here) :]), strict=True))
+
+    names: tuple[str, ...]
+    summed: torch.Tensor
+    members: int
+
+    @classmethod
+    def of(cls, engine: Engine, micro_batches: MicroBatches, request: Request) -> "Counts":
+        """The counts of a step, and what this worker asks for."""
+        members = list(zip(*(batches for _, batches in micro_batches), strict=True))
+        everything = [batch for batches in members for batch in batches]
+        counts = [[batch.counts() for batch in batches] for batches in members]
+        names = tuple(counts[0][0])
+        sizes = (
+            sum(batch.num_tokens for batch in everything),
+            sum(batch.input_ids.size for batch in everything),
+            sum(batch.lost_tokens for batch in everything),
+            sum(batch.lost_links for batch in everything),
+            int(request == Request.STOP),
+            int(request == Request.ABANDON),
+        )
+        own = [sum(count[name] for count in of_member) for of_member in counts for name in names]
+        numbers = torch.tensor([*own, *sizes], dtype=torch.float64)
+        return cls(names, engine.sum(on_device({"numbers": numbers}, engine.device)["numbers"]), len(members))
+
+    @property
+    def totals(self) -> list[dict[str, torch.Tensor]]:
+        """The `totals` of a `TensorBatch`, for each member."""
+        rows = self.summed[: self.members * len(self.names)].clamp(min=1).float().view(self.members, -1)
+        return [dict(zip(self.names, row.unbind(), strict=True)) for row in rows]
+
+    def read(self, values: Sequence[float]) -> tuple[int, int, dict[str, int]]:
+        """The masked tokens, the word pairs and the sizes, of the values that `summed` has on the CPU.
+
+        `stop` and `abandon` among the sizes are the numbers of workers that ask for it.
+        """
+        width = len(self.names)
+        rows = [dict(zip(self.names, values[k * width :], strict=False)) for k in range(self.members)]
+        sizes = dict(zip(SIZES, map(int, values[self.members * width :]), strict=True))
+        return int(sum(row["masked"] for row in rows)), int(sum(row["aligned"] for row in rows)), sizes
+
+
+def tensors_of(batch: Batch, device: torch.device) -> TensorBatch:
+    """A batch on the device: brought there ahead of time (`ahead`), or now."""
+    return TensorBatch.of(batch, device) if batch.tensors is None else batch.tensors
+
+
+def ahead(device: torch.device) -> Callable[[Batch], Batch]:
+    """What the collating thread does with a batch for a device."""
+    return lambda batch: replace(batch, tensors=TensorBatch.of(batch, device))
 
 
 def seed_dropout(seed: int, step: int, micro_batch: int) -> None:

@@ -1,13 +1,12 @@
 """One worker of a training: from the last checkpoint to the exported model."""
 
-import os
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
 from weam_ray.cluster.memory import keep_memory
 from weam_ray.errors import UserError
+from weam_ray.settings.training import TrainingSection
 from weam_ray.train import checkpoint
 from weam_ray.train.job import TrainingJob
 from weam_ray.train.phases import Phase
@@ -19,6 +18,7 @@ def train_worker(settings: dict[str, Any]) -> None:
     A mistake of the user's ends all workers without a restart.
     """
     import ray.train
+    import torch
 
     from weam_ray.train.callbacks import Phases
 
@@ -32,6 +32,11 @@ def train_worker(settings: dict[str, Any]) -> None:
     except UserError as error:
         if rank == 0:
             job.folder.write_mistake(str(error))
+    except torch.OutOfMemoryError as error:
+        sentence = too_large(job.settings.training, error)
+        if num_workers > 1:
+            raise RuntimeError(sentence) from error  # so that the others do not wait for this worker
+        job.folder.write_mistake(sentence)
     finally:
         phases.begin(Phase.RELEASE)
 
@@ -44,13 +49,15 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
     from weam_ray.batches.loader import Batches, TrainingRows
     from weam_ray.model.families import packs
     from weam_ray.train.callbacks import Checkpoints, HeldOutFigures, Requests, Steps
+    from weam_ray.train.engines.device import prepare_device
     from weam_ray.train.export import export
     from weam_ray.train.log import StepLog
-    from weam_ray.train.loop import train
+    from weam_ray.train.loop import ahead, train
     from weam_ray.train.model import objective_of
 
     settings, training = job.settings, job.settings.training
     prepare_process(training.threads_per_worker)
+    prepare_device(training)
     tokenizer = job.data.load_tokenizer()
     objective = objective_of(settings, tokenizer)
     model = objective.masked_model.model
@@ -62,7 +69,7 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(training, settings.seeds.data)
     collate = collators(settings, tokenizer, packs(model))
-    batches = Batches(rows, plan, collate, training.micro_batch_size, rank, num_workers)
+    batches = Batches(rows, plan, collate, training.micro_batch_size, rank, num_workers, ahead(engine.device))
 
     steps = Steps(StepLog(job.folder, done), job.run) if rank == 0 else None
     callbacks = [
@@ -89,11 +96,9 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
 
 
 def prepare_process(num_threads: int) -> None:
-    """Set what holds for the whole process: its threads, its memory, and where it finds programs."""
+    """Set what holds for the whole process: its threads and its memory."""
     import torch
 
-    # for a GPU DeepSpeed compiles its Adam, with the ninja that stands beside this Python
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     torch.set_num_threads(num_threads)
     keep_memory()
 
@@ -125,6 +130,15 @@ def restored(job: TrainingJob, objective: Any, start: Path | None) -> tuple[Any,
             f"training.continue_from={settings.training.continue_from}: the weights do not fit this run: "
             f"{' '.join(str(error).split())[:300]}"
         ) from None
+
+
+def too_large(training: TrainingSection, error: Exception) -> str:
+    """The sentence for a run whose micro-batches do not fit the memory of a GPU."""
+    size = training.micro_batch_size
+    smaller = f"lower training.micro_batch_size ({size} now)" if size > 1 else ""
+    other = "" if training.gradient_checkpointing else "set training.gradient_checkpointing=true"
+    advice = ", or ".join(filter(None, (smaller, other))) or "take a smaller encoder, or a lower training.max_length"
+    return f"The memory of a GPU is full: {advice}. torch says: {str(error).splitlines()[0]}"
 
 
 def agree(storage: Path, rank: int) -> tuple[Path | None, str]:

@@ -131,6 +131,7 @@ def test_every_objective_on_two_workers(ray_session: None, place: Path, override
         (("encoder.attention=eager",), 1e-5),
         (("training.gradient_checkpointing=true",), 1e-6),
         (("training.gradient_checkpointing=true", "training.zero_stage=3"), 1e-5),
+        (("training.precision=bf16",), 1e-2),
         (("training.precision=bf16", "training.zero_stage=1"), 1e-2),
         (("training.precision=bf16", "training.zero_stage=3"), 1e-2),
         (("training.compile=true",), 2e-2),  # its dropout draws other numbers

@@ -349,17 +349,16 @@ def test_values_that_do_not_go_together(ray_session: None, tmp_path: Path) -> No
     write_moses(tmp_path)
     space = TWO_RATES.replace(
         '"optimizer.learning_rate": Choice(values=[0.005, 1.0e-9])',
-        '"training.zero_stage": Choice(values=[1, 0]), "training.precision": Choice(values=["bf16", "fp32"])',
+        '"training.batch_size": Choice(values=[8, 12]), "training.micro_batch_size": Choice(values=[8, 4])',
     )
-    more = ("search.num_trials=3", "search.early_stopping=false", "training.zero_stage=1", "training.max_steps=4")
+    more = ("search.num_trials=3", "search.early_stopping=false", "training.max_steps=4")
     job = SearchJob.of(search_config(tmp_path, *more, space=space), tmp_path)
     assert job.run()["trials"] == {"completed": 2, "failed": 1}
     (failed,) = [trial for trial in job.ledger.trials if trial.state == "failed"]
-    assert failed.values == {"training.zero_stage": 0, "training.precision": "bf16"}
-    assert "bf16" in failed.message
-    assert "zero_stage" in failed.message
+    assert failed.values == {"training.batch_size": 12, "training.micro_batch_size": 8}
+    assert "batch_size 12 must be a multiple of micro_batch_size" in failed.message
     run = MlflowClient(f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}").get_run(failed.mlflow_run_id or "")
-    assert (run.info.status, run.data.params["training.zero_stage"]) == ("FAILED", "0")
+    assert (run.info.status, run.data.params["training.batch_size"]) == ("FAILED", "12")
 
 
 @pytest.mark.ray

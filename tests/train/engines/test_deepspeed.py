@@ -4,10 +4,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support.processes import environment
 
-ONE_STEP = """
+BEGIN = """
+import sys
 import torch
 from torch import distributed
 from weam_ray.settings.config import load_config
@@ -23,20 +27,65 @@ class Square(torch.nn.Module):
     def forward(self, step):
         return self.weight.square().sum()
 
-config = load_config("bundled", ["training.batch_size=8", "training.micro_batch_size=8", "optimizer.weight_decay=0"])
+plain = ["training.batch_size=8", "training.micro_batch_size=8", "optimizer.weight_decay=0", *sys.argv[2:]]
+settings = load_config("bundled", plain).of_training()
 distributed.init_process_group("gloo", rank=0, world_size=1, store=distributed.HashStore())
-engine = DeepSpeedEngine(Square(), config)
+"""
+ONE_STEP = """
+engine = DeepSpeedEngine(Square(), settings)
 engine.backward(engine.forward((), step=1))
-norm = engine.step(0.1)
+norm = engine.norm().item()
+engine.step(0.1)
 print([round(value, 4) for value in (norm, *engine.engine.module.weight.tolist())])
 """
+# checkpoints in bf16 had weights in that type, and float32 ones with the optimizer's state
+OLD_AND_NEW = """
+from deepspeed.utils import safe_get_full_fp32_param
+from weam_ray.train.engines import deepspeed as ours
+
+def old_config(settings):
+    old = today(settings)
+    del old["torch_autocast"]
+    return {**old, "bf16": {"enabled": True}}
+
+def steps(engine, number):
+    for _ in range(number):
+        engine.backward(engine.forward((), step=1))
+        engine.norm()
+        engine.step(0.011)
+    return safe_get_full_fp32_param(engine.engine.module.weight).tolist()
+
+today, ours.deepspeed_config = ours.deepspeed_config, old_config
+old = DeepSpeedEngine(Square(), settings)
+before = steps(old, 3)
+old.save(sys.argv[1])
+ours.deepspeed_config = today
+engine = DeepSpeedEngine(Square(), settings)
+engine.load(sys.argv[1])
+print([before, steps(engine, 0), steps(old, 2), steps(engine, 2), str(engine.engine.module.weight.dtype)])
+"""
+
+
+def found(script: str, place: Path, *arguments: str) -> Any:
+    """What a script prints last, as the only worker of a training; extensions would be compiled into `place`."""
+    own = environment(TORCH_EXTENSIONS_DIR=str(place), RANK="0", LOCAL_RANK="0", WORLD_SIZE="1")
+    command = [sys.executable, "-c", BEGIN + script, *arguments]
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1].replace("'", '"'))
 
 
 def test_a_step_and_nothing_compiled(tmp_path: Path) -> None:
     """A first training on a machine does not wait for a compiler, nor need one."""
-    own = environment(TORCH_EXTENSIONS_DIR=str(tmp_path), RANK="0", LOCAL_RANK="0", WORLD_SIZE="1")
-    done = subprocess.run([sys.executable, "-c", ONE_STEP], env=own, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
     # a gradient of 2 in each of three weights; the first step of Adam is as long as the rate
-    assert json.loads(done.stdout.splitlines()[-1]) == [3.4641, 0.9, 0.9, 0.9]
+    assert found(ONE_STEP, tmp_path, "") == [3.4641, 0.9, 0.9, 0.9]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stage", [1, 3])
+def test_an_older_checkpoint_in_bf16_goes_on(tmp_path: Path, stage: int) -> None:
+    overrides = ("training.precision=bf16", f"training.zero_stage={stage}")
+    before, loaded, expected, gone_on, kind = found(OLD_AND_NEW, tmp_path, str(tmp_path / "checkpoint"), *overrides)
+    assert loaded == before
+    assert gone_on == pytest.approx(expected, rel=1e-3)  # whose gradients were rounded
+    assert kind == "torch.float32"

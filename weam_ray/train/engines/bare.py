@@ -7,6 +7,7 @@ import torch
 
 from weam_ray.objectives.base import TensorBatch
 from weam_ray.settings.training import OptimizerSection
+from weam_ray.train.engines.device import in_precision
 
 
 def parameter_groups(module: Any, weight_decay: float) -> list[dict[str, Any]]:
@@ -26,12 +27,19 @@ def fill_gradients(module: Any) -> None:
 
 
 class BareEngine:
-    """An objective with AdamW."""
+    """An objective with AdamW, on one device."""
 
-    def __init__(self, objective: Any, settings: OptimizerSection) -> None:
-        self.objective = objective.train()
+    def __init__(
+        self,
+        objective: Any,
+        settings: OptimizerSection,
+        device: torch.device | str = "cpu",
+        precision: str = "fp32",
+    ) -> None:
+        self.device = torch.device(device)
+        self.objective = objective.train().to(self.device)
         self.parts: tuple[str, ...] = objective.parts
-        self.device = torch.device("cpu")
+        self.precision = precision
         self.max_gradient_norm = settings.max_gradient_norm
         beta1, beta2 = settings.betas
         self.optimizer = torch.optim.AdamW(
@@ -39,20 +47,23 @@ class BareEngine:
         )
 
     def forward(self, batches: Sequence[TensorBatch], step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.objective(*batches, step=step)
+        with in_precision(self.precision, self.device):
+            loss, parts = self.objective(*batches, step=step)
+        return loss, parts
 
     def backward(self, loss: torch.Tensor) -> None:
         loss.backward()
 
-    def step(self, rate: float) -> float:
+    def norm(self) -> torch.Tensor:
         limit = self.max_gradient_norm or float("inf")
         fill_gradients(self.objective)
-        norm = torch.nn.utils.clip_grad_norm_(self.objective.parameters(), limit)
+        return torch.nn.utils.clip_grad_norm_(self.objective.parameters(), limit)
+
+    def step(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         self.optimizer.zero_grad()
-        return norm.item()
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         return values

@@ -1,7 +1,8 @@
 """The DeepSpeed engine: one worker's share of the training, at any ZeRO stage."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from weam_ray.train.checkpoint import TAG
 from weam_ray.train.engines.bare import fill_gradients, parameter_groups
 from weam_ray.train.engines.deepspeed_private import without_shared_memory
 
+OLD_PREFIX = "bf16_"
+
 
 def deepspeed_config(settings: TrainingSettings) -> dict[str, Any]:
-    """DeepSpeed's configuration of a run; the learning rate is set by the loop at every step."""
+    """DeepSpeed's configuration of a run; the learning rate is set by the loop at every step.
+
+    AdamW is torch's own, fused: DeepSpeed's is compiled when it is first used, which takes a toolkit and a minute.
+    """
     training, optimizer = settings.training, settings.optimizer
-    # on a GPU DeepSpeed's fused Adam, on a CPU that of torch
-    kind = {} if training.use_gpu else {"torch_adam": True, "fused": True}
     return {
         "train_batch_size": training.batch_size,
         "train_micro_batch_size_per_gpu": training.micro_batch_size,
@@ -33,11 +37,17 @@ def deepspeed_config(settings: TrainingSettings) -> dict[str, Any]:
                 "betas": optimizer.betas,
                 "eps": optimizer.epsilon,
                 "weight_decay": optimizer.weight_decay,
-                **kind,
+                "torch_adam": True,
+                "fused": True,
             },
         },
         "zero_optimization": {"stage": training.zero_stage},
-        "bf16": {"enabled": training.precision == "bf16"},
+        # with no modules named, gradients are added up and shared between workers in float32
+        "torch_autocast": {
+            "enabled": training.precision == "bf16",
+            "dtype": "bfloat16",
+            "lower_precision_safe_modules": [],
+        },
         "steps_per_print": 10**9,
         "wall_clock_breakdown": False,
     }
@@ -92,24 +102,24 @@ class DeepSpeedEngine:
         alone = self.zero_stage == 0 and dist.get_world_size() == 1
         return self.engine.no_sync() if alone else nullcontext()
 
-    def step(self, rate: float) -> float:
+    def norm(self) -> torch.Tensor | None:
+        if self.zero_stage:
+            return None
+        fill_gradients(self.engine.module)
+        return torch.nn.utils.clip_grad_norm_(self.engine.module.parameters(), self.max_gradient_norm)
+
+    def step(self, rate: float) -> float | None:
         self.pending = 0
         for group in self.engine.optimizer.param_groups:
             group["lr"] = rate
-        if self.zero_stage == 0:
-            fill_gradients(self.engine.module)
-            norm = torch.nn.utils.clip_grad_norm_(self.engine.module.parameters(), self.max_gradient_norm)
-            self.engine.step()
-            return norm.item()
         self.engine.step()
-        return float(self.engine.get_global_grad_norm())
+        return float(self.engine.get_global_grad_norm()) if self.zero_stage else None
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
-        if dist.get_world_size() == 1:
-            return values
         values = values.to(self.device)
-        dist.all_reduce(values)
-        return values.cpu()
+        if dist.get_world_size() > 1:
+            dist.all_reduce(values)
+        return values
 
     def save(self, folder: str | Path) -> None:
         """Write this worker's part of a checkpoint."""
@@ -119,10 +129,23 @@ class DeepSpeedEngine:
         """Read weights and optimizer state of a checkpoint made by as many workers at the same ZeRO stage."""
         groups = self.engine.optimizer.param_groups
         configured = [{key: group[key] for key in ("betas", "eps", "weight_decay")} for group in groups]
-        loaded, _ = self.engine.load_checkpoint(str(folder), tag=TAG)
+        with names_of_today(Path(folder)) as named:
+            loaded, _ = self.engine.load_checkpoint(str(named), tag=TAG)
         assert loaded is not None, f"DeepSpeed loaded nothing from {folder}"
         for group, own in zip(self.engine.optimizer.param_groups, configured, strict=True):
             group.update(own)  # a run that goes on from another has its own settings
+        self.count_steps()
+
+    def count_steps(self) -> None:
+        """Give each weight the number of its steps, which DeepSpeed's own Adam, in older runs, kept for a group."""
+        optimizer = getattr(self.engine.optimizer, "optimizer", self.engine.optimizer)
+        for group in optimizer.param_groups:
+            steps = group.pop("step", None)
+            for parameter in group["params"]:
+                state = optimizer.state[parameter]
+                counted = state.get("step", steps)
+                if state and not isinstance(counted, torch.Tensor):
+                    state["step"] = torch.tensor(float(counted), device=parameter.device)
 
     def full_weights(self) -> dict[str, torch.Tensor] | None:
         """The whole model's weights in float32 by name, on the first worker; None elsewhere."""
@@ -135,3 +158,18 @@ class DeepSpeedEngine:
             if first:
                 weights[name] = (parameter.detach() if full is None else full).float().cpu().clone()
         return weights if first else None
+
+
+@contextmanager
+def names_of_today(folder: Path) -> Iterator[Path]:
+    """A checkpoint under the names that DeepSpeed looks for; those of older runs in bf16 began with `bf16_`."""
+    files = list((folder / TAG).iterdir())
+    if not any(file.name.startswith(OLD_PREFIX) for file in files):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as name:
+        tag = Path(name) / TAG
+        tag.mkdir()
+        for file in files:
+            (tag / file.name.removeprefix(OLD_PREFIX)).symlink_to(file.absolute())
+        yield Path(name)
