@@ -75,13 +75,13 @@ def submit_features(stage: FeatureStage, tasks: Tasks, store: StageStore, rows: 
         return Encoded(committed)
     shared = tasks.share(ipc_buffer(rows))
     starts = range(0, rows.num_rows, ROWS_OF_TASK)
-    blocks = [tasks.submit(encode_rows, stage, shared, start, model) for start in starts]
+    blocks = [tasks.submit(encode_rows, stage, shared, start, ROWS_OF_TASK, model) for start in starts]
     return tasks.submit(write_features, stage, store, task, shared, *blocks)
 
 
-def encode_rows(stage: FeatureStage, rows: pa.Buffer, start: int, model: str) -> Block:
-    """Make the features of the rows from `start` on."""
-    block, tokenizer = read_ipc(rows).slice(start, ROWS_OF_TASK), tokenizer_of_process(model, stage.tokenizer)
+def encode_rows(stage: FeatureStage, rows: pa.Buffer, start: int, num_rows: int, model: str) -> Block:
+    """Make the features of some rows from `start` on."""
+    block, tokenizer = read_ipc(rows).slice(start, num_rows), tokenizer_of_process(model, stage.tokenizer)
     table, rejected = KINDS[stage.kind].features(block, tokenizer, stage.recipe, stage.labels, stage.training)
     numbers = pc.add(table["row"], start)
     return in_32_bits(table.set_column(table.column_names.index("row"), "row", numbers)), rejected
