@@ -31,7 +31,7 @@ class Sizes:
     warm_up: int
 
 
-FULL = (Sizes(32, 120, 30), Sizes(256, 60, 20))
+FULL = (Sizes(32, 60, 20), Sizes(256, 30, 10))
 SMALL = (Sizes(4, 3, 1), Sizes(8, 3, 1))
 MANY, MANY_SMALL = Sizes(1024, 10, 3), Sizes(16, 3, 1)  # of these the memory counts
 
@@ -163,8 +163,10 @@ def trainer(bench: Any, case: Case, passes: int, device: str) -> dict[str, Any]:
     }
 
 
-def measure_gpu(bench: Any, device: str, small: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """All figures, by the pairs of a step."""
+def measure_gpu(
+    bench: Any, device: str, small: bool, say: Callable[[str], None], keep: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """All figures, by the pairs of a step; `keep` is called with those so far, after each case."""
     started = time.monotonic()
     say("data")
     plain = bench.case(1, 0, "corpus.held_out=0")
@@ -196,15 +198,18 @@ def measure_gpu(bench: Any, device: str, small: bool, say: Callable[[str], None]
             ),
             "weam_step_vs_tlm_step": round(statistics.median(pairwise), 4),
         }
+        keep(figures)
         if "repeated" not in figures:
             say("the same steps again")
             steps = min(REPEATED_STEPS, sizes.steps)
             again = run_ours(bench, Case(weam.having(f"training.max_steps={steps}").config, plain.data, 0))
             figures["repeated"] = compared(own["losses"][:steps], again["losses"])
+            keep(figures)
     many = MANY_SMALL if small else MANY
     say(f"{many.pairs} pairs: WEAM")
     case = Case(plain.having(*shape, *overrides(device, many, "weam")).config, plain.data, many.warm_up)
     figures[f"pairs_{many.pairs}"] = {"weam": figures_of(run_ours(bench, case), peak_rate)}
+    keep(figures)
     say("float32 on the device and on the CPU")
     figures["float32_beside_cpu"] = beside_cpu(bench, plain, device, 3 if small else COMPARED_STEPS)
     figures["seconds"] = round(time.monotonic() - started)

@@ -288,10 +288,17 @@ def run(arguments: Sequence[str]) -> None:
             raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)}: a number of 1 or more is expected.")
     check_json(options.json)
     quiet_environment()
+
+    def keep(figures: dict[str, Any]) -> None:
+        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
     with tempfile.TemporaryDirectory(prefix="weam-ray-bench-") as name, ray_cluster("local", cores):
         bench = Bench(Path(name), options.threads or cores)
-        figures = measure_gpu(bench, options.device, options.small, say) if options.gpu else measure(bench, options)
-    options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        if options.gpu:
+            figures = measure_gpu(bench, options.device, options.small, say, keep)
+        else:
+            figures = measure(bench, options)
+    keep(figures)
     print(json.dumps(figures, indent=1))
     print(f"Results: {options.json}")
 
