@@ -65,19 +65,21 @@ def test_what_a_dead_actor_had_reserved_is_given_back(ray_session: None, monkeyp
 
     from tests.support.processes import wait_until
 
-    (dead, given_back), (_alive, kept) = reserved(), reserved()
+    (dead, given_back), (alive, kept) = reserved(), reserved()
     ray.kill(dead)
     with monkeypatch.context() as missing:
         take_away(missing, ray_private.GROUP)
         free_reservations()
     assert placement_group_table()[given_back]["state"] == "CREATED"
 
-    def is_given_back() -> bool:  # Ray notes the death of an actor a moment later
+    def is_given_back(group: str) -> bool:  # Ray notes the death of an actor a moment later
         free_reservations()
-        return placement_group_table()[given_back]["state"] == "REMOVED"
+        return placement_group_table()[group]["state"] == "REMOVED"
 
-    wait_until(is_given_back)
+    wait_until(lambda: is_given_back(given_back))
     assert placement_group_table()[kept]["state"] == "CREATED"
+    ray.kill(alive)  # other tests need the whole cluster
+    wait_until(lambda: is_given_back(kept))
 
 
 @pytest.mark.parametrize("missing", [None, ray_private.GROUPS, ray_private.GROUP])

@@ -18,7 +18,7 @@ from weam_ray.settings.config import load_config
 pytestmark = pytest.mark.ray
 
 DATA_ROOT = "WEAM_RAY_DATA_ROOT"
-PHASES = ["start", "load", "corpus", "fit", "tracking", "decode", "links", "write", "pictures", "total"]
+PHASES = ["start", "load", "corpus", "fit", "decode", "tracking", "links", "write", "pictures", "total"]
 
 
 class TestResults:
