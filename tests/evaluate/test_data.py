@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.lab import write_mewslix
+from tests.support.lab import write_mewslix, write_xnli
 from tests.support.writing import paragraph, write, write_csv, write_json, write_squad
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
@@ -17,13 +17,7 @@ XNLI = TASKS["xnli"]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """XNLI as XTREME leaves it: English trains, German has no labels."""
-    folder = tmp_path / "data" / "xnli"
-    labels = ("neutral", "entailment", "contradiction")
-    write_csv(folder / "train-en.tsv", [["the cat " * (4 - n), "das Haus", labels[n % 3]] for n in range(4)])
-    write_csv(folder / "dev-en.tsv", [["dog", "Hund", "neutral"]])
-    write_csv(folder / "test-de.tsv", [["Hund " * (3 - n), "Haus"] for n in range(3)])
-    return tmp_path / "data"
+    return write_xnli(tmp_path / "data")
 
 
 class TestFound:

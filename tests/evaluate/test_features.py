@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from tests.support.features import Here, features_of
-from tests.support.lab import write_encoder
-from tests.support.writing import write, write_csv
+from tests.support.lab import write_encoder, write_xnli
+from tests.support.writing import write
 from weam_ray.cluster.tasks import RayTasks
 from weam_ray.errors import UserError
 from weam_ray.evaluate import features as module
@@ -27,13 +27,7 @@ XNLI, LABELS = TASKS["xnli"], TASKS["xnli"].labels
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """XNLI as XTREME leaves it: English trains, German has no labels."""
-    folder = tmp_path / "data" / "xnli"
-    labels = ("neutral", "entailment", "contradiction")
-    write_csv(folder / "train-en.tsv", [["the cat " * (4 - n), "das Haus", labels[n % 3]] for n in range(4)])
-    write_csv(folder / "dev-en.tsv", [["dog", "Hund", "neutral"]])
-    write_csv(folder / "test-de.tsv", [["Hund " * (3 - n), "Haus"] for n in range(3)])
-    return tmp_path / "data"
+    return write_xnli(tmp_path / "data")
 
 
 class TestStages:

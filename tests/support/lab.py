@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.support.writing import paragraph, write_json, write_json_lines, write_squad
+from tests.support.writing import paragraph, write_csv, write_json, write_json_lines, write_squad
 from weam_ray.jobs.command_line import parse
 from weam_ray.jobs.evaluate import EvaluationJob
 from weam_ray.jobs.evaluate_options import evaluation_settings
@@ -171,3 +171,13 @@ def job(lab: Path, output: str, *arguments: str) -> EvaluationJob:
     more = [f"home={lab / 'home'}", "recipe.epochs=6", "recipe.learning_rate=5e-3", "recipe.batch_size=8"]
     options = parse(EVALUATE, "", [*given, *arguments, *more])
     return EvaluationJob.of(evaluation_settings(options), lab)
+
+
+def write_xnli(data: Path) -> Path:
+    """XNLI as XTREME leaves it: English trains, German has no labels; the folder of the data."""
+    labels = ("neutral", "entailment", "contradiction")
+    folder = data / "xnli"
+    write_csv(folder / "train-en.tsv", [["the cat " * (4 - n), "das Haus", labels[n % 3]] for n in range(4)])
+    write_csv(folder / "dev-en.tsv", [["dog", "Hund", "neutral"]])
+    write_csv(folder / "test-de.tsv", [["Hund " * (3 - n), "Haus"] for n in range(3)])
+    return data

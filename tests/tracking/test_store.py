@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from tests.support.processes import CHECKOUT, environment
+from tests.support.processes import CHECKOUT, environment, wait_until
 from weam_ray.errors import UserError
 from weam_ray.tracking import store
 from weam_ray.tracking.client import Tracker
@@ -277,8 +276,7 @@ def test_the_end_that_comes_in_the_middle_of_a_round_is_told_too(quick: None) ->
     assert entered.wait(10)
 
     def release() -> None:
-        while not courier.closing:
-            time.sleep(0.01)
+        wait_until(lambda: courier.closing, 10)
         may_go.set()
 
     threading.Thread(target=release).start()
