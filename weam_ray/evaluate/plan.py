@@ -27,9 +27,9 @@ from weam_ray.settings.config import load_config
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.store.files import SourceHashes, fingerprint
+from weam_ray.store.runs import PLAN
 from weam_ray.store.training_folder import CONFIG
 
-PLAN = "plan.json"
 TABLES, ARROW = "tables", "arrow"  # in that file: how tables of rows are hashed; an earlier version did not say
 QUESTION_FRAME = 4  # special tokens around a question and its context, at most
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.plan import PLAN, EvaluationPlan
+from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.store.files import write_whole
+from weam_ray.store.runs import PLAN
 
 
 @dataclass(frozen=True)

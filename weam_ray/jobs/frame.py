@@ -14,12 +14,13 @@ from weam_ray.settings.services import ClusterSection, TrackingSection
 from weam_ray.store.files import named
 from weam_ray.store.home import Home
 from weam_ray.store.lease import exclusive
+from weam_ray.store.runs import PLAN
 from weam_ray.store.stages import StageDefinition, StageStore, describe
 from weam_ray.store.training_folder import STATE
 from weam_ray.tracking.client import Tracker
 from weam_ray.tracking.store import store_of, where_to_compare
 
-EVALUATION_PLAN, ALIGNMENT_STATE = "plan.json", "alignment.json"
+ALIGNMENT_STATE = "alignment.json"
 
 
 class Kind(StrEnum):
@@ -37,7 +38,7 @@ def holder(folder: Path) -> Kind | None:
     def has(name: str, key: str) -> bool:
         return (folder / name).is_file() and f'"{key}"' in (folder / name).read_text(encoding="utf-8")
 
-    if has(EVALUATION_PLAN, "identity"):
+    if has(PLAN, "identity"):
         return Kind.EVALUATION
     if has(ALIGNMENT_STATE, "fingerprint"):
         return Kind.ALIGNMENT

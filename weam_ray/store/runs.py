@@ -8,6 +8,8 @@ from weam_ray.store.files import check_folder
 from weam_ray.store.home import Home
 from weam_ray.store.training_folder import CONFIG
 
+PLAN = "plan.json"  # of an evaluation: what it is of, and its runs
+
 
 def output_folder(output: OutputSection, home: Home, name: str, fresh: bool) -> Path:
     """Where a job's results go: `output.dir`, else a folder of the home's; `fresh`: the next that is not in use.
