@@ -45,7 +45,6 @@ class CommandLine:
     groups: dict[str, tuple[Flag, ...]]
     config: str | None = None
     config_help: str = "A YAML file of settings."
-    epilog: str = ""
 
     @property
     def flags(self) -> list[Flag]:

@@ -21,11 +21,6 @@ class Loaded:
     model: Any
     new: tuple[str, ...]
 
-    @property
-    def new_head(self) -> tuple[str, ...]:
-        """The new weights but for a pooler's."""
-        return tuple(name for name in self.new if POOLER not in name.split("."))
-
 
 def load_pretrained(head: str, name: str, where: str, **options: Any) -> Loaded:
     """Load a checkpoint into a class of transformers, such as `AutoModelForMaskedLM` or `AutoModel`.
