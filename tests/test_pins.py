@@ -12,7 +12,6 @@ from tests.support.main_job import losses, run, write_moses
 from weam_ray.pipeline import StagePlan, run_fingerprint
 from weam_ray.settings.config import load_config
 from weam_ray.store.files import SourceHashes, fingerprint
-from weam_ray.tracking.run import tracked_parameters
 
 
 def stand_ins(config: str, folder: Path) -> list[str]:
@@ -80,7 +79,7 @@ def test_no_fingerprint_depends_on_a_path(name: str, tmp_path: Path) -> None:
 
 
 def test_names_of_parameters_in_mlflow() -> None:
-    assert fingerprint(tracked_parameters(load_config("bundled"))) == "5554fa576a113b41"
+    assert fingerprint(load_config("bundled").parameters()) == "5554fa576a113b41"
 
 
 FILES = {

@@ -28,8 +28,8 @@ from weam_ray.store.home import Home
 from weam_ray.store.runs import unused
 from weam_ray.store.stages import Committed, Stage, StageFile
 from weam_ray.store.training_folder import CONFIG, RESULT
-from weam_ray.tracking.client import Tracker
-from weam_ray.tracking.run import alignment_parameters, alignment_tags, data_inputs
+from weam_ray.tracking.client import NOTE, Tracker
+from weam_ray.tracking.run import alignment_note, alignment_parameters, data_inputs, data_tags
 
 ALIGNED, MODEL = "aligned", "model"
 FILES = ("links.pharaoh", "rejected.tsv", f"{ALIGNED}/", f"{MODEL}/", CONFIG, RESULT)
@@ -160,9 +160,15 @@ class Alignment:
             write_whole(file, json.dumps({"fingerprint": own, "mlflow_run_id": run_id}, indent=1))
 
         tracker = self.frame.tracker()
-        tags = alignment_tags(config, corpus.fingerprint, own, self.folder)
-        inputs = data_inputs(config, corpus, corpus)
-        tracker.open(self.folder.name, run_id, alignment_parameters(config), tags, inputs, created)
+        aligner, sources = config.align.aligner, config.corpus.sources
+        tags = {
+            "kind": "alignment",
+            NOTE: alignment_note(aligner),
+            **data_tags(sources, aligner, corpus.fingerprint, own, self.folder),
+        }
+        parameters = alignment_parameters(config.corpus, config.align, config.encode, config.seeds)
+        inputs = data_inputs(sources, corpus, corpus)
+        tracker.open(self.folder.name, run_id, parameters, tags, inputs, created)
         return tracker
 
     def check_pictures(self, corpus: Stage) -> None:

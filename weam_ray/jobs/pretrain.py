@@ -24,7 +24,7 @@ from weam_ray.store.files import write_whole
 from weam_ray.store.home import Home
 from weam_ray.store.runs import output_folder
 from weam_ray.tracking.client import NOTE
-from weam_ray.tracking.run import about, data_inputs, run_tags, tracked_parameters
+from weam_ray.tracking.run import about, data_inputs, data_tags, run_tags
 from weam_ray.train.continuation import Continuation
 from weam_ray.train.follow import StepReader, merged, monitored
 from weam_ray.train.job import TrainingJob, resources
@@ -128,7 +128,7 @@ class Pretraining:
         folder.state.sessions += 1
         write_whole(folder.config_file, config.to_yaml())
         with self.clock.phase("tracking"):
-            telling = self.open_run(data_inputs(config, data.corpus, data.encoded))
+            telling = self.open_run(data_inputs(config.corpus.sources, data.corpus, data.encoded))
         folder.save()
         origin = Continuation.of(config.training, folder)
         if origin is not None:
@@ -155,14 +155,19 @@ class Pretraining:
         """Start the run's MLflow run, or reopen it."""
         config, folder = self.config, self.folder
         corpus = self.plan.corpus.fingerprint
-        tags = {"kind": "pretraining", NOTE: about(config), **run_tags(config, corpus, folder.fingerprint, folder.path)}
+        tags = {
+            "kind": "pretraining",
+            NOTE: about(config.objective),
+            **run_tags(config.objective, config.seeds),
+            **data_tags(config.corpus.sources, config.align.aligner, corpus, folder.fingerprint, folder.path),
+        }
 
         def created(run_id: str) -> None:
             folder.state.mlflow_run_id = run_id
             folder.save()
 
         tracker = self.frame.tracker()
-        parameters, known = tracked_parameters(config), folder.state.mlflow_run_id
+        parameters, known = config.parameters(), folder.state.mlflow_run_id
         tracker.open(folder.path.name, known, parameters, tags, inputs, created)
         return RunTelling(tracker, folder)
 

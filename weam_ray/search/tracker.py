@@ -22,7 +22,7 @@ from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config
 from weam_ray.settings.search import METRICS
 from weam_ray.tracking.client import GONE, NOTE, PARENT, Tracker
-from weam_ray.tracking.run import data_inputs, run_tags, tracked_parameters
+from weam_ray.tracking.run import data_inputs, data_tags, run_tags
 from weam_ray.train.follow import StepReader
 from weam_ray.train.log import read_steps
 
@@ -53,10 +53,14 @@ class SearchTracker:
         self.interrupted = False
 
     def run_tags(self, config: Config, folder: Path) -> dict[str, str]:
-        return run_tags(config, self.data.corpus.fingerprint, self.ledger.fingerprint, folder)
+        sources, corpus = config.corpus.sources, self.data.corpus.fingerprint
+        return {
+            **run_tags(config.objective, config.seeds),
+            **data_tags(sources, config.align.aligner, corpus, self.ledger.fingerprint, folder),
+        }
 
     def inputs(self, config: Config) -> list[dict[str, str]]:
-        return data_inputs(config, self.data.corpus, self.data.encoded)
+        return data_inputs(config.corpus.sources, self.data.corpus, self.data.encoded)
 
     def opened(self, run_id: str, trial: Trial | None = None) -> None:
         """Write down the run of a trial, or of the search."""
@@ -117,10 +121,10 @@ class SearchTracker:
     def start(self, trial: Trial) -> None:
         """Open the child of a trial, that of an earlier session if there is one."""
         child, config = self.tracker(), self.trials.config
-        parameters = tracked_parameters(config) | trial.values
+        parameters = config.parameters() | trial.values
         with suppress(UserError):  # of values that do not go together, which the trial fails by
             config = self.trials.configured(trial.values)
-            parameters = tracked_parameters(config)
+            parameters = config.parameters()
         tags = {
             "kind": "trial",
             "trial": str(trial.number),

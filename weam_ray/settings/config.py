@@ -13,13 +13,13 @@ from ruamel.yaml import YAML
 
 from weam_ray.errors import UserError
 from weam_ray.settings.align_job import AlignJobSection
-from weam_ray.settings.base import Fixed, Role, Section
+from weam_ray.settings.base import TRACKED, Fixed, Role, Section
 from weam_ray.settings.data import AlignSection, CorpusSection, EncodeSection, TokenizerSection
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.measurement import EvaluationSection
 from weam_ray.settings.objective import ObjectiveSection
 from weam_ray.settings.of_training import TrainingSettings
-from weam_ray.settings.parsing import apply_override, parse_mapping, validated
+from weam_ray.settings.parsing import apply_override, flat_parameters, parse_mapping, validated
 from weam_ray.settings.paths import LocalPath, OutputPath, StoragePath, absolute
 from weam_ray.settings.search import SearchSection
 from weam_ray.settings.services import ClusterSection, OutputSection, TrackingSection
@@ -117,6 +117,17 @@ class Config(Section):
         return TrainingSettings(
             self.encoder, self.objective, self.optimizer, self.training, self.seeds, self.evaluation
         )
+
+    def parameters(self) -> dict[str, Any]:
+        """The settings that MLflow compares, by dotted key: by their roles, without null ones and the idle ones."""
+        idle = {f"objective.{key}" for key in self.objective.idle}
+        if self.training.continue_from is None:
+            idle.add("training.weights_only")
+        return {
+            key: value
+            for key, value in flat_parameters(self.only(*TRACKED)).items()
+            if value is not None and not any(key == own or key.startswith(f"{own}.") for own in idle)
+        }
 
     def to_yaml(self) -> str:
         """The tree as YAML that `load_config` reads back to an equal configuration."""

@@ -1,10 +1,11 @@
 """The sections of the data stages: `corpus`, `align`, `tokenizer` and `encode`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from weam_ray.settings.base import Called, OnlyFor, Role, Section
+from weam_ray.settings.base import Called, OnlyFor, Role, Section, marks
+from weam_ray.settings.keys import keys, keys_only_for
 from weam_ray.settings.paths import LocalPath
 from weam_ray.settings.sources import Source
 
@@ -72,6 +73,13 @@ class AlignSection(Section):
         ge=0,
         description="How many bytes of models are kept in shared memory; larger models are mapped from the disk.",
     )
+
+    def in_use(self) -> dict[str, Any]:
+        """The keys that links depend on, with their values: those of a fit where a model is fitted."""
+        tree = self.only(Role.RESULT, Role.CONTENT) if self.model is None else self.only(Role.MODEL, Role.CONTENT)
+        own = {*keys_only_for(type(self), self.aligner)}
+        shared = {key.name for key in keys(type(self)) if not marks(key.field, OnlyFor)}
+        return {key: value for key, value in tree.items() if key in own | shared}
 
 
 class TokenizerSection(Section):

@@ -4,59 +4,58 @@ import json
 from pathlib import Path
 from typing import Any
 
-from weam_ray.align.table import table
-from weam_ray.settings.base import TRACKED
-from weam_ray.settings.config import Config
+from weam_ray.settings.base import Role
+from weam_ray.settings.data import AlignSection, CorpusSection, EncodeSection
+from weam_ray.settings.objective import ObjectiveSection
 from weam_ray.settings.parsing import flat_parameters
+from weam_ray.settings.sources import Source
+from weam_ray.settings.training import SeedSection
 from weam_ray.store.stages import Stage
-from weam_ray.tracking.client import NOTE
 
 
-def about(config: Config) -> str:
+def about(objective: ObjectiveSection) -> str:
     """The description of a run in MLflow."""
     return (
-        f"Pre-training with the objective {config.objective.name}. `..._before` and `..._after` are of held-out pairs, "
+        f"Pre-training with the objective {objective.name}. `..._before` and `..._after` are of held-out pairs, "
         "before and after it; `retrieval_...` is the share of sentences whose translation is the nearest."
     )
 
 
-def run_tags(config: Config, corpus: str, fingerprint: str, folder: Path) -> dict[str, str]:
-    """What runs are filtered by in MLflow; `corpus` is the fingerprint of the stage."""
+def run_tags(objective: ObjectiveSection, seeds: SeedSection) -> dict[str, str]:
+    """What pre-training runs alone are filtered by in MLflow."""
     return {
-        "objective": config.objective.name,
-        "seeds": f"data {config.seeds.data}, masking {config.seeds.masking}, model {config.seeds.model}",
-        **data_tags(config, corpus, fingerprint, folder),
+        "objective": objective.name,
+        "seeds": f"data {seeds.data}, masking {seeds.masking}, model {seeds.model}",
     }
 
 
-def data_tags(config: Config, corpus: str, fingerprint: str, folder: Path) -> dict[str, str]:
-    """The tags of pre-training and alignment alike: aligner, languages, fingerprints, and the folder of results."""
-    languages = [source.language_pair for source in config.corpus.sources]
+def data_tags(sources: list[Source], aligner: str, corpus: str, fingerprint: str, folder: Path) -> dict[str, str]:
+    """What runs of every kind are filtered by; `corpus` is the fingerprint of the stage, `folder` that of results."""
     return {
-        "aligner": config.align.aligner,
-        "languages": " ".join(dict.fromkeys(languages)),
+        "aligner": aligner,
+        "languages": " ".join(dict.fromkeys(source.language_pair for source in sources)),
         "corpus": corpus,
         "fingerprint": fingerprint,
         "folder": str(folder),
     }
 
 
-def alignment_tags(config: Config, corpus: str, fingerprint: str, folder: Path) -> dict[str, str]:
-    """The tags of an alignment, its description among them."""
-    about = f"Word alignment with {config.align.aligner}. `aer` is the alignment error rate against gold links, in %."
-    return {"kind": "alignment", NOTE: about, **data_tags(config, corpus, fingerprint, folder)}
+def alignment_note(aligner: str) -> str:
+    """The description of an alignment in MLflow."""
+    return f"Word alignment with {aligner}. `aer` is the alignment error rate against gold links, in %."
 
 
-def alignment_parameters(config: Config) -> dict[str, Any]:
-    """The settings that an alignment depends on, by dotted key; those of a fit only where a model is fitted."""
-    tree = config.tree()
-    aligner = table()[config.align.aligner]
-    fitted = aligner.settings(config.align, config.seeds.data) if config.align.model is None else ()
-    align = {"aligner", "lowercase", "model", *fitted}
-    corpus = tree["corpus"].keys() - {"sources", "rows_per_shard"}
-    found = {f"corpus.{key}": value for key, value in tree["corpus"].items() if key in corpus}
-    found |= {f"align.{key}": value for key, value in tree["align"].items() if key in align and value is not None}
-    return {**found, "encode.symmetrization": config.encode.symmetrization, "seeds.data": config.seeds.data}
+def alignment_parameters(
+    corpus: CorpusSection, align: AlignSection, encode: EncodeSection, seeds: SeedSection
+) -> dict[str, Any]:
+    """The settings that an alignment depends on, by dotted key."""
+    tree = {
+        "corpus": corpus.only(Role.RESULT),
+        "align": align.in_use(),
+        "encode": {"symmetrization": encode.symmetrization},
+        "seeds": {"data": seeds.data},
+    }
+    return {key: value for key, value in flat_parameters(tree).items() if value is not None}
 
 
 def alignment_figures(result: dict[str, Any]) -> dict[str, float]:
@@ -68,9 +67,8 @@ def alignment_figures(result: dict[str, Any]) -> dict[str, float]:
     return figures
 
 
-def data_inputs(config: Config, corpus: Stage, counted: Stage) -> list[dict[str, str]]:
+def data_inputs(sources: list[Source], corpus: Stage, counted: Stage) -> list[dict[str, str]]:
     """The corpora of a run, by language pair, as inputs of its MLflow run; `counted` has the rows that it used."""
-    sources = config.corpus.sources
     return [
         {
             "name": pair,
@@ -80,19 +78,6 @@ def data_inputs(config: Config, corpus: Stage, counted: Stage) -> list[dict[str,
         }
         for pair in dict.fromkeys(source.language_pair for source in sources)
     ]
-
-
-def tracked_parameters(config: Config) -> dict[str, Any]:
-    """The settings that MLflow compares, by dotted key: by their roles, without null ones and the idle ones."""
-    found = flat_parameters(config.only(*TRACKED))
-    idle = {f"objective.{key}" for key in config.objective.idle}
-    if config.training.continue_from is None:
-        idle.add("training.weights_only")
-    return {
-        key: value
-        for key, value in found.items()
-        if value is not None and not any(key == own or key.startswith(f"{own}.") for own in idle)
-    }
 
 
 def count_rows(stage: Stage, part: str, language_pair: str) -> int:

@@ -13,7 +13,6 @@ from tests.support.main_job import chatter, config_of, losses, run
 from weam_ray.errors import UserError
 from weam_ray.jobs.pretrain import Pretraining
 from weam_ray.settings.config import load_config
-from weam_ray.tracking.run import tracked_parameters
 from weam_ray.train.log import read_steps
 
 pytestmark = pytest.mark.ray
@@ -234,11 +233,11 @@ def test_a_checkpoint_that_is_not_whole_ends_the_run_before_its_stages(
     "overrides", [(), ("objective.name=mixture", "objective.mixture={mlm: 1, tlm: 1, weam: 1, word_aligned: 1}")]
 )
 def test_mlflow_is_given_few_parameters(overrides: tuple[str, ...]) -> None:
-    found = tracked_parameters(load_config("bundled", overrides))
+    found = load_config("bundled", overrides).parameters()
     assert len(found) <= 60
     assert found["objective.lambda"] == 1.0
     assert None not in found.values()
     assert ("objective.mixture.mlm" in found) == bool(overrides)
     assert "training.weights_only" not in found
     going_on = load_config("bundled", ["training.continue_from=runs/a", "training.weights_only=true"])
-    assert tracked_parameters(going_on)["training.weights_only"] is True
+    assert going_on.parameters()["training.weights_only"] is True
