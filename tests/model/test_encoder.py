@@ -23,7 +23,6 @@ from weam_ray.model.encoder import build_encoder, check_tokenizer, encoder_finge
 from weam_ray.settings.config import Config
 from weam_ray.settings.encoder import EncoderSection, ScratchSection
 from weam_ray.store.files import SourceHashes
-from weam_ray.train.export import export
 
 SIZE = ScratchSection(num_layers=1, hidden_size=16, num_heads=2, intermediate_size=32)
 SMALL = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 32}
@@ -48,25 +47,6 @@ def test_scratch_is_the_seed_s(wordpiece: Any) -> None:
     assert not all(torch.equal(a, c) for a, _, c in pairs)
     assert first.config.hidden_dropout_prob == first.config.attention_probs_dropout_prob == 0.25
     assert first.config.vocab_size == len(wordpiece)
-
-
-def test_loaded_exported_and_loaded_again(checkpoint: Path, tmp_path: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    model = build_encoder(EncoderSection(name=str(checkpoint)), tokenizer, seed=1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.01)
-    weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    export(weights, model.config, tokenizer, tmp_path / "model")
-    assert {path.name for path in (tmp_path / "model").iterdir()} >= {
-        "config.json",
-        "model.safetensors",
-        "tokenizer.json",
-        "tokenizer_config.json",
-    }
-    loaded = AutoModelForMaskedLM.from_pretrained(tmp_path / "model")
-    inputs = AutoTokenizer.from_pretrained(tmp_path / "model")("Is it raining?", "今天下雨吗？", return_tensors="pt")
-    torch.testing.assert_close(loaded.eval()(**inputs).logits, model.eval()(**inputs).logits)
 
 
 def test_a_half_precision_checkpoint_is_trained_in_float32(checkpoint: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from weam_ray.errors import EncoderUnavailable, UserError
 from weam_ray.model.tokenizer import load_tokenizer
-from weam_ray.model.weights import Loaded, load_pretrained
+from weam_ray.model.weights import POOLER, Loaded, load_pretrained
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.paths import absolute
 from weam_ray.store.files import SourceHashes
@@ -88,8 +88,8 @@ def scratch_config(settings: EncoderSection, tokenizer: Any) -> Any:
     )
 
 
-def model_config(settings: EncoderSection, tokenizer: Any) -> Any:
-    """The Hugging Face configuration of the encoder, with the dropout that is set.
+def base_config(settings: EncoderSection, tokenizer: Any) -> Any:
+    """The Hugging Face configuration of the encoder as it is published, whatever dropout is set for pre-training.
 
     Raises:
         UserError: it cannot be loaded.
@@ -97,14 +97,22 @@ def model_config(settings: EncoderSection, tokenizer: Any) -> Any:
     from transformers import AutoConfig
 
     if settings.name == SCRATCH:
-        config = scratch_config(settings, tokenizer)
-    else:
-        try:
-            config = AutoConfig.from_pretrained(
-                settings.name, revision=settings.revision or "main", attn_implementation=settings.attention
-            )
-        except (OSError, ValueError) as error:
-            raise UserError(f"encoder.name={settings.name}: {' '.join(str(error).split())[:300]}") from None
+        return scratch_config(settings, tokenizer)
+    try:
+        return AutoConfig.from_pretrained(
+            settings.name, revision=settings.revision or "main", attn_implementation=settings.attention
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(f"encoder.name={settings.name}: {' '.join(str(error).split())[:300]}") from None
+
+
+def model_config(settings: EncoderSection, tokenizer: Any) -> Any:
+    """The configuration of the encoder in pre-training: `base_config`, with the dropout that is set.
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    config = base_config(settings, tokenizer)
     if settings.dropout is not None:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
             if hasattr(config, name):
@@ -158,6 +166,25 @@ def check_tokenizer(settings: EncoderSection) -> None:
     if settings.name != SCRATCH:
         tokenizer = load_tokenizer(settings.name, settings.revision)
         check_words(tokenizer, model_config(settings, tokenizer).vocab_size, f"encoder.name={settings.name}")
+
+
+def base_pooler(settings: EncoderSection) -> dict[str, Any]:
+    """The weights of a checkpoint's pooler under the names that they have beside a head; none where it has no pooler.
+
+    A masked language model has none; fine-tuning needs the base's.
+    """
+    import torch
+
+    if settings.name == SCRATCH:
+        return {}
+    options = {"revision": settings.revision or "main", "dtype": torch.float32}
+    loaded = load_pretrained("AutoModel", settings.name, f"encoder.name={settings.name}", **options)
+    prefix = loaded.model.base_model_prefix
+    return {
+        f"{prefix}.{name}": weight
+        for name, weight in loaded.model.state_dict().items()
+        if POOLER in name.split(".") and name not in loaded.new
+    }
 
 
 def load_masked_model(settings: EncoderSection, config: Any, **options: Any) -> Loaded:

@@ -5,6 +5,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from weam_ray.model.encoder import base_config, base_pooler
+from weam_ray.settings.encoder import EncoderSection
+
 
 def filled(weights: dict[str, Any], model_config: Any, model: Any = None) -> Any:
     """A masked language model with weights, which are all but the tied ones; `model` itself, if there is one."""
@@ -21,11 +24,16 @@ def filled(weights: dict[str, Any], model_config: Any, model: Any = None) -> Any
     return model
 
 
-def export(weights: dict[str, Any], model_config: Any, tokenizer: Any, folder: Path) -> None:
-    """Write a Hugging Face model folder (safetensors); whole or not at all."""
+def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, folder: Path) -> None:
+    """Write a Hugging Face model folder (safetensors); whole or not at all.
+
+    What pre-training does not change is as the base encoder has it: its configuration, and its pooler. So both are
+    fine-tuned alike.
+    """
+    model = filled(weights, base_config(settings, tokenizer))
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    filled(weights, model_config).save_pretrained(partial)
+    model.save_pretrained(partial, state_dict=model.state_dict() | base_pooler(settings))
     tokenizer.save_pretrained(partial)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)

@@ -91,7 +91,7 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
     phases.begin(Phase.EXPORT)
     weights = engine.full_weights()
     if weights is not None:
-        export(weights, model.config, tokenizer, job.folder.model)
+        export(weights, settings.encoder, tokenizer, job.folder.model)
     torch.distributed.barrier()
 
 
