@@ -40,6 +40,13 @@ TEXTS = [
 ]
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where tests run side by side, keep those of a file in one process, and all files that need the cluster in one."""
+    from tests.support.scheduling import ByCluster
+
+    return ByCluster(config, log)
+
+
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One local Ray cluster for all tests that need one."""

@@ -92,6 +92,7 @@ cluster.shutdown()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_two_raylets_and_a_killed_worker(tmp_path: Path) -> None:
     nodes = tmp_path / "nodes"
