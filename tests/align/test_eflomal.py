@@ -256,7 +256,7 @@ def test_links_without_a_seed_are_marked(monkeypatch, tmp_path, capsys, version)
     monkeypatch.setattr(from_eflomal, "write_links", lambda *_: None)
     monkeypatch.setattr(from_eflomal, "fit_whole", lambda job, _, align: align(job, [SimpleNamespace(rows=2)]))
     config, corpus = load_config("bundled", []), SimpleNamespace(read_parquet=lambda file: pairs)
-    job = FitJob(config.align, config.corpus, config.seeds.data, corpus, None, 1.0)
+    job = FitJob(config.align, config.corpus, config.corpus.held_out_seed, corpus, None, 1.0)
     info = from_eflomal.Eflomal().fit(job, ["a-x"]).info
     without = {} if version == "2.0.0" else {"links_without_a_seed": 2}
     assert info["noted"] == {"more_than_1023_words_no_links": 1, **without}

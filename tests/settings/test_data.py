@@ -4,7 +4,7 @@ from pathlib import Path
 
 from weam_ray.settings.data import AlignSection
 
-FIT = {"iterations", "tension", "optimize_tension", "null_probability", "alpha"}
+FIT = {"iterations", "tension", "optimize_tension", "null_probability", "alpha", "tension_gradient"}
 
 
 def test_links_of_fast_align_depend_on_the_keys_of_its_fit() -> None:

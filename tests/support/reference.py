@@ -45,6 +45,13 @@ def expected_feature(j: int, m: int, n: int, tension: float) -> float:
     return total / partition(j, n, m, tension)
 
 
+def expected_under_prior(j: int, m: int, n: int, tension: float) -> float:
+    """The mean of the feature under the prior."""
+    features = [feature(j, i, m, n) for i in range(1, n + 1)]
+    weights = [math.exp(tension * h) for h in features]
+    return math.fsum(h * w for h, w in zip(features, weights, strict=True)) / math.fsum(weights)
+
+
 def digamma(x: float) -> float:
     result = 0.0
     while x < 7:
@@ -63,6 +70,7 @@ class Reference:
     tension: float = 4.0
     null_probability: float = 0.08
     alpha: float = 0.01
+    exact: bool = False  # whether the tension follows the derivative, not the published gradient
     tensions: list[float] = field(default_factory=list)
     cross_entropies: list[float] = field(default_factory=list)
 
@@ -96,7 +104,7 @@ class Reference:
         return self.table.get(e, {}).get(f, UNSEEN)
 
     def expectation(self) -> tuple[dict[str | None, Counter[str]], float]:
-        """Expected counts, and the observed mean of the feature, for which j counts from 0."""
+        """Expected counts, and the observed mean of the feature, for which j counts from 0 unless it is to be exact."""
         counts: dict[str | None, Counter[str]] = {e: Counter() for e in self.table}
         empirical = likelihood = 0.0
         for source, target in self.pairs:
@@ -108,7 +116,7 @@ class Reference:
                 counts[None][word] += values[0] / total
                 for i, other in enumerate(source, start=1):
                     counts[other][word] += values[i] / total
-                    empirical += feature(j - 1, i, m, n) * values[i] / total
+                    empirical += feature(j if self.exact else j - 1, i, m, n) * values[i] / total
         self.cross_entropies.append(-likelihood / math.log(2) / self.num_tokens)
         return counts, empirical / self.num_tokens
 
@@ -116,7 +124,8 @@ class Reference:
         for _ in range(8):
             model = 0.0
             for (m, n), frequency in self.sizes.items():
-                model += frequency * sum(expected_feature(j, m, n, self.tension) for j in range(1, m + 1))
+                mean = expected_under_prior if self.exact else expected_feature
+                model += frequency * sum(mean(j, m, n, self.tension) for j in range(1, m + 1))
             self.tension += 20 * (empirical - model / self.num_tokens)
             self.tension = min(max(self.tension, 0.1), 14.0)
         self.tensions.append(self.tension)

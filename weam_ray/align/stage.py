@@ -45,7 +45,7 @@ class AlignerStage(StageDefinition):
         Raises:
             UserError: a file of links is missing.
         """
-        return cls(align, corpus.seed, corpus, table()[align.aligner].inputs(corpus.corpus, hashes))
+        return cls(align, corpus.corpus.held_out_seed, corpus, table()[align.aligner].inputs(corpus.corpus, hashes))
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from weam_ray.settings.base import Called, OnlyFor, Role, Section, marks
+from weam_ray.settings.base import Called, OnlyFor, Role, Section, Younger, marks
 from weam_ray.settings.keys import keys, keys_only_for
 from weam_ray.settings.paths import LocalPath
 from weam_ray.settings.sources import Source
@@ -23,6 +23,12 @@ class CorpusSection(Section):
         default=300,
         ge=0,
         description="How many pairs of each language pair are kept for measurement, not trained on.",
+    )
+    held_out_seed: Annotated[int, Role.RESULT, Younger()] = Field(
+        default=1,
+        ge=0,
+        lt=2**63,
+        description="The seed of which pairs are held out, and of an aligner that draws; no other seed moves them.",
     )
     rows_per_shard: Annotated[int, Role.RESULT] = Field(
         default=20_000, ge=1, description="How many rows one file of a stage has; the order of batches depends on it."
@@ -58,6 +64,10 @@ class AlignSection(Section):
     )
     optimize_tension: Annotated[bool, Role.RESULT, OnlyFor("fast_align")] = Field(
         default=True, description="Whether FastAlign's fit changes the tension."
+    )
+    tension_gradient: Annotated[Literal["published", "exact"], Role.RESULT, OnlyFor("fast_align"), Younger()] = Field(
+        default="published",
+        description="By which gradient FastAlign's fit changes the tension: the published program's, or the exact.",
     )
     null_probability: Annotated[float, Role.RESULT, OnlyFor("fast_align")] = Field(
         default=0.08, gt=0, lt=1, description="FastAlign's prior probability that a word has no link."
@@ -103,4 +113,9 @@ class EncodeSection(Section):
         default="parallel",
         description="Which subwords of two linked words are linked: the first with the first, the second with the "
         "second and so on, or the first ones only.",
+    )
+    links: Annotated[Literal["aligned", "shuffled"], Role.RESULT, Younger()] = Field(
+        default="aligned",
+        description="Which words are linked in training: those that the aligner linked, or, as a control, the same by "
+        "chance.",
     )

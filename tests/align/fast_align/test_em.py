@@ -19,7 +19,7 @@ def scaled(joints: np.ndarray, factor: float) -> list[int]:
     m = len(joints)
     forward, reverse = joints.copy(), joints.copy()
     statistics = np.zeros((2, 3), np.int64)
-    em.scale(1, m, forward, reverse, np.full(m, factor), np.full(1, factor), np.empty((2, m)), statistics)
+    em.scale(1, m, forward, reverse, np.full(m, factor), np.full(1, factor), np.empty((2, m)), statistics, 0)
     counts = np.zeros((m, 2), np.int64)
     places = np.arange(m, dtype=np.int32)
     freeze(places)
@@ -56,8 +56,9 @@ class TestRounding:
 
 class TestFeature:
     @pytest.mark.parametrize(("n", "m"), [(1, 1), (2, 3), (5, 2)])
-    def test_sum_over_cells(self, n: int, m: int) -> None:
-        """-|i/n - (j - 1)/m| forward, generated words counted from 0, and the same the other way round."""
+    @pytest.mark.parametrize("place", [0, 1])
+    def test_sum_over_cells(self, n: int, m: int, place: int) -> None:
+        """-|i/n - (j - 1)/m| forward, generated words counted from 0 (or j/m, from 1), and the other way round."""
         forward, reverse = np.random.default_rng(7).random((2, n, m))
         statistics = np.zeros((2, 3), np.int64)
         em.scale(
@@ -69,11 +70,12 @@ class TestFeature:
             np.full(n, em.COUNT_SCALE),
             np.empty((2, m + 3)),
             statistics,
+            place,
         )
         cells = [(i, j) for i in range(n) for j in range(m)]
         expected = [
-            -sum(abs((i + 1) / n - j / m) * forward[i, j] for i, j in cells),
-            -sum(abs((j + 1) / m - i / n) * reverse[i, j] for i, j in cells),
+            -sum(abs((i + 1) / n - (j + place) / m) * forward[i, j] for i, j in cells),
+            -sum(abs((j + 1) / m - (i + place) / n) * reverse[i, j] for i, j in cells),
         ]
         assert statistics[:, 2] / em.COUNT_SCALE == pytest.approx(expected, abs=1e-9)
         assert not statistics[:, :2].any()

@@ -185,7 +185,7 @@ class TestConservation:
         table = generator.random((len(columns), 2)) + 1e-3
         table.flags.writeable = False
         factors = first_factors(source_forms, target_forms)
-        statistics, null_counts, counts = expect(shard, factors, *tensions, p0, table)
+        statistics, null_counts, counts = expect(shard, factors, *tensions, p0, False, table)
         rows = np.repeat(np.arange(len(source_forms)), np.diff(row_offsets))
         by_target, by_source = np.zeros(len(target_forms), np.int64), np.zeros(len(source_forms), np.int64)
         np.add.at(by_target, columns, counts[:, 0])
@@ -211,7 +211,7 @@ class TestConservation:
         source_forms, bounds = merge_source_forms(1, weighted)
         shard, rows = index_shard(bitext, source_forms, target_forms, bounds)
         factors = first_factors(source_forms, target_forms)
-        statistics, null_counts, found = expect(shard, factors, 4.0, 4.0, 0.08, None)
+        statistics, null_counts, found = expect(shard, factors, 4.0, 4.0, 0.08, False, None)
         source, target = source_forms.to_pylist(), target_forms.to_pylist()
         owners = np.repeat(rows.numbers, rows.lengths)
         for pair, (e, f) in enumerate(zip(owners, rows.columns, strict=True)):

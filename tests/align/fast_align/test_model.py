@@ -140,6 +140,21 @@ def test_settings_reach_the_model(text: Pairs, settings: dict[str, float]) -> No
         assert all_links(getattr(alignments, NAMES[direction])) == expected
 
 
+def test_exact_tensions(text: Pairs) -> None:
+    """Those of the second implementation, whose gradient is the mean of the feature under the prior."""
+    model = fit(text[:60], num_shards=2, tension_gradient="exact")
+    published = fit(text[:60], num_shards=2)
+    for direction, pairs in enumerate((text[:60], swapped(text[:60]))):
+        reference = Reference(pairs, exact=True)
+        found = model.lexicon.parameters.tensions[direction]
+        assert found == pytest.approx(reference.tension, abs=1e-6)
+        assert found != pytest.approx(published.lexicon.parameters.tensions[direction], abs=0.01)
+        cross_entropies = [
+            entry.cross_entropy for entry in model.lexicon.parameters.reports if entry.direction == NAMES[direction]
+        ]
+        assert cross_entropies == pytest.approx(reference.cross_entropies, rel=1e-5)
+
+
 def test_one_iteration_is_the_prior_alone(text: Pairs) -> None:
     """Equally many words follow the diagonal, whatever they are."""
     model = fit(text[:10], iterations=1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.reference import expected_feature, feature, partition
+from tests.support.reference import expected_feature, expected_under_prior, feature, partition
 from weam_ray.align.fast_align.prior import (
     MOST_WORDS,
     Priors,
@@ -71,35 +71,43 @@ class TestTension:
     @given(lengths, lengths, tensions)
     def test_gradient(self, m: int, n: int, tension: float) -> None:
         for j in range(1, m + 1):
-            assert tension_gradient(j, m, n, tension) == pytest.approx(
+            assert tension_gradient(j, m, n, tension, False) == pytest.approx(
                 expected_feature(j, m, n, tension), rel=1e-9, abs=1e-12
             )
 
     @settings(deadline=None)
-    @given(st.integers(1, 12), tensions)
-    def test_gradient_where_lengths_are_equal(self, n: int, tension: float) -> None:
-        """Their exchange changes nothing, so it is the expectation of the feature under the prior."""
-        for j in range(1, n + 1):
-            features = [feature(j, i, n, n) for i in range(1, n + 1)]
-            weights = [math.exp(tension * h) for h in features]
-            mean = math.fsum(h * w for h, w in zip(features, weights, strict=True)) / math.fsum(weights)
-            assert tension_gradient(j, n, n, tension) == pytest.approx(mean, abs=1e-9)
+    @given(lengths, lengths, tensions)
+    def test_exact_gradient(self, m: int, n: int, tension: float) -> None:
+        """It is the expectation of the feature under the prior, the published one only where lengths are equal."""
+        for j in range(1, m + 1):
+            mean = expected_under_prior(j, m, n, tension)
+            assert tension_gradient(j, m, n, tension, True) == pytest.approx(mean, abs=1e-9)
+            if m == n:
+                assert tension_gradient(j, m, n, tension, False) == pytest.approx(mean, abs=1e-9)
 
+    def test_exact_gradient_is_the_derivative(self) -> None:
+        for j, m, n, tension in ((1, 3, 7, 2.0), (5, 9, 4, 6.5), (2, 2, 2, 0.3)):
+            logs = [math.log(diagonal_partition(j, m, n, tension + step)) for step in (-1e-5, 1e-5)]
+            assert tension_gradient(j, m, n, tension, True) == pytest.approx((logs[1] - logs[0]) / 2e-5, abs=1e-6)
+
+    @pytest.mark.parametrize("exact", [False, True])
     @pytest.mark.parametrize(("empirical", "bound"), [(0.0, 14.0), (-1.0, 0.1)])
-    def test_bounds(self, empirical: float, bound: float) -> None:
+    def test_bounds(self, empirical: float, bound: float, exact: bool) -> None:
         """On the diagonal alone, and as far from it as can be."""
         sizes, frequencies = np.array([[20, 20]]), np.array([3])
         freeze(sizes, frequencies)
-        assert optimize_tension(4.0, empirical * 20, sizes, frequencies, 60) == bound
+        assert optimize_tension(4.0, empirical * 20, sizes, frequencies, 60, exact) == bound
 
-    def test_stays_where_model_and_text_agree(self) -> None:
+    @pytest.mark.parametrize("exact", [False, True])
+    def test_stays_where_model_and_text_agree(self, exact: bool) -> None:
         sizes, frequencies = np.array([[5, 4], [3, 3]]), np.array([2, 5])
         freeze(sizes, frequencies)
         num_tokens = 2 * 5 + 5 * 3
         expected = 0.0
         for (m, n), frequency in zip(sizes.tolist(), frequencies.tolist(), strict=True):
-            expected += frequency * sum(expected_feature(j, m, n, 3.0) for j in range(1, m + 1))
-        found = optimize_tension(3.0, expected / num_tokens, sizes, frequencies, num_tokens)
+            mean = expected_under_prior if exact else expected_feature
+            expected += frequency * sum(mean(j, m, n, 3.0) for j in range(1, m + 1))
+        found = optimize_tension(3.0, expected / num_tokens, sizes, frequencies, num_tokens, exact)
         assert found == pytest.approx(3.0, abs=1e-9)
 
 

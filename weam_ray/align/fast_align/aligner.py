@@ -23,6 +23,7 @@ from weam_ray.cluster.memory import give_back_memory
 from weam_ray.cluster.tasks import RayTasks, Shared, stream
 from weam_ray.corpus.words import Segmentation, Words, segment
 from weam_ray.errors import UserError
+from weam_ray.settings.base import Role
 from weam_ray.settings.data import AlignSection, CorpusSection
 from weam_ray.settings.keys import keys_only_for
 from weam_ray.store.files import SourceHashes
@@ -74,8 +75,8 @@ class FastAlign:
     sharded: ClassVar[bool] = True
 
     def settings(self, align: AlignSection, seed: int) -> dict[str, Any]:
-        tree = align.model_dump(mode="json")
-        return {key: tree[key] for key in SETTINGS}
+        tree = align.counted(Role.RESULT)
+        return {key: tree[key] for key in SETTINGS if key in tree}
 
     def inputs(self, corpus: CorpusSection, hashes: SourceHashes) -> dict[str, str]:
         return {}

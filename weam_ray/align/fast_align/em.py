@@ -100,10 +100,10 @@ def null_posteriors(words, null, null_probability, totals, null_counts, statisti
 
 
 @njit(cache=True, nogil=True)
-def scale(n, m, forward, reverse, forward_factor, reverse_factor, features, statistics):
+def scale(n, m, forward, reverse, forward_factor, reverse_factor, features, statistics, first_place):
     """Joint probabilities to `rounded` posteriors in 2^-32; adds up the diagonal feature of both directions.
 
-    The feature counts the generated position from 0 here, as the published program does.
+    The feature counts the generated position from `first_place`: 0 in the published program, 1 in its model.
     """
     source_places = np.arange(n + 1) / n
     target_places = np.arange(m + 1) / m
@@ -113,10 +113,10 @@ def scale(n, m, forward, reverse, forward_factor, reverse_factor, features, stat
         factor = reverse_factor[i]
         for j in range(m):
             posterior = forward[first + j] * forward_factor[j]
-            features[0, j] += abs(source_places[i + 1] - target_places[j]) * posterior
+            features[0, j] += abs(source_places[i + 1] - target_places[j + first_place]) * posterior
             forward[first + j] = posterior + ROUNDING
             posterior = reverse[first + j] * factor
-            features[1, j] += abs(target_places[j + 1] - source_places[i]) * posterior
+            features[1, j] += abs(target_places[j + 1] - source_places[i + first_place]) * posterior
             reverse[first + j] = posterior + ROUNDING
     for direction in range(2):
         total = 0.0
@@ -142,6 +142,7 @@ def expectation(
     priors,
     forward_null_counts,
     reverse_null_counts,
+    first_place,
 ):
     """The E-step over some sentences, in their order: neighbours share words, and so find them in the cache.
 
@@ -151,6 +152,7 @@ def expectation(
         forward_null: t(f|null) of each target word; reverse_null: t(e|null) of each source word.
         priors: a `prior.Priors` for these tensions.
         forward_null_counts, reverse_null_counts: int64 counts to add to.
+        first_place: of generated words in the diagonal feature, as in `scale`.
 
     Returns:
         int64 (2, 3), forward and reverse: log likelihood in 2^-20, expected links to null and the sum of the
@@ -184,7 +186,7 @@ def expectation(
         joint_probabilities(n, m, forward_prior, reverse_prior, forward, reverse, forward_total, reverse_total)
         null_posteriors(own_target, forward_null, null_probability, forward_total, forward_null_counts, statistics[0])
         null_posteriors(own_source, reverse_null, null_probability, reverse_total, reverse_null_counts, statistics[1])
-        scale(n, m, forward, reverse, forward_total, reverse_total, features, statistics)
+        scale(n, m, forward, reverse, forward_total, reverse_total, features, statistics, first_place)
         scatter(places, counts, forward.view(np.int64), reverse.view(np.int64))
     return statistics
 

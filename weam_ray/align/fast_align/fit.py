@@ -63,6 +63,7 @@ def fit(
     del indexed
     lengths, frequencies = steps.add_lengths(summaries)
     tensions = [tasks.submit(steps.first_tension, settings.tension) for _ in range(2)]
+    exact = settings.tension_gradient == "exact"
     factors = tasks.submit(steps.first_factors, source_forms, target_forms)
     values: list[list[Any]] = [[None] * num_ranges for _ in shards]
     reports: list[IterationReport] = []
@@ -70,14 +71,21 @@ def fit(
     for iteration in range(1, settings.iterations):
         expected = [
             tasks.submit(
-                steps.expect, shard, factors, *tensions, settings.null_probability, *of_shard, returns=2 + num_ranges
+                steps.expect,
+                shard,
+                factors,
+                *tensions,
+                settings.null_probability,
+                exact,
+                *of_shard,
+                returns=2 + num_ranges,
             )
             for shard, of_shard in zip(shards, values, strict=True)
         ]
         statistics = [outputs[0] for outputs in expected]
         if settings.optimize_tension and iteration > 1:
             tensions = [
-                tasks.submit(steps.next_tension, direction, tension, lengths, frequencies, *statistics)
+                tasks.submit(steps.next_tension, direction, tension, lengths, frequencies, exact, *statistics)
                 for direction, tension in enumerate(tensions)
             ]
         totals = []

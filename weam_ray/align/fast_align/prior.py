@@ -25,8 +25,8 @@ def diagonal_feature(j, i, m, n):
 def diagonal_partition(j, m, n, tension):
     """The sum of exp(tension h) over i = 1..n in closed form.
 
-    The number of positions above the diagonal is taken modulo 2^32, as unsigned arithmetic has it; it matters in
-    `tension_gradient` only, which exchanges the lengths.
+    The number of positions above the diagonal is taken modulo 2^32, as unsigned arithmetic has it; it matters only in
+    the published form of `tension_gradient`, which exchanges the lengths.
     """
     below = np.int64((float(j) * n) / m)
     above = (n - below) % 4294967296
@@ -121,12 +121,12 @@ def _arithmetico_geometric(first, geometric, ratio, difference, terms, power):
 
 
 @njit(cache=True, nogil=True)
-def tension_gradient(j, m, n, tension):
-    """The expected diagonal feature of generated word j under the prior.
+def tension_gradient(j, m, n, tension, exact):
+    """The expected diagonal feature of generated word j under the prior: the derivative of its log partition.
 
-    The partition has its two lengths exchanged: the published program has it so, and its tension follows from it.
+    Unless it is to be `exact`, the partition has its two lengths exchanged: the published program has it so.
     """
-    partition = diagonal_partition(j, n, m, tension)
+    partition = diagonal_partition(j, m, n, tension) if exact else diagonal_partition(j, n, m, tension)
     below = np.int64((float(j) * n) / m)
     above = (n - below) % 4294967296
     ratio = math.exp(-tension / n)
@@ -145,7 +145,7 @@ def tension_gradient(j, m, n, tension):
 
 
 @njit(cache=True, nogil=True)
-def optimize_tension(tension, empirical, lengths, frequencies, num_tokens):
+def optimize_tension(tension, empirical, lengths, frequencies, num_tokens, exact):
     """Eight gradient steps of the tension; `lengths` holds the distinct (m, n), `frequencies` how often each occurs."""
     for _ in range(8):
         expected = 0.0
@@ -154,7 +154,7 @@ def optimize_tension(tension, empirical, lengths, frequencies, num_tokens):
             n = lengths[k, 1]
             sentence = 0.0
             for j in range(1, m + 1):
-                sentence += tension_gradient(j, m, n, tension)
+                sentence += tension_gradient(j, m, n, tension, exact)
             expected += frequencies[k] * sentence
         tension += 20.0 * (empirical - expected / num_tokens)
         tension = min(max(tension, 0.1), 14.0)

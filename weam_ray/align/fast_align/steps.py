@@ -164,9 +164,13 @@ def expect(
     forward_tension: float,
     reverse_tension: float,
     null_probability: float,
+    exact: bool,
     *values: NDArray[np.float64],
 ) -> tuple[Any, ...]:
-    """The E-step of a shard: statistics, the counts of the null word, and the counts (pairs, 2) of every range."""
+    """The E-step of a shard: statistics, the counts of the null word, and the counts (pairs, 2) of every range.
+
+    `exact`: the statistics have the feature that the exact gradient of the tension needs.
+    """
     bitext, cuts = shard.bitext, shard.cuts
     of_pairs = np.empty((0, 2)) if values[0] is None else values[0] if len(values) == 1 else np.concatenate(values)
     freeze(of_pairs)
@@ -189,6 +193,7 @@ def expect(
         Priors.empty(PRIOR_CELLS),
         forward_null_counts,
         reverse_null_counts,
+        int(exact),
     )
     null_counts = shard.target_numbers, forward_null_counts, shard.source_numbers, reverse_null_counts
     return (statistics, null_counts, *(counts[begin:end] for begin, end in pairwise(cuts)))
@@ -234,6 +239,7 @@ def next_tension(
     tension: float,
     lengths: NDArray[np.int64],
     frequencies: Counts,
+    exact: bool,
     *statistics: NDArray[np.int64],
 ) -> float:
     """The tension of a direction (0 forward, 1 reverse) after the E-step of all shards."""
@@ -241,7 +247,8 @@ def next_tension(
     feature = int(np.sum(statistics, axis=0)[direction, 2])
     own_lengths = np.ascontiguousarray(lengths if direction == 0 else lengths[:, ::-1])
     freeze(own_lengths, frequencies)
-    return float(optimize_tension(tension, feature / em.COUNT_SCALE / num_tokens, own_lengths, frequencies, num_tokens))
+    empirical = feature / em.COUNT_SCALE / num_tokens
+    return float(optimize_tension(tension, empirical, own_lengths, frequencies, num_tokens, exact))
 
 
 def maximize(
