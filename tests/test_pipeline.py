@@ -29,8 +29,9 @@ def test_every_field_counts(plan: StagePlan) -> None:
     corpus, aligner, align, tokenizer, encode = plan.corpus, plan.aligner, plan.align, plan.tokenizer, plan.encode
     assert isinstance(aligner, AlignerStage)
     assert tokenizer is not None
-    other = replace(corpus, seed=9)
-    assert differ(corpus, corpus=section(corpus.corpus, max_words=7), seed=9, files=[["another", "file"]])
+    other = replace(corpus, corpus=section(corpus.corpus, held_out_seed=9))
+    assert differ(corpus, corpus=section(corpus.corpus, max_words=7), files=[["another", "file"]])
+    assert other.fingerprint != corpus.fingerprint
     assert differ(tokenizer, tokenizer=section(tokenizer.tokenizer, lowercase=True), max_positions=7, corpus=other)
     assert differ(aligner, align=section(align.align, iterations=9), corpus=other, files={"links 0": "a"})
     assert differ(
@@ -58,3 +59,10 @@ def test_what_is_of_machines_does_not_count(plan: StagePlan) -> None:
 
 def test_stages_stand_in_the_order_of_the_flow(plan: StagePlan) -> None:
     assert [stage.name for stage in plan.stages] == ["corpus", "tokenizer", "aligner", "align", "encode"]
+
+
+def test_seeds_of_a_training_move_no_data(tiny_config: Config, plan: StagePlan, tmp_path: Path) -> None:
+    """Its pairs to measure on, links and tokenizer are those of runs with other seeds, so that they are one system."""
+    seeds = tiny_config.seeds.model_copy(update={"data": 9, "masking": 9, "model": 9})
+    other = StagePlan.of(tiny_config.model_copy(update={"seeds": seeds}), SourceHashes(tmp_path / "hashes.json"))
+    assert [stage.fingerprint for stage in other.stages] == [stage.fingerprint for stage in plan.stages]

@@ -30,7 +30,7 @@ class AlignmentPlan:
         Raises:
             UserError: a source, or the model of `align.model`, is not there.
         """
-        corpus = CorpusStage.of(config.corpus, config.seeds.data, hashes)
+        corpus = CorpusStage.of(config.corpus, hashes)
         aligner: AlignerStage | Stage
         if config.align.model is None:
             aligner = AlignerStage.of(config.align, corpus, hashes)

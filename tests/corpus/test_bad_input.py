@@ -55,7 +55,7 @@ def build(folder: Path, source: dict[str, Any], **corpus: Any) -> tuple[StageOut
     settings = {"sources": [source], "held_out": 5, "rows_per_shard": 9, "segmentation": "whitespace", **corpus}
     config = Config.model_validate({"corpus": settings, "encoder": {"name": "scratch"}})
     with without_ray():
-        output = stage.build(config.corpus, config.seeds.data, Attempt(Folder.at(folder / "stage"), "one"), 1.0)
+        output = stage.build(config.corpus, Attempt(Folder.at(folder / "stage"), "one"), 1.0)
     done = Stage(Folder.at(folder / "stage"), {"files": [vars(file) for file in output.files]})
     parts = {
         part: [row for file in done.files(part) for row in done.read_parquet(file).to_pylist()] for part in stage.PARTS

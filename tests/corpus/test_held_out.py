@@ -53,12 +53,17 @@ class Split:
                 )
             config = Config.model_validate(
                 {
-                    "corpus": {"sources": entries, "held_out": held_out, "max_words": max_words, "rows_per_shard": 7},
+                    "corpus": {
+                        "sources": entries,
+                        "held_out": held_out,
+                        "held_out_seed": seed,
+                        "max_words": max_words,
+                        "rows_per_shard": 7,
+                    },
                     "encoder": {"name": "scratch"},
-                    "seeds": {"data": seed},
                 }
             )
-            output = stage.build(config.corpus, config.seeds.data, Attempt(Folder.at(folder / "stage"), "one"), 1.0)
+            output = stage.build(config.corpus, Attempt(Folder.at(folder / "stage"), "one"), 1.0)
             self.counts: Counts = output.counts
             self.limits: dict[str, int] = output.info["held_out_limits"]
             manifest = {"files": [vars(file) for file in output.files]}

@@ -31,7 +31,7 @@ def build(config: Config, home: Path) -> Stage:
 
 
 def corpus_of(config: Config, home: Path) -> CorpusStage:
-    return CorpusStage.of(config.corpus, config.seeds.data, SourceHashes(home / "sources.json"))
+    return CorpusStage.of(config.corpus, SourceHashes(home / "sources.json"))
 
 
 def with_corpus(config: Config, **changes: Any) -> Config:
@@ -227,14 +227,13 @@ def test_fingerprint_follows_settings_and_content(
         {"rows_per_shard": 9},
         {"segmentation": "whitespace"},
         {"keep_identical": True},
+        {"held_out_seed": 9},
     )
-    assert len(set(found)) == 6
+    assert len(set(found)) == 7
     tree = tiny_config.tree()
     tree["seeds"]["data"] = 9
     tree["cluster"]["data_cpus"] = 0.5
     tree["training"]["num_workers"] = 1
-    assert fingerprints(Config.model_validate(tree), tmp_path)[0] not in found
-    tree["seeds"]["data"] = tiny_config.seeds.data
     assert fingerprints(Config.model_validate(tree), tmp_path)[0] == found[0]
     with moses_files[0].open("a", encoding="utf-8") as file:
         file.write("more\n")

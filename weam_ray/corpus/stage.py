@@ -34,24 +34,24 @@ class CorpusStage(StageDefinition):
     version: ClassVar[int] = 2
 
     corpus: CorpusSection
-    seed: int
     files: list[list[str]]
 
     @classmethod
-    def of(cls, corpus: CorpusSection, seed: int, hashes: SourceHashes) -> "CorpusStage":
+    def of(cls, corpus: CorpusSection, hashes: SourceHashes) -> "CorpusStage":
         """Hash the files of the sources.
 
         Raises:
             UserError: a source's file is missing.
         """
         files = [[hashes.sha256(file) for file in source_files(source)] for source in corpus.sources]
-        return cls(corpus, seed, files)
+        return cls(corpus, files)
 
     @property
     def settings(self) -> dict[str, Any]:
         """Sources count without their paths."""
-        settings = self.corpus.model_dump(mode="json", exclude={"sources"})
-        return settings | {"sources": [source.settings() for source in self.corpus.sources], "seed": self.seed}
+        settings = self.corpus.model_dump(mode="json", exclude={"sources", "held_out_seed"})
+        sources = [source.settings() for source in self.corpus.sources]
+        return settings | {"sources": sources, "seed": self.corpus.held_out_seed}
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -63,13 +63,13 @@ class CorpusStage(StageDefinition):
         Raises:
             UserError: a damaged source, or nothing left to train on.
         """
-        return build(self.corpus, self.seed, attempt, num_cpus)
+        return build(self.corpus, attempt, num_cpus)
 
 
-def build(corpus: CorpusSection, seed: int, attempt: Attempt, num_cpus: float) -> StageOutput:
+def build(corpus: CorpusSection, attempt: Attempt, num_cpus: float) -> StageOutput:
     """Choose the held-out pairs of all sources, then write the shards of each."""
     sources = corpus.sources
-    held_out, limits = find_held_out(corpus, seed, num_cpus)
+    held_out, limits = find_held_out(corpus, num_cpus)
     texts = {text for _, pair in held_out for text in (pair.source_text, pair.target_text)}
     items = [
         {"source": number, "held_out": [pair.row for owner, pair in held_out if owner == number]}
@@ -114,13 +114,13 @@ def check_pairs_left(corpus: CorpusSection, files: list[StageFile], results: lis
         )
 
 
-def find_held_out(corpus: CorpusSection, seed: int, num_cpus: float) -> tuple[HeldOut, dict[str, int]]:
+def find_held_out(corpus: CorpusSection, num_cpus: float) -> tuple[HeldOut, dict[str, int]]:
     """Choose the pairs that are held out, and say how many each language pair gave."""
     sources, wanted = corpus.sources, corpus.held_out
     if not wanted:
         return [], {source.language_pair: 0 for source in sources}
     items = [{"source": number} for number in range(len(sources))]
-    scans = map_items(items, partial(scan_source, corpus, seed), "corpus: reading", num_cpus)
+    scans = map_items(items, partial(scan_source, corpus), "corpus: reading", num_cpus)
     held_out: HeldOut = []
     limits: dict[str, int] = {}
     for language_pair in dict.fromkeys(source.language_pair for source in sources):
@@ -135,10 +135,11 @@ def find_held_out(corpus: CorpusSection, seed: int, num_cpus: float) -> tuple[He
     return held_out, limits
 
 
-def scan_source(corpus: CorpusSection, seed: int, item: dict[str, Any]) -> dict[str, Any]:
+def scan_source(corpus: CorpusSection, item: dict[str, Any]) -> dict[str, Any]:
     """Find the pairs of one source that may be held out, and count its rows."""
     source = corpus.sources[item["source"]]
-    ranked, num_rows = candidates(raw_pairs(source), source.languages, corpus.held_out, seed, rejection(corpus, source))
+    reasons = rejection(corpus, source)
+    ranked, num_rows = candidates(raw_pairs(source), source.languages, corpus.held_out, corpus.held_out_seed, reasons)
     return {"candidates": ranked, "rows": num_rows}
 
 

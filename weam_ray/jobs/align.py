@@ -166,7 +166,7 @@ class Alignment:
             NOTE: alignment_note(aligner),
             **data_tags(sources, aligner, corpus.fingerprint, own, self.folder),
         }
-        parameters = alignment_parameters(config.corpus, config.align, config.encode, config.seeds)
+        parameters = alignment_parameters(config.corpus, config.align, config.encode)
         inputs = data_inputs(sources, corpus, corpus)
         tracker.open(self.folder.name, run_id, parameters, tags, inputs, created)
         return tracker

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from weam_ray.errors import UserError
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Role, Section
 from weam_ray.store.arrays import parquet_options
 from weam_ray.store.files import fingerprint
 from weam_ray.store.folder import Folder
@@ -274,7 +274,7 @@ class Definition:
         for entry in fields(self):
             value = getattr(self, entry.name)
             if isinstance(value, Section):
-                settings |= value.model_dump(mode="json")
+                settings |= value.counted(*Role)
             elif not hasattr(value, "fingerprint"):
                 settings[entry.name] = value
         return settings

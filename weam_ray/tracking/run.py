@@ -45,15 +45,12 @@ def alignment_note(aligner: str) -> str:
     return f"Word alignment with {aligner}. `aer` is the alignment error rate against gold links, in %."
 
 
-def alignment_parameters(
-    corpus: CorpusSection, align: AlignSection, encode: EncodeSection, seeds: SeedSection
-) -> dict[str, Any]:
+def alignment_parameters(corpus: CorpusSection, align: AlignSection, encode: EncodeSection) -> dict[str, Any]:
     """The settings that an alignment depends on, by dotted key."""
     tree = {
         "corpus": corpus.only(Role.RESULT),
         "align": align.in_use(),
         "encode": {"symmetrization": encode.symmetrization},
-        "seeds": {"data": seeds.data},
     }
     return {key: value for key, value in flat_parameters(tree).items() if value is not None}
 
