@@ -14,7 +14,8 @@ from weam_ray.batches.batch import Batch
 from weam_ray.cluster.memory import keep_memory
 from weam_ray.pipeline import Data
 from weam_ray.settings.config import Config, make_config
-from weam_ray.train.loop import Callback, StepRecord, train
+from weam_ray.train.loop import Callback, train
+from weam_ray.train.record import StepRecord
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pytest
 from tests.support.processes import wait_until
 from weam_ray.cluster.metrics import counted
 from weam_ray.cluster.tasks import RayTasks
-from weam_ray.train.loop import StepRecord
 from weam_ray.train.metrics import step_done
+from weam_ray.train.record import StepRecord
 
 STEP = StepRecord(
     step=1,
@@ -26,6 +26,7 @@ STEP = StepRecord(
     padding_share=0.01,
     lost_tokens=0,
     lost_links=0,
+    head_rows=120,
 )
 
 

@@ -142,6 +142,17 @@ class TestEncode:
         tokens, links = (sum(file.info[key] for file in files) for key in ("num_tokens", "num_links"))
         assert data.encoded.info == {"num_tokens": tokens, "linked_token_share": round(2 * links / tokens, 4)}
 
+    def test_links_by_chance(self, data: Data, configure: Callable[..., Config], home: Path) -> None:
+        """The control: the same tokens, as many links of training rows, others of them; what is measured stays."""
+        control = run(configure("encode.links=shuffled"), home)
+        assert control.align.fingerprint == data.align.fingerprint
+        assert rows(control.encoded, "held_out") == rows(data.encoded, "held_out")
+        found, expected = rows(control.encoded, "train"), rows(data.encoded, "train")
+        links = "token_links"
+        assert [{**row, links: None} for row in found] == [{**row, links: None} for row in expected]
+        differing = [row for row, other in zip(found, expected, strict=True) if row[links] != other[links]]
+        assert len(differing) > len(found) / 2
+
     def test_tokenizer(self, data: Data) -> None:
         assert data.tokenizer is not None
         tokenizer = data.load_tokenizer()

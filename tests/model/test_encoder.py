@@ -49,6 +49,20 @@ def test_scratch_is_the_seed_s(wordpiece: Any) -> None:
     assert first.config.vocab_size == len(wordpiece)
 
 
+def test_the_control_of_random_weights(checkpoint: Path) -> None:
+    """The shape and the tokenizer of a checkpoint, and none of its weights."""
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    loaded, first, again, other = (
+        build_encoder(EncoderSection(name=str(checkpoint), weights=weights), tokenizer, seed)
+        for weights, seed in (("pretrained", 1), ("random", 1), ("random", 1), ("random", 2))
+    )
+    words = [model.get_input_embeddings().weight for model in (loaded, first, again, other)]
+    assert words[0].shape == words[1].shape
+    assert torch.equal(words[1], words[2])
+    assert not torch.equal(words[0], words[1])
+    assert not torch.equal(words[1], words[3])
+
+
 def test_a_half_precision_checkpoint_is_trained_in_float32(checkpoint: Path, tmp_path: Path) -> None:
     AutoModelForMaskedLM.from_pretrained(checkpoint).half().save_pretrained(tmp_path / "half")
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)

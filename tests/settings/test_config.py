@@ -157,7 +157,7 @@ def test_unknown_key_names_the_nearest(override: str, key: str, nearest: str) ->
         ("training.max_steps=abc", "training.max_steps", "'abc'"),
         ("training.max_steps=1.5", "training.max_steps", "1.5"),
         ("training.max_steps=true", "training.max_steps", "True"),
-        ("training.max_steps=0", "training.max_steps", "0"),
+        ("training.max_steps=-1", "training.max_steps", "-1"),
         ("training.micro_batch_size=0", "training.micro_batch_size", "0"),
         ("training.zero_stage=4", "training.zero_stage", "4"),
         ("training.precision=fp16", "training.precision", "'fp16'"),
@@ -207,7 +207,7 @@ def test_resolved_keys_are_not_asked_for(override: str, key: str) -> None:
 
 
 def test_every_mistake_has_its_sentence() -> None:
-    lines = refusal("objective.lambda=-1", "training.max_steps=0").splitlines()
+    lines = refusal("objective.lambda=-1", "training.max_steps=-1").splitlines()
     assert [line.split(":")[0] for line in lines] == ["objective.lambda", "training.max_steps"]
 
 

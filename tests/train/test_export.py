@@ -82,6 +82,14 @@ def test_the_pooler_goes_along_a_chain_of_trainings(wordpiece: Any, tmp_path: Pa
     assert "no pooler" in examine([str(bert(BertForMaskedLM, wordpiece, tmp_path / "headless"))])[0]
 
 
+def test_random_weights_keep_no_pooler_that_was_trained(wordpiece: Any, tmp_path: Path) -> None:
+    base = bert(BertForPreTraining, wordpiece, tmp_path / "base")
+    settings = EncoderSection(name=str(base), weights="random")
+    model = build_encoder(settings, wordpiece, seed=1)
+    export(dict(model.named_parameters()), settings, wordpiece, tmp_path / "model")
+    assert "no pooler" in examine([str(tmp_path / "model")])[0]
+
+
 def test_what_was_trained_is_what_is_loaded(wordpiece: Any, tmp_path: Path) -> None:
     base = bert(BertForPreTraining, wordpiece, tmp_path / "base")
     moved = AutoModelForMaskedLM.from_pretrained(exported(base, wordpiece, tmp_path / "model", step=0.01))

@@ -9,11 +9,11 @@ import pytest
 from weam_ray.store.training_folder import TrainingFolder
 from weam_ray.train.follow import Follower, merged, monitored
 from weam_ray.train.log import StepLog, cut, read_steps
-from weam_ray.train.loop import StepRecord
+from weam_ray.train.record import StepRecord
 
 
 def record(step: int, loss: float = 1.0, seconds: float = 0.5) -> StepRecord:
-    return StepRecord(step, loss, {"multilingual_loss": loss}, 1e-3, 2.0, 100, 15, 0, seconds, 0.01, 0.02, 0, 0)
+    return StepRecord(step, loss, {"multilingual_loss": loss}, 1e-3, 2.0, 100, 15, 0, seconds, 0.01, 0.02, 0, 0, 20)
 
 
 def write(folder: Path, done: int, steps: range, seconds: float = 0.5) -> None:

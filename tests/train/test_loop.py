@@ -17,8 +17,10 @@ from weam_ray.objectives.base import MaskedModel, added_mask
 from weam_ray.objectives.table import build_objective
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.training import OptimizerSection
+from weam_ray.train.budget import Budget
 from weam_ray.train.engines.bare import BareEngine
-from weam_ray.train.loop import Callback, Request, StepRecord, seed_dropout, train
+from weam_ray.train.loop import Callback, Request, seed_dropout, train
+from weam_ray.train.record import StepRecord
 from weam_ray.train.schedule import learning_rate
 
 Steps = list[list[tuple[int, Any]]]
@@ -247,3 +249,48 @@ def test_learning_rate_warms_up_and_decays_to_zero() -> None:
     assert rates == pytest.approx([0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
     constant = OptimizerSection(learning_rate=1.0, warmup_share=0.0, schedule="constant")
     assert {learning_rate(constant, step, 10) for step in range(1, 11)} == {1.0}
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "max_predictions"])
+def test_a_training_ends_with_its_budget_and_goes_on_to_the_same_end(
+    wordpiece: Any, steps: Callable[[Config], Steps], limit: str
+) -> None:
+    """At the first step at which the limit is reached; the learning rate has come to its end by then."""
+    batches = steps(small_config())
+    whole, _ = run(small_config(), engine_of(small_config(), wordpiece), batches)
+    used = [record.tokens if limit == "max_tokens" else record.masked for record in whole]
+    config = small_config(f"training.{limit}={sum(used[:3]) - 1}", "training.max_steps=600")
+    at_once, parts = Notes(), [Notes(Request.STOP, before=2), Notes()]
+    train(engine_of(config, wordpiece), config, batches, 0, [at_once])
+    engine, budget = engine_of(config, wordpiece), Budget(config.training)
+    assert train(engine, config, batches, 0, [parts[0]], (), budget) == 2
+    assert not budget.is_spent(2)
+    assert train(engine, config, batches[2:], 2, [parts[1]], (), budget) == 3
+    assert budget.is_spent(3)
+    assert parts[1].pauses == at_once.pauses == [3]
+    found, expected = (
+        [(record.step, record.loss, record.learning_rate) for record in records]
+        for records in ([*parts[0].records, *parts[1].records], at_once.records)
+    )
+    assert found == expected
+    assert expected[-1][2] == learning_rate(config.optimizer, 600, 600) < expected[1][2]
+
+
+def test_seconds_end_a_training(wordpiece: Any, steps: Callable[[Config], Steps]) -> None:
+    config = small_config("training.max_seconds=1e-6")
+    records, pauses = run(config, engine_of(config, wordpiece), steps(config))
+    assert (len(records), pauses) == (1, [1])
+
+
+@pytest.mark.parametrize(("objective", "exchanges"), [("weam", True), ("tlm", False)])
+def test_head_rows_are_those_that_tokens_are_predicted_from(
+    wordpiece: Any, steps: Callable[[Config], Steps], objective: str, exchanges: bool
+) -> None:
+    config = small_config(f"objective={objective}")
+    batches = steps(config)
+    records, _ = run(config, engine_of(config, wordpiece), batches)
+    for record, ((_, (batch,)),) in zip(records, batches, strict=True):
+        moved = (batch.exchange != np.arange(batch.input_ids.shape[1])).ravel()[batch.masked].sum()
+        assert batch.num_exchanged == moved
+        assert record.head_rows == record.masked + (moved if exchanges else 0)
+        assert not exchanges or moved

@@ -46,6 +46,12 @@ class Batch:
         """The number of tokens, special ones included and padding left out."""
         return int(np.count_nonzero(self.attention_mask))
 
+    @property
+    def num_exchanged(self) -> int:
+        """The number of masked tokens at whose place the state of another position stands after the exchange."""
+        places = self.masked % self.input_ids.shape[1]
+        return int(np.count_nonzero(self.exchange.ravel()[self.masked] != places))
+
     def counts(self) -> dict[str, int]:
         """How many positions or links each term of a loss is a mean over."""
         return {"masked": len(self.masked), "aligned": len(self.aligned), "anchors": len(self.anchors)}

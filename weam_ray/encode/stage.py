@@ -16,6 +16,7 @@ from weam_ray.align.symmetrize import one_to_one, symmetrize
 from weam_ray.cluster.tasks import map_items
 from weam_ray.corpus.tables import ENCODED, MAX_LINKED_TOKENS
 from weam_ray.encode.projection import project
+from weam_ray.encode.shuffled import shuffled
 from weam_ray.encode.tokenizer_stage import EncoderTokenizer, TokenizerStage, load_trained
 from weam_ray.encode.tokens import flat_spans, lists, tokenize
 from weam_ray.encode.unknown import KEY, UnknownCounts
@@ -66,6 +67,8 @@ def encode_shard(
     """Encode one shard and write it."""
     file = StageFile(**item)
     table = align.read_parquet(file)
+    if file.part != "train":  # what is measured stays what it is
+        settings = settings.model_copy(update={"links": "aligned"})
     rejected: Counter[str] = Counter()
     unknown = UnknownCounts()
     encoded = encode_table(table, load(), settings, rejected, unknown)
@@ -108,6 +111,8 @@ def encode_table(
     known = posteriors.null_count == 0
     flat = posteriors.flatten().to_numpy().reshape(-1, 2) if known else None
     links = one_to_one(links, forward, reverse, flat)
+    if settings.links == "shuffled":
+        links = shuffled(links, table["pair_id"].to_pylist())
     if unknown is not None:
         for side, ids, spans in (("source", source_ids, source_tokens), ("target", target_ids, target_tokens)):
             if len(ids):

@@ -38,6 +38,7 @@ def batch_lines(config: Config, num_pairs: int | None = None) -> list[str]:
         f"(at most {training.batch_size * training.max_length * sides:,} tokens a step)",
         f"steps: {training.max_steps:,} x {training.batch_size} = {training.max_steps * training.batch_size:,} pairs"
         + (f", {training.max_steps * training.batch_size / num_pairs:.1f} epochs of {num_pairs:,}" if num_pairs else "")
+        + "".join(f", at most {limit:,} {key.removeprefix('max_')}" for key, limit in training.other_limits.items())
         + f"; a checkpoint every {training.checkpoint_steps:,}",
         f"workers: {training.num_workers} x {training.threads_per_worker} CPU threads"
         + (" + 1 GPU" if training.use_gpu else "")

@@ -135,7 +135,8 @@ class Pretraining:
             origin.take_over(folder)
         with telling.tracker.ending(telling.deliver) as courier:
             with self.clock.phase("training"):
-                bar = progress(None, "training", config.training.max_steps, leave=True)
+                total = None if config.training.other_limits else config.training.max_steps
+                bar = progress(None, "training", total, leave=True)
                 with monitored(folder, telling.steps.extend, bar):
                     ended = launch(TrainingJob(settings, data, folder, folder.fingerprint, folder.path.name))
             if not ended:

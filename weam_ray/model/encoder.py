@@ -121,7 +121,7 @@ def model_config(settings: EncoderSection, tokenizer: Any) -> Any:
 
 
 def build_encoder(settings: EncoderSection, tokenizer: Any, seed: int) -> Any:
-    """The masked language model in float32: loaded, or with fresh weights from a seed.
+    """The masked language model in float32: loaded, or, from scratch or as a control, with fresh weights from a seed.
 
     A missing MLM head of a loaded encoder is initialised from the seed as well.
 
@@ -134,7 +134,7 @@ def build_encoder(settings: EncoderSection, tokenizer: Any, seed: int) -> Any:
 
     config = model_config(settings, tokenizer)
     torch.manual_seed(seed)
-    if settings.name == SCRATCH:
+    if settings.begins_anew:
         model = AutoModelForMaskedLM.from_config(config)
     else:
         model = load_masked_model(settings, config).model
@@ -168,23 +168,18 @@ def check_tokenizer(settings: EncoderSection) -> None:
         check_words(tokenizer, model_config(settings, tokenizer).vocab_size, f"encoder.name={settings.name}")
 
 
-def base_pooler(settings: EncoderSection) -> dict[str, Any]:
-    """The weights of a checkpoint's pooler under the names that they have beside a head; none where it has no pooler.
+def pooler_of(name: str, revision: str | None = None) -> dict[str, Any]:
+    """The weights of a checkpoint's pooler by their names in an encoder without a head; none where it has no pooler.
 
-    A masked language model has none; fine-tuning needs the base's.
+    Raises:
+        UserError: it cannot be loaded, or its checkpoint is not whole.
     """
     import torch
 
-    if settings.name == SCRATCH:
-        return {}
-    options = {"revision": settings.revision or "main", "dtype": torch.float32}
-    loaded = load_pretrained("AutoModel", settings.name, f"encoder.name={settings.name}", **options)
-    prefix = loaded.model.base_model_prefix
-    return {
-        f"{prefix}.{name}": weight
-        for name, weight in loaded.model.state_dict().items()
-        if POOLER in name.split(".") and name not in loaded.new
-    }
+    options = {"revision": revision or "main", "dtype": torch.float32}
+    loaded = load_pretrained("AutoModel", name, f"encoder.name={name}", **options)
+    weights = loaded.model.state_dict()
+    return {own: weights[own] for own in weights if POOLER in own.split(".") and own not in loaded.new}
 
 
 def load_masked_model(settings: EncoderSection, config: Any, **options: Any) -> Loaded:

@@ -40,6 +40,13 @@ class Fixed:
 
 
 @dataclass(frozen=True)
+class Spends:
+    """A mark of keys that change what a step costs, so that as many steps are no equal budget; with the reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class OnlyFor:
     """A mark of keys that change nothing unless one of some aligners, or objectives, takes part."""
 

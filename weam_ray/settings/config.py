@@ -119,13 +119,16 @@ class Config(Section):
         )
 
     def parameters(self) -> dict[str, Any]:
-        """The settings that MLflow compares, by dotted key: by their roles, without null ones and the idle ones."""
+        """The settings that MLflow compares, by dotted key and by their roles.
+
+        Null ones, idle ones, and younger ones at their default are left out.
+        """
         idle = {f"objective.{key}" for key in self.objective.idle}
         if self.training.continue_from is None:
             idle.add("training.weights_only")
         return {
             key: value
-            for key, value in flat_parameters(self.only(*TRACKED)).items()
+            for key, value in flat_parameters(self.counted(*TRACKED)).items()
             if value is not None and not any(key == own or key.startswith(f"{own}.") for own in idle)
         }
 

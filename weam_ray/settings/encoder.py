@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from weam_ray.settings.base import Fixed, Role, Section
+from weam_ray.settings.base import Fixed, Role, Section, Younger
 from weam_ray.settings.paths import folder_or_name
 
 
@@ -43,6 +43,10 @@ class EncoderSection(Section):
     revision: Annotated[str | None, Role.RESULT, Fixed("losses of other words cannot be compared")] = Field(
         default=None, description="The branch, tag or commit of a model on the hub."
     )
+    weights: Annotated[Literal["pretrained", "random"], Role.RESULT, Younger()] = Field(
+        default="pretrained",
+        description="Whether a named encoder begins with its weights or, as a control, with random ones.",
+    )
     dropout: Annotated[float | None, Role.RESULT] = Field(
         default=None, ge=0, lt=1, description="The dropout probability in training; null: the encoder's own."
     )
@@ -52,6 +56,11 @@ class EncoderSection(Section):
         "where the encoder offers it.",
     )
     scratch: ScratchSection = ScratchSection()
+
+    @property
+    def begins_anew(self) -> bool:
+        """Whether every weight is a random number."""
+        return self.name == "scratch" or self.weights == "random"
 
     @field_validator("name")
     @classmethod

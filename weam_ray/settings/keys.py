@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from weam_ray.settings.base import Called, Derived, Fixed, OnlyFor, Role, Section, marks, section_of, written
+from weam_ray.settings.base import Called, Derived, Fixed, Mark, OnlyFor, Role, Section, marks, section_of, written
 
 REQUIRED = "required"
 NAMES: dict[Any, tuple[str, str]] = {  # of a type: one value, and several
@@ -89,6 +89,11 @@ def why_not_searched(root: type[Section], name: str) -> str | None:
         if section is None and not {Role.RESULT, Role.CONTENT} & {*marks(field, Role)}:
             return "it changes no result"
     return None
+
+
+def key_marks(root: type[Section], name: str, kind: type[Mark]) -> list[Mark]:
+    """The marks of a kind that a key has, by dotted name; none of a key that there is not."""
+    return next((marks(key.field, kind) for key in keys(root) if key.name == name), [])
 
 
 def default_of(field: FieldInfo, value: Any) -> str:

@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from weam_ray.settings.base import Derived, Fixed, Role, Section, Younger
+from weam_ray.settings.base import Derived, Fixed, Role, Section, Spends, Younger
 from weam_ray.settings.paths import LocalPath
 
 GPU_LENGTH_MULTIPLE = 16  # rows of this many numbers fill the tiles of tensor cores
+BUDGET = Fixed("it is the budget that trials are compared at")
 COUNTED = Fixed("the workers of a trial are counted before it starts")
 
 
@@ -38,10 +39,25 @@ class OptimizerSection(Section):
 class TrainingSection(Section):
     """Steps, batches and workers; a batch is `batch_size` pairs over all workers, however many there are."""
 
-    max_steps: Annotated[int, Role.RESULT, Fixed("it is the budget that trials are compared at")] = Field(
-        default=1_000, ge=1, description="How many optimizer steps are trained."
+    max_steps: Annotated[int, Role.RESULT, BUDGET] = Field(
+        default=1_000,
+        ge=0,
+        description="How many optimizer steps are trained, unless another limit comes first; 0: none, the encoder is "
+        "exported as it begins.",
     )
-    batch_size: Annotated[int, Role.RESULT] = Field(
+    max_tokens: Annotated[int | None, Role.RESULT, Younger(), BUDGET] = Field(
+        default=None, ge=1, description="After how many tokens training ends, padding not counted; null: by max_steps."
+    )
+    max_predictions: Annotated[int | None, Role.RESULT, Younger(), BUDGET] = Field(
+        default=None, ge=1, description="After how many masked tokens training ends; null: by max_steps."
+    )
+    max_seconds: Annotated[float | None, Role.RESULT, Younger(), BUDGET] = Field(
+        default=None,
+        gt=0,
+        description="After how many seconds of steps training ends, at a result that depends on the machine; null: by "
+        "max_steps.",
+    )
+    batch_size: Annotated[int, Role.RESULT, Spends("a step has other numbers of tokens")] = Field(
         default=32, ge=1, description="How many pairs an optimizer step has, over all workers."
     )
     micro_batch_size: Annotated[int, Role.RESULT, Role.WORKERS, Derived("batch_size / num_workers")] = Field(
@@ -134,6 +150,17 @@ class TrainingSection(Section):
         return self
 
     @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, of which the first that is reached ends the training, by key."""
+        limits = {key: getattr(self, key) for key in ("max_steps", "max_tokens", "max_predictions", "max_seconds")}
+        return {key: value for key, value in limits.items() if value is not None}
+
+    @property
+    def other_limits(self) -> dict[str, float]:
+        """Those beside `max_steps`."""
+        return {key: value for key, value in self.limits.items() if key != "max_steps"}
+
+    @property
     def accumulation_steps(self) -> int:
         return self.batch_size // (self.micro_batch_size * self.num_workers)
 
@@ -147,7 +174,7 @@ class SeedSection(Section):
     """The seeds of what is random, by purpose."""
 
     data: Annotated[int, Role.RESULT] = Field(
-        default=1, ge=0, lt=2**63, description="The seed of the held-out pairs, and of the order of rows and sentences."
+        default=1, ge=0, lt=2**63, description="The seed of the order of rows and sentences."
     )
     masking: Annotated[int, Role.RESULT] = Field(default=2, ge=0, lt=2**63, description="The seed of what is masked.")
     model: Annotated[int, Role.RESULT] = Field(

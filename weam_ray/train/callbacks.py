@@ -17,9 +17,10 @@ from weam_ray.train import checkpoint, phases
 from weam_ray.train.engines.deepspeed import DeepSpeedEngine
 from weam_ray.train.job import TrainingJob
 from weam_ray.train.log import StepLog, cut, read_steps
-from weam_ray.train.loop import Callback, Request, StepRecord
+from weam_ray.train.loop import Callback, Request
 from weam_ray.train.metrics import step_done
 from weam_ray.train.phases import Phase
+from weam_ray.train.record import StepRecord
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class HeldOutFigures(Callback):
             return
         self.model = filled(weights, self.model_config, self.model).to(self.engine.device)
         held_out = HeldOut.of(self.job.data.encoded)
-        figures_of = FIGURES[self.job.milestones.metric]
+        milestones = self.job.milestones
+        figures_of = FIGURES[milestones.metric] if milestones.figures is None else milestones.figures
         value, figures = figures_of(held_out, self.model, self.tokenizer, self.job.settings)
         lines = [*read_steps(self.job.folder.held_out), {"step": step, "value": value, "figures": figures}]
         write_whole(self.job.folder.held_out, "".join(json.dumps(line) + "\n" for line in lines))

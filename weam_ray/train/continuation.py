@@ -13,6 +13,7 @@ from weam_ray.errors import UserError
 from weam_ray.settings.training import TrainingSection
 from weam_ray.store.training_folder import TrainingFolder
 from weam_ray.train import checkpoint
+from weam_ray.train.budget import Budget
 from weam_ray.train.checkpoint import STATE, CheckpointState
 from weam_ray.train.log import cut
 
@@ -40,10 +41,12 @@ class Continuation:
             reason = " ".join(notes) or f"there is no run with checkpoints and {run.losses.name} in {run.path}."
             raise UserError(f"training.continue_from={training.continue_from}: {reason}")
         state = checkpoint.read_state(found)
-        if state.step >= training.max_steps:
+        if Budget.of(training, run, state.step).is_spent(state.step):
+            limits = ", ".join(f"training.{key}={value}" for key, value in training.limits.items())
             raise UserError(
                 f"training.continue_from={training.continue_from}: its checkpoint is of step {state.step}, and "
-                f"training.max_steps={training.max_steps} leaves nothing to do; raise training.max_steps."
+                f"{limits} {'leaves' if len(training.limits) == 1 else 'leave'} nothing to do; raise "
+                f"{' or '.join(f'training.{key}' for key in training.limits)}."
             )
         if not training.weights_only:
             state.check(training)

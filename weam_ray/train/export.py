@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from weam_ray.model.encoder import base_config, base_pooler
+from weam_ray.model.encoder import base_config, pooler_of
 from weam_ray.settings.encoder import EncoderSection
 
 
@@ -33,7 +33,10 @@ def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, fo
     model = filled(weights, base_config(settings, tokenizer))
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial, state_dict=model.state_dict() | base_pooler(settings))
+    # a masked language model has no pooler; fine-tuning needs the base's
+    pooler = {} if settings.begins_anew else pooler_of(settings.name, settings.revision)
+    named = {f"{model.base_model_prefix}.{name}": weight for name, weight in pooler.items()}
+    model.save_pretrained(partial, state_dict=model.state_dict() | named)
     tokenizer.save_pretrained(partial)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)

@@ -1,5 +1,6 @@
 """What a training is given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from weam_ray.pipeline import Data
@@ -10,10 +11,13 @@ from weam_ray.store.training_folder import TrainingFolder
 
 @dataclass(frozen=True)
 class Milestones:
-    """The steps after which a search measures, and what: `metric` is a name of `measure.held_out.FIGURES`."""
+    """The steps after which a search measures, and what: `metric` is a name of `measure.held_out.FIGURES`, unless there
+    are `figures` that take what those take.
+    """
 
     steps: tuple[int, ...] = ()
     metric: str = ""
+    figures: Callable[..., tuple[float, dict[str, float]]] | None = None
 
 
 @dataclass(frozen=True)

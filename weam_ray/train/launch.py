@@ -13,6 +13,7 @@ from weam_ray.store.training_folder import TrainingFolder
 from weam_ray.train import checkpoint, phases
 from weam_ray.train.job import TrainingJob, resources
 from weam_ray.train.phases import Phase
+from weam_ray.train.waiting import told_of_waiting
 from weam_ray.train.worker import train_worker
 
 
@@ -52,7 +53,8 @@ def launch(job: TrainingJob) -> bool:
         ),
     )
     try:
-        with stopped_by_sigterm(folder):
+        waiting = told_of_waiting(folder, training.num_workers, resources(training))
+        with stopped_by_sigterm(folder), waiting:
             trainer.fit()
     except ray.train.TrainingFailedError as error:
         if checkpoint.disk_is_full(RuntimeError(root_cause(error)), folder.path):

@@ -2,13 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weam_ray.store.files import write_whole
 from weam_ray.store.training_folder import TrainingFolder
-
-if TYPE_CHECKING:  # the loop imports torch, which those that only read do without
-    from weam_ray.train.loop import StepRecord
+from weam_ray.train.record import StepRecord
 
 
 class StepLog:
@@ -22,7 +20,7 @@ class StepLog:
             cut(path, done)
             self.files.append(path.open("a", encoding="utf-8"))
 
-    def write(self, record: "StepRecord") -> None:
+    def write(self, record: StepRecord) -> None:
         """Append a step, so that readers see it at once.
 
         Raises:
@@ -45,6 +43,7 @@ class StepLog:
             "padding_share": round(record.padding_share, 6),
             "lost_tokens": record.lost_tokens,
             "lost_links": record.lost_links,
+            "head_rows": record.head_rows,
         }
         for file, line in zip(self.files, (losses, timings), strict=True):
             file.write(json.dumps(line) + "\n")

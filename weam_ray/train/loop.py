@@ -14,9 +14,12 @@ from weam_ray.batches.batch import Batch, MicroBatches
 from weam_ray.errors import UserError
 from weam_ray.objectives.base import TensorBatch, on_device
 from weam_ray.settings.of_training import TrainingSettings
+from weam_ray.train.budget import Budget
+from weam_ray.train.record import StepRecord
 from weam_ray.train.schedule import learning_rate
 
-SIZES = ("tokens", "positions", "lost_tokens", "lost_links", "stop", "abandon")
+CROSS_LINGUAL = "cross_lingual_loss"  # of the parts of a loss: what is predicted from exchanged states
+SIZES = ("tokens", "positions", "exchanged", "lost_tokens", "lost_links", "stop", "abandon")
 
 
 class Engine(Protocol):
@@ -44,30 +47,6 @@ class Engine(Protocol):
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """The sum of a tensor over all workers, on the device of this one."""
         ...
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """One optimizer step: what it was (equal on every repetition), and how long it took.
-
-    Losses are means over the global batch, of predictions in nats; a part that a step does not compute is left out.
-    `tokens` are those of the global batch but for padding, `masked` and `aligned` the masked tokens and the word
-    pairs; `waited` are the seconds that the step waited for data.
-    """
-
-    step: int
-    loss: float
-    parts: dict[str, float]
-    learning_rate: float
-    gradient_norm: float
-    tokens: int
-    masked: int
-    aligned: int
-    seconds: float
-    waited: float
-    padding_share: float
-    lost_tokens: int
-    lost_links: int
 
 
 class Request(IntEnum):
@@ -99,14 +78,16 @@ def train(
     first_step: int,
     callbacks: Sequence[Callback] = (),
     milestones: Sequence[int] = (),
+    budget: Budget | None = None,
 ) -> int:
-    """Train from `first_step` (from 0) to `training.max_steps`.
+    """Train from `first_step` (from 0) until the budget is spent: to `training.max_steps`, or to another limit.
 
     The loop pauses every `training.checkpoint_steps`, after the steps `milestones`, at the end, and when a callback of
     any worker asks to stop.
 
     Args:
         steps: this worker's micro-batches of each step, from `first_step` on.
+        budget: what the steps before used; it is brought up to date.
 
     Returns:
         the number of steps done.
@@ -115,10 +96,13 @@ def train(
         UserError: a loss that is not finite; the weights are those of the step before.
     """
     training = settings.training
-    started = time.perf_counter()
+    budget = Budget(training) if budget is None else budget
+    before = budget.seconds
+    began = started = time.perf_counter()
     for step, micro_batches in enumerate(steps, start=first_step + 1):
         waited = time.perf_counter() - started
-        counts = Counts.of(engine, micro_batches, request_of(callbacks))
+        elapsed = before + time.perf_counter() - began
+        counts = Counts.of(engine, micro_batches, request_of(callbacks), elapsed)
         sums = torch.zeros(1 + len(engine.parts), dtype=torch.float64, device=engine.device)
         for number, batches in micro_batches:
             seed_dropout(settings.seeds.model, step, number)
@@ -134,20 +118,24 @@ def train(
         # the one time in a step that the device is waited for
         found = torch.cat([engine.sum(sums), counts.summed, norms]).tolist()
         loss_of_step, own_parts = found[0], found[1 : len(sums)]
-        masked, aligned, sizes = counts.read(found[len(sums) : len(found) - len(norms)])
+        masked, aligned, sizes, all_elapsed = counts.read(found[len(sums) : len(found) - len(norms)])
         if not math.isfinite(loss_of_step):
             raise UserError(
                 f"Step {step}: the loss is {loss_of_step}, not a finite number; the run stops before the step. "
                 "Lower optimizer.learning_rate, or raise optimizer.warmup_share."
             )
-        rate = learning_rate(settings.optimizer, step, training.max_steps)
+        budget.tokens += sizes["tokens"]
+        budget.predictions += masked
+        budget.seconds = all_elapsed / training.num_workers
+        rate = learning_rate(settings.optimizer, budget.position(step), training.max_steps)
         late = engine.step(rate)
         now = time.perf_counter()
-        terms = zip(engine.parts, own_parts, strict=True)
+        terms = {name: value for name, value in zip(engine.parts, own_parts, strict=True) if not math.isnan(value)}
+        exchanges = any(name.endswith(CROSS_LINGUAL) for name in terms)
         record = StepRecord(
             step=step,
             loss=loss_of_step,
-            parts={name: value for name, value in terms if not math.isnan(value)},
+            parts=terms,
             learning_rate=rate,
             gradient_norm=found[-1] if late is None else late,
             tokens=sizes["tokens"],
@@ -158,18 +146,20 @@ def train(
             padding_share=1 - sizes["tokens"] / sizes["positions"],
             lost_tokens=sizes["lost_tokens"],
             lost_links=sizes["lost_links"],
+            head_rows=masked + (sizes["exchanged"] if exchanges else 0),
         )
         for callback in callbacks:
             callback.after_step(record)
         started = now
         if sizes["abandon"]:
             return step
-        due = step % training.checkpoint_steps == 0 or step in milestones or step == training.max_steps
+        spent = budget.is_spent(step)
+        due = step % training.checkpoint_steps == 0 or step in milestones or spent
         if due or sizes["stop"]:
             for callback in callbacks:
                 callback.at_pause(step)
             started = time.perf_counter()
-        if sizes["stop"]:
+        if sizes["stop"] or spent:
             return step
     return training.max_steps
 
@@ -194,8 +184,8 @@ class Counts:
     members: int
 
     @classmethod
-    def of(cls, engine: Engine, micro_batches: MicroBatches, request: Request) -> "Counts":
-        """The counts of a step, and what this worker asks for."""
+    def of(cls, engine: Engine, micro_batches: MicroBatches, request: Request, elapsed: float) -> "Counts":
+        """The counts of a step, what this worker asks for, and the seconds that it has trained."""
         members = list(zip(*(batches for _, batches in micro_batches), strict=True))
         everything = [batch for batches in members for batch in batches]
         counts = [[batch.counts() for batch in batches] for batches in members]
@@ -203,10 +193,12 @@ class Counts:
         sizes = (
             sum(batch.num_tokens for batch in everything),
             sum(batch.input_ids.size for batch in everything),
+            sum(batch.num_exchanged for batch in everything),
             sum(batch.lost_tokens for batch in everything),
             sum(batch.lost_links for batch in everything),
             int(request == Request.STOP),
             int(request == Request.ABANDON),
+            elapsed,
         )
         own = [sum(count[name] for count in of_member) for of_member in counts for name in names]
         numbers = torch.tensor([*own, *sizes], dtype=torch.float64)
@@ -218,15 +210,16 @@ class Counts:
         rows = self.summed[: self.members * len(self.names)].clamp(min=1).float().view(self.members, -1)
         return [dict(zip(self.names, row.unbind(), strict=True)) for row in rows]
 
-    def read(self, values: Sequence[float]) -> tuple[int, int, dict[str, int]]:
-        """The masked tokens, the word pairs and the sizes, of the values that `summed` has on the CPU.
+    def read(self, values: Sequence[float]) -> tuple[int, int, dict[str, int], float]:
+        """The masked tokens, the word pairs, the sizes and all workers' seconds, of what `summed` has on the CPU.
 
         `stop` and `abandon` among the sizes are the numbers of workers that ask for it.
         """
         width = len(self.names)
         rows = [dict(zip(self.names, values[k * width :], strict=False)) for k in range(self.members)]
-        sizes = dict(zip(SIZES, map(int, values[self.members * width :]), strict=True))
-        return int(sum(row["masked"] for row in rows)), int(sum(row["aligned"] for row in rows)), sizes
+        *counted, elapsed = values[self.members * width :]
+        sizes = dict(zip(SIZES, map(int, counted), strict=True))
+        return int(sum(row["masked"] for row in rows)), int(sum(row["aligned"] for row in rows)), sizes, elapsed
 
 
 def tensors_of(batch: Batch, device: torch.device) -> TensorBatch:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from weam_ray.cluster.metrics import metric
 
 if TYPE_CHECKING:
-    from weam_ray.train.loop import StepRecord
+    from weam_ray.train.record import StepRecord
 
 
 def step_done(entry: "StepRecord", run: str) -> None:

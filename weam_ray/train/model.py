@@ -84,7 +84,9 @@ def examine(settings: TrainingSettings) -> list[str]:
     model = loaded.model
     check_fit(settings, num_positions(model), model.config.num_hidden_layers)
     notes = []
-    if loaded.new:
+    if settings.encoder.begins_anew:
+        notes.append(f"encoder.weights=random: every weight of {name} begins as a random number from seeds.model.")
+    elif loaded.new:
         notes.append(
             f"encoder.name={name}: the checkpoint has no trained head for predicting masked tokens, or not all of it; "
             f"{len(loaded.new)} weights ({some(loaded.new)}) begin as random numbers from seeds.model."

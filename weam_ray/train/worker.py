@@ -48,6 +48,7 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
     from weam_ray.batches.forms import collators
     from weam_ray.batches.loader import Batches, TrainingRows
     from weam_ray.model.families import packs
+    from weam_ray.train.budget import Budget
     from weam_ray.train.callbacks import Checkpoints, HeldOutFigures, Requests, Steps
     from weam_ray.train.engines.device import prepare_device
     from weam_ray.train.export import export
@@ -81,11 +82,12 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
     try:
         micro_batches = batches.steps(done, training.max_steps)
         phases.begin(Phase.STEPS)
-        last = train(engine, settings, micro_batches, done, callbacks, job.milestones.steps)
+        budget = Budget.of(training, job.folder, done)
+        last = train(engine, settings, micro_batches, done, callbacks, job.milestones.steps, budget)
     finally:
         if steps is not None:
             steps.log.close()
-    if last < training.max_steps:
+    if not budget.is_spent(last):
         return
 
     phases.begin(Phase.EXPORT)

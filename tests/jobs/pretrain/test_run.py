@@ -42,6 +42,9 @@ def test_the_main_job(ray_session: None, place: Path, capfd: pytest.CaptureFixtu
         assert result["loss"][when]["unigram_entropy"] > 0
     assert result["loss"]["before"] != result["loss"]["after"]
     assert result["tokens_per_second"] > 0
+    totals = result["totals"]
+    assert totals["tokens"] == sum(entry["tokens"] for entry in steps)
+    assert totals["predictions"] == sum(entry["masked_tokens"] for entry in steps) < totals["head_rows"]
     assert result["seconds"] > 0
     assert result["padding_share"] < 0.1
     assert (folder / "result.png").read_bytes().startswith(b"\x89PNG")
@@ -241,3 +244,15 @@ def test_mlflow_is_given_few_parameters(overrides: tuple[str, ...]) -> None:
     assert "training.weights_only" not in found
     going_on = load_config("bundled", ["training.continue_from=runs/a", "training.weights_only=true"])
     assert going_on.parameters()["training.weights_only"] is True
+
+
+@pytest.mark.ray
+def test_no_steps_export_the_encoder_as_it_begins(ray_session: None, place: Path) -> None:
+    """The control of a plain encoder, and with random weights that of an encoder that learned nothing."""
+    folder = run(place, "training.max_steps=0")
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert (result["steps"], result["tokens_per_second"]) == (0, 0)
+    assert result["totals"] == {"tokens": 0, "predictions": 0, "head_rows": 0}
+    assert result["retrieval"]["before"] == result["retrieval"]["after"]
+    assert (folder / "result.png").is_file()
+    assert run(place, "training.max_steps=0") == folder  # finished

@@ -1,0 +1,38 @@
+"""What a training says while it waits for room."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from weam_ray.store.training_folder import TrainingFolder
+from weam_ray.train import phases, waiting
+from weam_ray.train.phases import Phase
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingFolder:
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr("ray.available_resources", lambda: {"CPU": 1.5})
+    folder = TrainingFolder(tmp_path)
+    phases.begin(folder, Phase.WORKERS)
+    return folder
+
+
+def test_what_is_lacking(folder: TrainingFolder) -> None:
+    assert waiting.lacking(1, {"CPU": 1.0}) == ""
+    assert "1.5 CPU of 2 are free" in waiting.lacking(2, {"CPU": 1.0})
+    assert "1.5 CPU of 2 and 0 GPU of 2 are free" in waiting.lacking(2, {"CPU": 1.0, "GPU": 1.0})
+
+
+def test_one_line_while_it_waits(folder: TrainingFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    with waiting.told_of_waiting(folder, 2, {"CPU": 1.0}):
+        time.sleep(0.5)
+    assert capsys.readouterr().out.count("the workers wait for room") == 1
+
+
+def test_nothing_once_workers_have_begun(folder: TrainingFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    phases.begin(folder, Phase.ENGINE)
+    with waiting.told_of_waiting(folder, 2, {"CPU": 1.0}):
+        time.sleep(0.3)
+    assert capsys.readouterr().out == ""
