@@ -41,8 +41,14 @@ def test_domains_that_make_no_sense(make: Callable[[], object], message: str) ->
     [
         ("objective.lamda", Uniform(low=0, high=1), r"s\.py: objective\.lamda = 0\.0: .*unknown key.*lambda"),
         ("objective.mask_probability", Uniform(low=0.1, high=1.5), r"mask_probability = 1\.5: .*between 0 and 1"),
-        ("training.batch_size", Choice(values=["many"]), r"batch_size = \"many\": .*valid integer"),
+        ("training.checkpoint_steps", Choice(values=["many"]), r"checkpoint_steps = \"many\": .*valid integer"),
         ("training.max_steps", Whole(low=1, high=9), "cannot be searched: it is the budget"),
+        ("training.max_tokens", Whole(low=1, high=9), "cannot be searched: it is the budget"),
+        (
+            "training.batch_size",
+            Choice(values=[8]),
+            r"cannot be searched: .* search\.vary_budget=true allows",
+        ),
         ("seeds.model", Whole(low=1, high=9), r"search\.num_seeds"),
         ("corpus.held_out", Whole(low=1, high=9), "the held-out pairs must be the same"),
         ("objective.anchor_weight", Uniform(low=0, high=1), r"changes nothing for objective\.name=weam"),
@@ -51,6 +57,11 @@ def test_domains_that_make_no_sense(make: Callable[[], object], message: str) ->
 def test_keys_and_values_that_are_refused(key: str, domain: Uniform, message: str) -> None:
     with pytest.raises(UserError, match=message):
         Space.of({key: domain}).check(load_config("bundled"), "s.py")
+
+
+def test_a_budget_that_varies_is_asked_for() -> None:
+    config = load_config("bundled", ["search.vary_budget=true"])
+    Space.of({"training.batch_size": Choice(values=[64])}).check(config, "s.py")
 
 
 def test_a_trial_is_the_configuration_with_its_values() -> None:

@@ -21,9 +21,10 @@ from weam_ray.pipeline import Data, StagePlan, run_fingerprint, run_stages
 from weam_ray.search.ledger import FAILED, Ledger, Trial
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space, load_space, space_file
+from weam_ray.search.task_metric import TaskMetric
 from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config, make_config
-from weam_ray.settings.search import METRICS
+from weam_ray.settings.search import metric_of
 from weam_ray.store.files import fingerprint, write_whole
 from weam_ray.store.home import Home
 from weam_ray.store.runs import check_free, output_folder
@@ -55,13 +56,21 @@ class SearchJob:
         file = space_file(config.search.space, checkout)
         space = load_space(file)
         space.check(config, str(file))
-        if config.corpus.held_out == 0 or not any(source.is_paired for source in config.corpus.sources):
+        task = TaskMetric.of(config)
+        if task is not None:
+            task.check()
+        elif config.corpus.held_out == 0 or not any(source.is_paired for source in config.corpus.sources):
             raise UserError(
                 "A search compares trials on held-out pairs, and there are none; it takes a source of pairs and "
                 "corpus.held_out above 0."
             )
         if config.training.continue_from is not None:
             raise UserError("training.continue_from: a search starts each trial from the encoder; leave it out.")
+        if not config.training.max_steps:
+            raise UserError("training.max_steps=0: a search trains; give it steps.")
+        if config.training.other_limits:
+            limit = next(iter(config.training.other_limits))
+            raise UserError(f"training.{limit}: a search compares trials at equal steps; leave it out.")
         if config.search.algorithm == "grid" and space.grid_size() < config.search.num_trials:
             raise UserError(
                 f"search.num_trials={config.search.num_trials}: the grid of {file} has {space.grid_size()} points."
@@ -70,7 +79,7 @@ class SearchJob:
         hashes = home.source_hashes()
         plan = StagePlan.of(config, hashes)
         check_tokenizer(config.encoder)
-        settings = config.search.only(Role.SEARCH)
+        settings = config.search.counted(Role.SEARCH)
         known = fingerprint([run_fingerprint(config, plan, hashes), space.model_dump(mode="json"), settings])
         return cls(config, space, home, plan, ledger_of(config, home, known, fresh))
 
@@ -194,7 +203,7 @@ class SearchJob:
 
         ledger, metric = self.ledger, self.config.search.metric
         table = write_table(ledger, self.space, self.folder / TABLE)
-        done = ledger.completed(METRICS[metric].mode)
+        done = ledger.completed(metric_of(metric).mode)
         if not done:
             self.tell(lambda: tracker.parent.log_files(table))
             failed = [trial for trial in ledger.trials if trial.state == FAILED]
@@ -242,6 +251,11 @@ class SearchJob:
 
         print_trials(self.ledger, self.space, self.config.search.metric)
         print_phases(self.ledger)
+        done = len(self.ledger.completed(metric_of(self.config.search.metric).mode))
+        print(
+            f"The best of {done} trials has {result['best_value']:.4g}, on the data that it was chosen by; with other "
+            "seeds expect less."
+        )
         print(f"Best model: {result['champion']} (mlflow.transformers.load_model), {result['model']}")
         print(f"Train it again: python jobs/pretrain.py --config {shlex.quote(str(self.folder / BEST_CONFIG))}")
         files = (TABLE, BEST_CONFIG, RESULT, PAGE, "plots")

@@ -1,5 +1,6 @@
 """What a run measures on its held-out rows: sentence retrieval, both predictions, and sentences that stand alone."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,11 +73,16 @@ class HeldOut:
         return {
             "retrieval": self.retrieval(model, tokenizer, settings) if pairs else {},
             "loss": prediction_scores(model, tokenizer, pairs, *size) if pairs else {},
-            "sentences": {
-                language: scores
-                for language, rows in self.sentences().items()
-                if (scores := sentence_scores(model, tokenizer, rows, *size))
-            },
+            "sentences": self.prediction_alone(model, tokenizer, settings),
+        }
+
+    def prediction_alone(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, dict[str, float]]:
+        """Compute `sentence_scores` by language."""
+        size = (settings.training.max_length, settings.evaluation.batch_size)
+        return {
+            language: scores
+            for language, rows in self.sentences().items()
+            if (scores := sentence_scores(model, tokenizer, rows, *size))
         }
 
     def retrieval(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, dict[str, float]]:
@@ -126,7 +132,21 @@ def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, settings: T
     return loss["multilingual_loss"], named({"loss": loss}, "after")
 
 
+def retrieval_and_prediction(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
+    """Compute the geometric mean of `mean_retrieval` and of the share of masked tokens that are right.
+
+    The latter is of sentences that stand alone, the mean over languages. So retrieval that is bought by forgetting to
+    predict is worth nothing.
+    """
+    retrieval, figures = mean_retrieval(held_out, model, tokenizer, settings)
+    sentences = held_out.prediction_alone(model, tokenizer, settings)
+    right = [own["accuracy"] for own in sentences.values()]
+    accuracy = sum(right) / len(right) if right else 0.0
+    return math.sqrt(retrieval * accuracy), figures | named({"sentences": sentences}, "after")
+
+
 FIGURES: dict[str, Callable[[HeldOut, Any, Any, TrainingSettings], Figures]] = {  # by the metric of a search
     "retrieval": mean_retrieval,
     "held_out_loss": multilingual_loss,
+    "retrieval_and_prediction": retrieval_and_prediction,
 }

@@ -16,7 +16,7 @@ from weam_ray.report.page import DOTS_PER_INCH, html_page
 from weam_ray.search.ledger import COMPLETED, Ledger, Trial
 from weam_ray.search.searcher import optuna_trial
 from weam_ray.search.space import Space
-from weam_ray.settings.search import METRICS
+from weam_ray.settings.search import metric_of
 from weam_ray.train.phases import Phase
 
 TABLE, PAGE = "trials.parquet", "search.html"
@@ -52,7 +52,7 @@ def uniform(values: list[Any]) -> list[Any]:
 
 def print_trials(ledger: Ledger, space: Space, metric: str) -> None:
     """The trials, the best first; many searched keys share a column."""
-    table = Table(title=f"{METRICS[metric].label} ({METRICS[metric].mode})", box=SIMPLE_HEAD)
+    table = Table(title=f"{metric_of(metric).label} ({metric_of(metric).mode})", box=SIMPLE_HEAD)
     names = [key.rpartition(".")[2] for key in space.domains]
     keys = dict(zip(space.domains, names if len(set(names)) == len(names) else space.domains, strict=True))
     wide = len(keys) > MOST_COLUMNS
@@ -85,7 +85,7 @@ def print_phases(ledger: Ledger) -> None:
 
 def ranked(ledger: Ledger, metric: str) -> list[Trial]:
     """Completed trials, the best first, then the others."""
-    done = ledger.completed(METRICS[metric].mode)
+    done = ledger.completed(metric_of(metric).mode)
     return [*done, *(trial for trial in ledger.trials if trial.state != COMPLETED)]
 
 
@@ -106,7 +106,7 @@ def write_plots(ledger: Ledger, space: Space, metric: str, folder: Path) -> list
     import optuna.visualization.matplotlib as pictures
     from plotly.io import to_html
 
-    label = METRICS[metric].label
+    label = metric_of(metric).label
     study = study_of(ledger, space, metric)
     files: list[Path] = []
     parts: list[str] = []
@@ -157,7 +157,7 @@ def plots(study: optuna.Study) -> dict[str, Callable[[str], dict[str, Any]]]:
 def study_of(ledger: Ledger, space: Space, metric: str) -> optuna.Study:
     """The ended trials as an Optuna study, for its plots; pruned ones do not count as results."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    direction = "maximize" if METRICS[metric].mode == "max" else "minimize"
+    direction = "maximize" if metric_of(metric).mode == "max" else "minimize"
     study = optuna.create_study(direction=direction, study_name=ledger.folder.name)
     for trial in ledger.ended():
         study.add_trial(optuna_trial(trial, space))

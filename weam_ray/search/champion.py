@@ -38,7 +38,7 @@ def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[
             )
     finally:
         tracker.client.set_terminated(run_id, before.status, before.end_time)
-    about = f"The best trial of a search by {tags['metric']}: {tags['value']} on held-out pairs."
+    about = f"The best trial of a search by {tags['metric']}: {tags['value']}, on the data that it was chosen by."
     tracker.client.update_model_version(name, logged.registered_model_version, about)
     tracker.client.set_registered_model_alias(name, ALIAS, logged.registered_model_version)
     return f"models:/{name}@{ALIAS}"

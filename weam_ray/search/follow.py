@@ -12,7 +12,7 @@ from weam_ray.cluster.ray_private import free_reservations
 from weam_ray.cluster.tasks import progress
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.trial import END_SECONDS, FAILURE, STEPS, VALUE, Trials, release
-from weam_ray.settings.search import METRICS
+from weam_ray.settings.search import metric_of
 
 POLL_SECONDS = 2.0
 
@@ -93,7 +93,7 @@ class Follow(Callback):
         for number in [n for n, end in self.stopping.items() if end < now or self.trials.at_rest(n)]:
             del self.stopping[number]
         search = self.trials.config.search
-        kept = {trial.number for trial in self.ledger.completed(METRICS[search.metric].mode)[: search.keep_models]}
+        kept = {trial.number for trial in self.ledger.completed(metric_of(search.metric).mode)[: search.keep_models]}
         for trial in self.ledger.ended():
             if trial.number not in self.stopping:
                 release(self.trials.place(trial.number), with_models=trial.number not in kept)

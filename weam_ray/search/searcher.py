@@ -12,7 +12,7 @@ from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, T
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Domain, LogUniform, Space, Uniform, Value, Whole
 from weam_ray.search.trial import STEPS, VALUE
-from weam_ray.settings.search import METRICS, SearchSection
+from weam_ray.settings.search import SearchSection, metric_of
 
 RANDOM_FIRST = 10  # trials at random before TPE has something to go by; of a short search, a third
 
@@ -64,7 +64,7 @@ class LedgerSearch(Searcher):
     """Optuna's choices, each written into the ledger before it is run; what an earlier session left comes first."""
 
     def __init__(self, space: Space, ledger: Ledger, search: SearchSection, rungs: Rungs) -> None:
-        super().__init__(metric=VALUE, mode=METRICS[search.metric].mode)
+        super().__init__(metric=VALUE, mode=metric_of(search.metric).mode)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.search, self.ledger, self.whole = search, ledger, rungs.whole
         self.distributions = distributions(space)
@@ -74,7 +74,7 @@ class LedgerSearch(Searcher):
         if search.algorithm == "grid":
             known = [trial.values for trial in ledger.trials]
             first += islice((point for point in space.grid() if point not in known), search.num_trials - len(known))
-        direction = {"max": "maximize", "min": "minimize"}[METRICS[search.metric].mode]
+        direction = {"max": "maximize", "min": "minimize"}[metric_of(search.metric).mode]
         self.study = optuna.create_study(direction=direction, pruner=optuna.pruners.NopPruner())
         for values in first:
             self.study.enqueue_trial(values)
@@ -121,7 +121,7 @@ def scheduler(search: SearchSection, ledger: Ledger, rungs: Rungs) -> tuple[Tria
     """
     if not search.early_stopping:
         return FIFOScheduler(), []
-    metric = METRICS[search.metric]
+    metric = metric_of(search.metric)
     result = ASHAScheduler(
         time_attr=STEPS,
         metric=VALUE,

@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from weam_ray.errors import UserError
-from weam_ray.settings.base import Section
+from weam_ray.settings.base import Section, Spends
 from weam_ray.settings.config import Config, make_config
-from weam_ray.settings.keys import why_not_searched
+from weam_ray.settings.keys import key_marks, why_not_searched
 
 SHIPPED = Path(__file__).parent / "spaces"
 Value = str | int | float | bool | None
@@ -105,6 +105,12 @@ class Space(Section):
             reason = why_not_searched(Config, key)
             if reason is not None:
                 raise UserError(f"{where}: {key} cannot be searched: {reason}.")
+            spends = key_marks(Config, key, Spends)
+            if spends and not config.search.vary_budget:
+                raise UserError(
+                    f"{where}: {key} cannot be searched: {spends[0].reason}, so trials of as many steps would have "
+                    "unequal budgets; search.vary_budget=true allows it."
+                )
             values = domain.values if isinstance(domain, Choice) else [domain.low, domain.high]
             for value in values:
                 try:

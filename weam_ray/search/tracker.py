@@ -20,7 +20,7 @@ from weam_ray.search.space import Choice, Domain
 from weam_ray.search.trial import VALUE, Trials
 from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config
-from weam_ray.settings.search import METRICS
+from weam_ray.settings.search import metric_of
 from weam_ray.tracking.client import GONE, NOTE, PARENT, Tracker
 from weam_ray.tracking.run import data_inputs, data_tags, run_tags
 from weam_ray.train.follow import StepReader
@@ -40,7 +40,9 @@ class SearchTracker:
         known = ledger.mlflow_run_id
         parameters = {
             **{f"space.{key}": told(domain) for key, domain in trials.space.domains.items()},
-            **{f"search.{key}": value for key, value in config.search.only(Role.SEARCH).items() if value is not None},
+            **{
+                f"search.{key}": value for key, value in config.search.counted(Role.SEARCH).items() if value is not None
+            },
             "training.max_steps": config.training.max_steps,
         }
         tags = {"kind": "search", NOTE: self.about(), **self.run_tags(config, ledger.folder)}
@@ -73,7 +75,7 @@ class SearchTracker:
     def about(self) -> str:
         """The description of the parent."""
         search = self.trials.config.search
-        metric, keys = METRICS[search.metric], ", ".join(self.trials.space.domains)
+        metric, keys = metric_of(search.metric), ", ".join(self.trials.space.domains)
         return (
             f"A search over {keys}; each child is a trial. `{VALUE}` is the {metric.label}; the {metric.mode}imum is "
             "sought."

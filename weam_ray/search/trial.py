@@ -18,6 +18,7 @@ from ray.tune import Trainable
 from weam_ray.pipeline import StagePlan, run_stages
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space
+from weam_ray.search.task_metric import TaskMetric
 from weam_ray.settings.config import Config, make_config
 from weam_ray.store.files import fingerprint, write_whole
 from weam_ray.store.home import Home
@@ -70,7 +71,7 @@ class Trials:
             if stopped.is_set():
                 return
             own = self.configured(values, seed)
-            milestones = Milestones(self.rungs.of_training(seed), own.search.metric)
+            milestones = Milestones(self.rungs.of_training(seed), own.search.metric, TaskMetric.of(own))
             known = fingerprint([own.result_settings(), plan.encode.fingerprint, milestones.steps])
             folder.path.mkdir(parents=True, exist_ok=True)
             name = f"{self.folder.name}/{number}/{seed + 1}"

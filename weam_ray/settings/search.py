@@ -1,11 +1,11 @@
 """The section `search` of the configuration: what `jobs/tune.py` does with a space."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from weam_ray.settings.base import Role, Section
+from weam_ray.settings.base import Called, Role, Section, Younger
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,22 @@ class Metric:
 METRICS = {
     "retrieval": Metric("max", "sentence retrieval on held-out pairs, P@1, mean over languages"),
     "held_out_loss": Metric("min", "loss on held-out pairs, nats a masked token"),
+    "retrieval_and_prediction": Metric("max", "geometric mean of retrieval (P@1) and of masked tokens that are right"),
 }
+
+
+TASK = "task:"
+
+
+def task_of_metric(metric: str) -> str | None:
+    """The task that a metric is the English development score of; None for one of METRICS."""
+    return metric.removeprefix(TASK) if metric.startswith(TASK) else None
+
+
+def metric_of(name: str) -> Metric:
+    """What a metric is, by the name that users write."""
+    task = task_of_metric(name)
+    return METRICS[name] if task is None else Metric("max", f"{task}, English development data, share right")
 
 
 class SearchSection(Section):
@@ -45,8 +60,17 @@ class SearchSection(Section):
         description="How values are chosen: by Optuna's multivariate TPE, at random, or all combinations, for which a "
         "continuous range has `points` values.",
     )
-    metric: Annotated[Literal["retrieval", "held_out_loss"], Role.SEARCH] = Field(
-        default="retrieval", description="What trials are compared by, on held-out pairs."
+    metric: Annotated[str, Role.SEARCH, Called(f"{', '.join(METRICS)} or task:NAME")] = Field(
+        default="retrieval",
+        description="What trials are compared by: on held-out pairs retrieval, which may be bought by forgetting, the "
+        "loss, or retrieval joined with prediction; or a task, fine-tuned and scored on English development data.",
+    )
+    recipe: Annotated[dict[str, Any], Role.SEARCH, Younger()] = Field(
+        default={}, description="Keys of the recipe by which the task of the metric is fine-tuned."
+    )
+    vary_budget: Annotated[bool, Role.SESSION] = Field(
+        default=False,
+        description="Whether a space may have keys that change what a step costs, such as training.batch_size.",
     )
     num_seeds: Annotated[int, Role.SEARCH] = Field(
         default=1, ge=1, description="How many trainings a trial has, with other seeds; their mean counts."
@@ -69,3 +93,10 @@ class SearchSection(Section):
     keep_models: Annotated[int, Role.SESSION] = Field(
         default=1, ge=1, description="How many of the best trials keep their models on the disk."
     )
+
+    @field_validator("metric")
+    @classmethod
+    def known(cls, metric: str) -> str:
+        if metric not in METRICS and not task_of_metric(metric):
+            raise ValueError(f"{metric!r} is none of {', '.join(METRICS)}, and no task:NAME")
+        return metric

@@ -251,7 +251,9 @@ class TestRefusals:
             (["corpus.held_out=0"], "compares trials on held-out pairs, and there are none"),
             (["search.num_trials=3"], r"search\.num_trials=3: the grid of .*own_space\.py has 2 points"),
             (["search.space=nowhere"], "--space nowhere: neither a file nor one of"),
-            (["search.metric=loss"], r"search\.metric: .*'retrieval' or 'held_out_loss'"),
+            (["search.metric=loss"], r"search\.metric: .*'loss' is none of retrieval, .* and no task:NAME"),
+            (["search.metric=task:nli"], "nli"),
+            (["training.max_tokens=9"], r"training\.max_tokens: a search compares trials at equal steps"),
             (["search.num_trials=0"], r"search\.num_trials: .*greater than or equal to 1"),
         ],
     )
@@ -351,7 +353,7 @@ def test_values_that_do_not_go_together(ray_session: None, tmp_path: Path) -> No
         '"optimizer.learning_rate": Choice(values=[0.005, 1.0e-9])',
         '"training.batch_size": Choice(values=[8, 12]), "training.micro_batch_size": Choice(values=[8, 4])',
     )
-    more = ("search.num_trials=3", "search.early_stopping=false", "training.max_steps=4")
+    more = ("search.num_trials=3", "search.early_stopping=false", "search.vary_budget=true", "training.max_steps=4")
     job = SearchJob.of(search_config(tmp_path, *more, space=space), tmp_path)
     assert job.run()["trials"] == {"completed": 2, "failed": 1}
     (failed,) = [trial for trial in job.ledger.trials if trial.state == "failed"]

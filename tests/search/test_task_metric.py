@@ -1,0 +1,64 @@
+"""A downstream task as what trials are compared by."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoModelForMaskedLM
+
+from tests.support.lab import write_encoder, write_sib200
+from weam_ray.errors import UserError
+from weam_ray.evaluate.development import development_score
+from weam_ray.search.task_metric import TaskMetric
+from weam_ray.settings.config import load_config
+from weam_ray.settings.search import METRICS, metric_of, task_of_metric
+
+RECIPE = "search.recipe={epochs: 6, learning_rate: 0.005, batch_size: 8}"
+
+
+def metric(*overrides: str) -> TaskMetric:
+    found = TaskMetric.of(load_config("bundled", ["search.metric=task:sib200", RECIPE, *overrides]))
+    assert found is not None
+    return found
+
+
+def test_names() -> None:
+    assert (task_of_metric("task:sib200"), task_of_metric("retrieval")) == ("sib200", None)
+    assert metric_of("task:sib200").mode == "max"
+    assert all(metric_of(name) is own for name, own in METRICS.items())
+    assert TaskMetric.of(load_config("bundled")) is None
+    for wrong in ("tasks:sib200", "'task:'", "loss"):
+        with pytest.raises(UserError, match=r"is none of retrieval, held_out_loss, .*, and no task"):
+            load_config("bundled", [f"search.metric={wrong}"])
+
+
+def test_data_come_from_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEAM_RAY_DATA_ROOT", str(tmp_path))
+    assert metric().data_root == str(tmp_path)
+    assert metric(f"data_root={tmp_path / 'own'}").data_root == str(tmp_path / "own")
+    with pytest.raises(UserError, match="sib200"):
+        metric().check()
+    write_sib200(tmp_path)
+    metric().check()
+
+
+def test_a_model_is_fine_tuned_in_a_process_of_its_own(
+    tmp_path: Path, wordpiece: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sib200(tmp_path)
+    model = write_encoder(tmp_path / "encoder", wordpiece)
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.setenv(name, "1")  # of a training: the process would wait for others
+    own = metric(f"data_root={tmp_path}", "training.threads_per_worker=1")
+    value, figures = own(None, AutoModelForMaskedLM.from_pretrained(model), wordpiece, None)
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name)
+    expected = development_score(str(model), "sib200", tmp_path, own.recipe, own.seed, 1, False)
+    assert value == pytest.approx(expected / 100)
+    assert figures == {"development_after/sib200": value}
+
+
+def test_what_the_process_says_is_passed_on(tmp_path: Path, wordpiece: Any) -> None:
+    model = AutoModelForMaskedLM.from_pretrained(write_encoder(tmp_path / "encoder", wordpiece))
+    with pytest.raises(UserError, match=r"search\.metric=task:sib200: the fine-tuning failed: .*sib200"):
+        metric(f"data_root={tmp_path / 'empty'}")(None, model, wordpiece, None)

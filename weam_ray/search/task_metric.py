@@ -1,0 +1,73 @@
+"""A downstream task as what a search compares trials by: English development data, never test data.
+
+The fine-tuning is a process of its own, so that neither its random numbers nor its devices touch the training.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weam_ray.errors import UserError
+from weam_ray.settings.config import Config
+from weam_ray.settings.search import task_of_metric
+from weam_ray.settings.training import TrainingSection
+
+OF_TRAINING = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True)
+class TaskMetric:
+    """Fine-tunes an encoder on a task, and scores it; called as the figures of `measure.held_out` are."""
+
+    task: str
+    data_root: str | None
+    recipe: dict[str, Any]
+    seed: int
+    training: TrainingSection
+
+    @classmethod
+    def of(cls, config: Config) -> "TaskMetric | None":
+        """The task of a search's metric; None where it is measured on held-out pairs."""
+        task = task_of_metric(config.search.metric)
+        if task is None:
+            return None
+        root = config.data_root or os.environ.get("WEAM_RAY_DATA_ROOT")
+        return cls(task, root, config.search.recipe, config.search.seed, config.training)
+
+    def check(self) -> None:
+        """See that the task and its data are there.
+
+        Raises:
+            UserError: they are not.
+        """
+        from weam_ray.evaluate.development import planned_task
+
+        planned_task(self.task, None if self.data_root is None else Path(self.data_root), self.recipe)
+
+    def __call__(self, held_out: Any, model: Any, tokenizer: Any, settings: Any) -> tuple[float, dict[str, float]]:
+        """The share of the development data that is right, and the same by its name in MLflow.
+
+        Raises:
+            UserError: the fine-tuning ended with a sentence.
+        """
+        with tempfile.TemporaryDirectory(prefix="weam-ray-development-") as folder:
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+            command = [sys.executable, "-m", "weam_ray.evaluate.development", "--model", folder, "--task", self.task]
+            command += ["--recipe", json.dumps(self.recipe), "--seed", str(self.seed)]
+            command += ["--threads", str(self.training.threads_per_worker)]
+            command += ["--data-root", self.data_root] if self.data_root else []
+            command += ["--use-gpu"] if self.training.use_gpu else []
+            environment = {key: value for key, value in os.environ.items() if key not in OF_TRAINING}
+            found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if found.returncode:
+            said = found.stderr.strip().splitlines() or [f"exit code {found.returncode}"]
+            why = said[-1].removeprefix("error: ")
+            raise UserError(f"search.metric=task:{self.task}: the fine-tuning failed: {why}")
+        share = json.loads(found.stdout.strip().splitlines()[-1])["score"] / 100
+        return share, {f"development_after/{Path(self.task).stem}": share}
