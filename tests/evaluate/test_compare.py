@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.compare import CHECKPOINTS, EXAMPLES, METHODS, SEEDS, SystemPair, Unit, compare, matched
-from weam_ray.evaluate.statistics import DIFFERENT, DIFFERENT_HERE, IDENTICAL, NOT_SHOWN
+from weam_ray.evaluate.compare import EXAMPLES, SEEDS, SystemPair, compare
+from weam_ray.evaluate.statistics import DIFFERENT, DIFFERENT_CHECKPOINTS, DIFFERENT_HERE, IDENTICAL, NOT_SHOWN
+from weam_ray.evaluate.units import CHECKPOINTS, METHODS, ONE_SIDED, REFERENCE
 
 SIZE = 200
 
@@ -21,14 +22,15 @@ def folder_of(
     path: Path,
     tasks: dict[str, dict[str, Sequence[float]]],
     seeds: Sequence[int] = (1, 2, 3, 4, 5),
-    models: Sequence[str] = ("model",),
+    models: Sequence[str] | None = None,
     pretraining_seeds: Sequence[int | None] | None = None,
     untrained: Sequence[str] = (),
     metric: str = "accuracy",
     size: int = SIZE,
     **about: Any,
 ) -> Path:
-    """An evaluation folder with accuracies near the scores of {task: {language: (seeds,)}}."""
+    """An evaluation folder with accuracies near the scores of {task: {language: (seeds,)}}; by default of one model."""
+    models = [f"model of {path.name}"] if models is None else models
     result: dict[str, Any] = {}
     for task, languages in tasks.items():
         result[task] = {}
@@ -93,7 +95,7 @@ class TestVerdicts:
         rows = {row.language: row for row in task.languages.rows}
         assert {language: row.verdict for language, row in rows.items()} == {
             "en": NOT_SHOWN,
-            "de": DIFFERENT,
+            "de": DIFFERENT_CHECKPOINTS,
             "sw": NOT_SHOWN,
         }
         assert rows["de"].seeds.difference == pytest.approx(10.1)
@@ -103,14 +105,18 @@ class TestVerdicts:
         assert rows["de"].num_examples == SIZE
         assert rows["de"].adjusted_p == pytest.approx(3 * (rows["de"].seeds.p or 0))
         assert task.languages.average is not None
-        assert task.languages.average.verdict == DIFFERENT
-        assert pair.left_out == pair.remarks == ()
+        assert task.languages.average.verdict == DIFFERENT_CHECKPOINTS
+        assert pair.left_out == task.unlike == ()
 
     def test_tree_is_json(self, both: tuple[Path, Path]) -> None:
         tree = compare(both, num_resamples=200).tree()
         assert json.loads(json.dumps(tree, allow_nan=False)) == tree
         row = tree["pairs"][0]["tasks"][0]["languages"]["rows"][1]
-        assert (row["language"], row["verdict"], row["first"]["per_seed"]) == ("de", DIFFERENT, [60, 61, 60, 62, 61])
+        assert (row["language"], row["verdict"], row["first"]["per_seed"]) == (
+            "de",
+            DIFFERENT_CHECKPOINTS,
+            [60, 61, 60, 62, 61],
+        )
         assert tree["intervals_and_examples"] == "sampling error of the test set only"
 
     def test_a_folder_with_itself(self, both: tuple[Path, Path]) -> None:
@@ -122,8 +128,21 @@ class TestVerdicts:
         found = compare([*both, third], num_resamples=200)
         assert [pair.first.name for pair in found.pairs] == ["mbert", "mbert"]
         assert [pair.second.name for pair in found.pairs] == [f"weam ({both[1]})", f"weam ({third})"]
-        assert found.pairs[0].tasks[0].languages.rows[1].verdict == DIFFERENT
+        assert found.pairs[0].tasks[0].languages.rows[1].verdict == DIFFERENT_CHECKPOINTS
         assert found.pairs[1].tasks[0].languages.rows[1].verdict == IDENTICAL
+
+    def test_averages_are_a_family_of_all_tasks_and_pairs(self, both: tuple[Path, Path], tmp_path: Path) -> None:
+        """Each alone would be called different; among many the p of each counts as often as there are others."""
+        alone = of_two(*both).tasks[0].languages.average
+        third = folder_of(tmp_path / "tlm", SECOND)
+        found = compare([*both, third], num_resamples=200)
+        averages = [task.languages.average for pair in found.pairs for task in pair.tasks]
+        assert alone is not None
+        assert alone.adjusted_p == pytest.approx(alone.seeds.p)
+        assert [own is not None and own.adjusted_p for own in averages] == pytest.approx([2 * (alone.seeds.p or 0)] * 2)
+        assert averages[0] is not None
+        languages = [row.adjusted_p for row in found.pairs[0].tasks[0].languages.rows]
+        assert languages == [row.adjusted_p for row in of_two(*both).tasks[0].languages.rows]
 
     def test_one_seed_makes_no_claim(self, tmp_path: Path) -> None:
         first = folder_of(tmp_path / "a", {"xnli": {"de": (40,)}}, seeds=[1])
@@ -165,7 +184,7 @@ class TestUntrained:
         first = folder_of(tmp_path / "a", {"t": {"de": (40,)}}, untrained=["t"])
         second = folder_of(tmp_path / "b", {"t": {"de": (60, 62, 61)}}, models=["x", "y", "z"], untrained=["t"])
         (task,) = of_two(first, second).tasks
-        assert (task.decided_by, task.claim, task.seeds) == (SEEDS, CHECKPOINTS, "one model against each of 3")
+        assert (task.decided_by, task.claim, task.seeds) == (SEEDS, REFERENCE, "one encoder against each of 3")
         assert task.languages.rows[0].seeds.num_seeds == 3
 
     def test_the_same_model_twice_is_one(self, tmp_path: Path) -> None:
@@ -175,53 +194,72 @@ class TestUntrained:
 
 
 class TestClaims:
+    """Scores that differ clearly, so that the verdict is that of the claim."""
+
     @pytest.mark.parametrize(
-        ("models", "pretraining_seeds", "claim"),
+        ("models", "pretraining_seeds", "weights", "claim", "verdict", "num_units"),
         [
-            (["a", "b", "c", "d", "e"], [1, 2, 3, 4, 5], METHODS),
-            (["a", "b", "c", "d", "e"], None, METHODS),
-            (["a"], [1], CHECKPOINTS),
-            (["a", "a", "b", "b", "b"], None, CHECKPOINTS),  # seeds that share a model are no five trainings
-            (["a", "b", "c", "d", "e"], [1, 1, 1, 1, 1], CHECKPOINTS),  # copies
+            (list("abcde"), [1, 2, 3, 4, 5], None, METHODS, DIFFERENT, 5),
+            (list("abcde"), None, None, METHODS, DIFFERENT, 5),
+            (list("abcde"), [1, 1, 1, 1, 1], None, METHODS, DIFFERENT, 5),  # other seeds than the model's may differ
+            (["a"], [1], None, ONE_SIDED, DIFFERENT_CHECKPOINTS, 5),
+            (["a"], [None], None, REFERENCE, DIFFERENT, 5),
+            (list("aabbb"), None, None, METHODS, DIFFERENT, 2),  # seeds that share a model are no five trainings
+            (list("abcde"), [1, 2, 3, 4, 5], ["f00"] * 5, ONE_SIDED, DIFFERENT_CHECKPOINTS, 5),  # copies
+            (list("abcde"), [1, 1, 2, 2, 3], ["f", "f", "g", "g", "h"], METHODS, DIFFERENT, 3),
         ],
     )
-    def test_what_is_claimed(self, tmp_path: Path, models: list[str], pretraining_seeds: Any, claim: str) -> None:
-        many = [str(k) for k in range(5)]
-        first = folder_of(tmp_path / "a", FIRST, models=many)
-        second = folder_of(tmp_path / "b", SECOND, models=models, pretraining_seeds=pretraining_seeds)
-        assert of_two(first, second).tasks[0].claim == of_two(second, first).tasks[0].claim == claim
+    def test_what_is_claimed(
+        self,
+        tmp_path: Path,
+        models: list[str],
+        pretraining_seeds: Any,
+        weights: Any,
+        claim: str,
+        verdict: str,
+        num_units: int,
+    ) -> None:
+        scores = {"xnli": {"de": (60, 60.5, 60, 60.5, 61)}}, {"xnli": {"de": (90, 90.5, 91, 90, 90.5)}}
+        many = [f"m{k}" for k in range(5)]
+        first = folder_of(tmp_path / "a", scores[0], models=many, pretraining_seeds=[5, 6, 7, 8, 9])
+        more = {} if weights is None else {"weights": weights}
+        second = folder_of(tmp_path / "b", scores[1], models=models, pretraining_seeds=pretraining_seeds, **more)
+        for found in (of_two(first, second).tasks[0], of_two(second, first).tasks[0]):
+            assert found.claim == claim
+            assert found.languages.rows[0].verdict == verdict
+            assert found.languages.rows[0].seeds.num_seeds == num_units
+
+    def test_one_checkpoint_a_side_never_shows_that_methods_differ(self, tmp_path: Path) -> None:
+        scores = {"xnli": {"de": (60, 60.5, 60, 60.5, 61)}}, {"xnli": {"de": (90, 90.5, 91, 90, 90.5)}}
+        first, second = folder_of(tmp_path / "a", scores[0]), folder_of(tmp_path / "b", scores[1])
+        (task,) = of_two(first, second).tasks
+        assert (task.claim, task.languages.rows[0].verdict) == (CHECKPOINTS, DIFFERENT_CHECKPOINTS)
+
+    def test_a_copy_of_a_system_is_no_other_method(self, tmp_path: Path) -> None:
+        scores = {"xnli": {"de": (60, 62, 61)}}
+        many, weights = list("abc"), ["1", "2", "3"]
+        first = folder_of(tmp_path / "a", scores, seeds=[1, 2, 3], models=many, weights=weights)
+        second = folder_of(tmp_path / "b", scores, seeds=[1, 2, 3], models=["x", "y", "z"], weights=weights)
+        assert of_two(first, second).tasks[0].languages.rows[0].verdict == IDENTICAL
+
+    def test_values_of_the_same_weights_are_one_unit(self, tmp_path: Path) -> None:
+        """Equal scores by encoder: the mean of 60 and 70 is that of 64 and 66."""
+        first = folder_of(
+            tmp_path / "a", {"t": {"de": (60, 70, 50)}}, seeds=[1, 2, 3], models=list("xyz"), weights=["p", "p", "q"]
+        )
+        second = folder_of(
+            tmp_path / "b", {"t": {"de": (64, 66, 50)}}, seeds=[1, 2, 3], models=list("uvw"), weights=["r", "r", "s"]
+        )
+        (task,) = of_two(first, second).tasks
+        assert task.languages.rows[0].first.per_seed == task.languages.rows[0].second.per_seed == (65, 50)
+        assert task.seeds == "seeds by number: 1, 3; of the same weights, so one unit each: 1+2, 1+2"
+
+    def test_weights_of_another_number_of_models(self, both: tuple[Path, Path]) -> None:
+        changed(both[0], "evaluation.json", "weights", value=["1", "2"])
+        assert refusal(*both) == f"{both[0] / 'evaluation.json'}: weights must have one entry a model."
 
 
 class TestPairing:
-    @staticmethod
-    def units(*seeds: int | None) -> list[Unit]:
-        return [Unit(str(seed), seed, "m", None) for seed in seeds]
-
-    @pytest.mark.parametrize(
-        ("first", "second", "pairs", "sentence"),
-        [
-            ((1, 2, 3), (3, 1, 2), [(1, 1), (2, 2), (3, 3)], "seeds by number: 1, 2, 3"),
-            ((1, 2), (11, 12), [(1, 11), (2, 12)], "seeds in order, as their numbers differ: 1 with 11, 2 with 12"),
-            ((1, 2, 3), (3, 1), [(1, 1), (3, 3)], "seeds by number: 1, 3; left out, as the other system has fewer: 2"),
-            (
-                (1, 2),
-                (2, 3, 4),
-                [(1, 2), (2, 3)],
-                "seeds in order, as their numbers differ: 1 with 2, 2 with 3; "
-                "left out, as the other system has fewer: 4",
-            ),
-        ],
-    )
-    def test_seeds(self, first: Any, second: Any, pairs: list[tuple[int, int]], sentence: str) -> None:
-        ours, theirs, said = matched(self.units(*first), self.units(*second), True)
-        assert [(own.seed, other.seed) for own, other in zip(ours, theirs, strict=True)] == pairs
-        assert said == sentence
-
-    def test_unknown_pretraining_seeds_stand_in_order(self) -> None:
-        said = matched(self.units(None, None), self.units(None, None), False)[2]
-        assert said.startswith("models in order")
-        assert matched(self.units(1, 2), self.units(1, 2), False)[2] == "pre-training seeds by number: 1, 2"
-
     def test_seeds_are_paired_and_not_places(self, tmp_path: Path) -> None:
         """The same scores by seed, in another order: nothing differs."""
         first = folder_of(tmp_path / "a", {"t": {"de": (60, 65, 70)}}, seeds=[1, 2, 3])
@@ -242,9 +280,14 @@ class TestWhatIsLeftOut:
             f"xnli, ur: only in {second}",
         )
 
-    def test_another_setting_is_said(self, both: tuple[Path, Path]) -> None:
+    def test_another_chain_is_said(self, both: tuple[Path, Path]) -> None:
         changed(both[1], "evaluation.json", "intermediate", value=["mnli"])
-        assert of_two(*both).remarks == (f'intermediate: [] in {both[0]}, ["mnli"] in {both[1]}',)
+        assert of_two(*both).tasks[0].unlike == ('intermediate: [] and ["mnli"]',)
+
+    def test_another_recipe_is_said(self, both: tuple[Path, Path]) -> None:
+        for folder, epochs in zip(both, (1, 5), strict=True):
+            changed(folder, "evaluation.json", "tasks", "xnli", "recipe", value={"epochs": epochs, "stride": 128})
+        assert of_two(*both).tasks[0].unlike == ("recipe.epochs: 1 and 5",)
 
 
 def refusal(*folders: Path) -> str:
@@ -315,6 +358,15 @@ class TestRefusals:
     ) -> None:
         changed(both[1], "result.json", "xnli", "de", key, value=value)
         assert refusal(*both) == f"{both[1]} cannot be compared with {both[0]}: xnli, de, {said}; evaluate both alike."
+
+    def test_models_that_were_measured_on_data_of_their_own(self, both: tuple[Path, Path]) -> None:
+        """All fingerprints of a system are kept, and all are compared."""
+        for folder in both:
+            changed(folder, "result.json", "xnli", "de", "data", value=["f00d", "beef"])
+        assert of_two(*both).tasks[0].languages.rows[1].language == "de"
+        for other in (["f00d", "bad"], ["f00d"], "f00d"):
+            changed(both[1], "result.json", "xnli", "de", "data", value=other)
+            assert "xnli, de, fingerprint of the test data" in refusal(*both)
 
     def test_another_number_of_examples(self, both: tuple[Path, Path], tmp_path: Path) -> None:
         small = folder_of(tmp_path / "small", FIRST, size=100)

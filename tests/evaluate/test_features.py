@@ -15,6 +15,7 @@ from weam_ray.evaluate import features as module
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.features import FeatureStage, by_length, submit_features
 from weam_ray.evaluate.finetune import Encoded
+from weam_ray.evaluate.planned import sample
 from weam_ray.evaluate.tasks import TASKS
 from weam_ray.evaluate.tasks.reading import QUESTIONS
 from weam_ray.model.tokenizer import load_tokenizer
@@ -94,7 +95,7 @@ class TestStages:
         rows = [stage.read_arrow(stage.files("features")[0])["row"].to_pylist() for stage in found]
         assert rows == [[0, 1, 2, 3], [3, 2, 1, 0]]
 
-    def test_the_first_rows_train(self, store: StageStore, root: Path, model: str) -> None:
+    def test_some_of_the_rows_train(self, store: StageStore, root: Path, model: str) -> None:
         stage = self.encode(store, root, model, max_train=3)
         assert stage.read_arrow(stage.files("features")[0])["row"].to_pylist() == [0, 1, 2]
         assert self.encode(store, root, model, "test", "de", max_train=1).counts.rows_out == 3
@@ -112,8 +113,20 @@ class TestStages:
         for max_train, share in ((4, 2), (3, 2), (1, 1), (100, 4)):
             stage = features_of(data, "train", ("en", "de"), Recipe(max_train=max_train), store, model).stage
             texts = stage.read_arrow(stage.files("rows")[0])["text"].to_pylist()
-            assert texts[:share] == ["the cat " * (4 - number) for number in range(share)]
-            assert texts[share:] == [f"c{number}" for number in range(share)]
+            own = [4 - len(text.split()) // 2 for text in texts[:share]], [int(text[1:]) for text in texts[share:]]
+            assert all(numbers == sorted(set(numbers)) and len(numbers) == share for numbers in own)
+
+    def test_each_seed_draws_rows_of_its_own(self) -> None:
+        rows = pa.table({"text": [f"row {number}" for number in range(40)]})
+        found = {seed: sample(rows, 10, seed)["text"].to_pylist() for seed in (1, 2)}
+        assert found[1] != found[2]
+        assert sample(rows, 10, 1)["text"].to_pylist() == found[1]
+        for texts in found.values():
+            numbers = [int(text[4:]) for text in texts]
+            assert len(numbers) == 10
+            assert numbers == sorted(set(numbers))
+        assert {*found[1]} < {*sample(rows, 20, 1)["text"].to_pylist()}
+        assert sample(rows, 99, 1).equals(rows)
 
     @pytest.mark.parametrize("split", ["train", "dev"])
     def test_blocks_change_nothing(

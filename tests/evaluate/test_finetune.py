@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.support.features import features_of
 from tests.support.lab import TOPICS, write_encoder, write_sib200
@@ -32,12 +33,12 @@ def model(tmp_path: Path, wordpiece: Any) -> str:
     return str(folder)
 
 
-def tuned(tmp_path: Path, model: str, **recipe: Any) -> FineTuned:
+def tuned(tmp_path: Path, model: str, keeps_head: bool = False, **recipe: Any) -> FineTuned:
     write_sib200(tmp_path / "data")
     given = SIB.recipe.model_copy(update={"epochs": 2.0, "learning_rate": 5e-3, "batch_size": 8, **recipe})
     data, store = TaskData.found(SIB, tmp_path / "data"), StageStore(Folder.at(tmp_path / "stages"))
     training, development = (features_of(data, split, ("en",), given, store, model) for split in SPLITS)
-    return FineTuned(FineTuning(SIB, model, SIB.labels, given, 1, training, development))
+    return FineTuned(FineTuning(SIB, model, SIB.labels, given, 1, training, development, keeps_head=keeps_head))
 
 
 def test_micro_batches_add_up_to_the_batch(tmp_path: Path, model: str) -> None:
@@ -75,3 +76,31 @@ def test_a_head_that_came_with_the_model_is_left_behind(tmp_path: Path, model: s
     words = [each.get_input_embeddings().weight for each in (found, own)]
     assert torch.equal(*words)
     assert with_new_head("AutoModelForQuestionAnswering", model, num_labels=2).qa_outputs.weight.shape[0] == 2
+
+
+def test_a_head_that_is_kept_is_the_one_that_was_saved(tmp_path: Path, model: str) -> None:
+    before = tuned(tmp_path, model, epochs=1.0)
+    before.save(tmp_path / "carried")
+    still = {"epochs": 1.0, "learning_rate": 1e-30}
+    kept = tuned(tmp_path, str(tmp_path / "carried"), keeps_head=True, **still)
+    for (name, one), two in zip(before.model.named_parameters(), kept.model.parameters(), strict=True):
+        torch.testing.assert_close(two, one, rtol=0, atol=0, msg=name)
+    new = tuned(tmp_path, str(tmp_path / "carried"), **still)
+    assert not torch.equal(new.model.classifier.weight, before.model.classifier.weight)
+    words = [each.model.get_input_embeddings().weight for each in (new, before)]
+    assert torch.equal(*words)
+
+
+def test_a_pooler_that_a_head_does_not_use_is_kept(tmp_path: Path, model: str) -> None:
+    """That of an encoder with one goes through a task of tags to one of sentences."""
+    encoder = AutoModel.from_pretrained(model)
+    folder = tmp_path / "pooled"
+    encoder.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    tags = object.__new__(FineTuned)
+    tags.model = with_new_head("AutoModelForTokenClassification", str(folder), num_labels=3)
+    tags.tokenizer = AutoTokenizer.from_pretrained(folder)
+    tags.run = SimpleNamespace(model=str(folder))
+    tags.save(tmp_path / "carried")
+    after = with_new_head("AutoModelForSequenceClassification", str(tmp_path / "carried"), num_labels=3)
+    assert torch.equal(after.bert.pooler.dense.weight, encoder.pooler.dense.weight)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.formats import ANSWERS, CHOICES, LINES, RANKINGS, TAGS, FileForm, check_counts
+from weam_ray.evaluate.formats import ANSWERS, CHOICES, LINES, RANKINGS, TAGS, FileForm, all_blank, check_counts
 from weam_ray.evaluate.tasks import TASKS
 
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -153,3 +153,20 @@ def test_counts() -> None:
         check_counts([["N"], ["V", "N"]], [["N"], ["V"]], "x")
     with pytest.raises(UserError, match="x: 1 predictions for names that the labels lack: 'r'"):
         check_counts([("q", ["a"])], {"r": "a", "q": "a"}, "x")
+
+
+@pytest.mark.parametrize(
+    ("labels", "blank"),
+    [
+        ({"a": [""], "b": [" "]}, True),
+        ({"a": [""], "b": ["Q1"]}, False),
+        (["", ""], True),
+        (["", "x"], False),
+        ([["", ""], [""]], True),
+        ([("q", [""]), ("r", [])], True),
+        ([("q", ["yes"])], False),
+        ([0, 0], False),
+    ],
+)
+def test_labels_that_were_taken_out(labels: Any, blank: bool) -> None:
+    assert all_blank(labels) is blank

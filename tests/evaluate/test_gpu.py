@@ -33,7 +33,7 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_alignment_is_measured_there(tmp_path: Path, devices: list[str], wordpiece: Any, use_gpu: bool) -> None:
     write_gold(tmp_path)
     model = str(write_encoder(tmp_path / "model", wordpiece))
-    found = measure_alignment(AlignmentRun(1, model, None, tmp_path, 0, 1, None, "f"), 0, 1, use_gpu)
+    found = measure_alignment(AlignmentRun(1, 0, model, None, tmp_path, 0, 1, None, "f"), model, 0, 1, use_gpu)
     assert found.name == "deen"
     assert devices == ["cuda" if use_gpu else "cpu"]
 
@@ -57,7 +57,7 @@ def test_an_untrained_encoder_predicts_there(
         fingerprint="f",
     )
     (tmp_path / "runs").mkdir()
-    run_untrained(run, tmp_path, 1, use_gpu)
+    run_untrained(run, str(tmp_path / "model"), tmp_path, 1, use_gpu)
     (given,) = asked
     assert given[-2:] == (1, "cuda" if use_gpu else "cpu")
 

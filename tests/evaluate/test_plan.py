@@ -11,7 +11,7 @@ from tests.support.lab import write_encoder, write_gold, write_sib200, write_tat
 from tests.support.writing import write, write_csv
 from weam_ray.errors import UserError
 from weam_ray.evaluate.plan import EvaluationPlan
-from weam_ray.evaluate.run import AlignmentRun
+from weam_ray.evaluate.run import AlignmentRun, Run
 from weam_ray.evaluate.tables import earlier_table_fingerprint, same_rows, table_fingerprint
 from weam_ray.jobs.command_line import parse
 from weam_ray.jobs.evaluate_options import evaluation_settings
@@ -108,7 +108,7 @@ class TestModels:
 
 
 class TestWindowsOfQuestions:
-    """The encoder has 128 positions, the recipe 384 tokens that share 128."""
+    """The encoder has 128 positions, the recipe 384 tokens, and windows that begin 128 apart."""
 
     def test_length_and_stride_are_lowered(self, lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (planned,) = plan(lab, "--tasks", "xquad", "--languages", "de").tasks
@@ -158,6 +158,35 @@ def test_a_labelled_file_has_a_recipe_by_its_name(lab: Path, tmp_path: Path) -> 
         plan(lab, *given, "domain.epoch=1.5")
 
 
+class TestHeads:
+    """A task goes on with the head of the intermediate task before it if that is of its kind and labels."""
+
+    def test_social_iqa_to_xcopa(self, lab: Path, tmp_path: Path) -> None:
+        answers = {"context": "a", "question": "b", "answerA": "c", "answerB": "d", "answerC": "e", "correct": "A"}
+        for name in ("trn", "dev"):
+            write(tmp_path / f"siqa/socialIQa_v1.4_{name}.jsonl", json.dumps(answers) + "\n")
+        rows = [{"premise": "a", "question": "cause", "choice1": "b", "choice2": "c", "label": n} for n in (0, 1)]
+        for name in ("train-en", "val-en", "test-et"):
+            write(tmp_path / f"xcopa/{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        given = ("--data-root", str(tmp_path), "--tasks", "xcopa", "--languages", "et", "--seeds", "1")
+        kept, new = (
+            [run for run in plan(lab, *given, *chain).runs if isinstance(run, Run)]
+            for chain in (("--intermediate", "siqa"), ())
+        )
+        assert [run.keeps_head for run in kept] == [True]
+        assert [run.keeps_head for run in new] == [False]
+
+    def test_labels_of_its_own(self, lab: Path, tmp_path: Path) -> None:
+        files = []
+        for name, labels in (("first", "ab"), ("second", "ab"), ("third", "abc")):
+            rows = [[f"text {number}", labels[number % len(labels)]] for number in range(30)]
+            files.append(str(write_csv(tmp_path / f"{name}.tsv", [["text", "label"], *rows])))
+        given = ("--tasks", "sib200", "--languages", "de", "--seeds", "1")
+        found = plan(lab, *given, "--intermediate", ",".join(files))
+        assert [found.keeps_head(own) for own in found.chain] == [False, True, False]
+        assert [found.keeps_head(own) for own in found.tasks] == [False]
+
+
 class TestHeldOutPairs:
     @pytest.fixture
     def model(self, tmp_path: Path, tiny_config: Config, wordpiece: Any) -> Path:
@@ -198,7 +227,7 @@ class TestHeldOutPairs:
         monkeypatch.setattr("weam_ray.evaluate.plan.held_out_of", lambda run: pairs)
         for given, expected in (
             ([model], [model.parent]),
-            ([model, lab / "encoder"], [None, None]),
+            ([model, lab / "other"], [None, None]),
         ):
             found = plan(lab, *models(*given), "--tasks", "alignment", "--seeds", str(len(given)))
             assert [run.held_out for run in found.runs if isinstance(run, AlignmentRun)] == expected

@@ -3,12 +3,29 @@
 from types import SimpleNamespace
 from typing import Any
 
+from weam_ray.evaluate import results
 from weam_ray.evaluate.results import about_evaluation
 from weam_ray.measure.by_layer import GOLD, SENTENCES, WORDS
 
-SETTINGS = {"system": "s", "models": ["m"], "seeds": [1], "setting": "zero-shot", "data_root": None, "threads": 1}
+SETTINGS = {
+    "system": "s",
+    "models": ["m"],
+    "seeds": [1],
+    "setting": "zero-shot",
+    "data_root": None,
+    "threads": 1,
+    "use_gpu": False,
+}
 PLAN: Any = SimpleNamespace(
-    identity="i", tasks=[], chain=[], notes=[], pretraining_seeds={"m": 1}, settings=SimpleNamespace(**SETTINGS)
+    identity="i",
+    tasks=[],
+    chain=[],
+    chain_settings=list,
+    notes=[],
+    pretraining_seeds={"m": 1},
+    pretraining={"m": None},
+    weights={"m": "f00d"},
+    settings=SimpleNamespace(**SETTINGS),
 )
 RECORD = {
     "task": "alignment",
@@ -34,3 +51,14 @@ def test_records_of_an_earlier_version() -> None:
     tasks = about_evaluation(PLAN, [], [RECORD])["tasks"]
     assert tasks[WORDS]["counts"] == {}
     assert all("left out" not in note for note in tasks[WORDS]["notes"])
+
+
+def test_the_data_of_every_model_are_kept() -> None:
+    """One fingerprint where all were measured on the same pairs, else one for each model."""
+    part = {"task": SENTENCES, "scores": {"de": {"accuracy": 1.0}, "ru": {"accuracy": 2.0}}}
+    records = [
+        RECORD | {"number": number, "parts": [part], "data": {SENTENCES: {"de": "same", "ru": f"pairs {number}"}}}
+        for number in (1, 2)
+    ]
+    metrics, tests = results.tested(PLAN, records)
+    assert (metrics[SENTENCES], tests[SENTENCES]) == ("accuracy", {"de": "same", "ru": ["pairs 1", "pairs 2"]})

@@ -19,10 +19,14 @@ from weam_ray.evaluate.statistics import (
     NOT_SHOWN,
     ONE_SEED,
     Examples,
+    ExampleTest,
     Languages,
+    Row,
+    SeedTest,
     compare_languages,
     example_test,
     holm,
+    judged_together,
     middle_95,
     resampled_scores,
     seed_test,
@@ -312,3 +316,31 @@ class TestSimulation:
         found = [simulated(seed, 0.0, num_seeds=1, spread=0.0) for seed in range(40)]
         assert np.mean([[row.verdict == DIFFERENT_HERE for row in each.rows] for each in found]) <= 0.03
         assert 0.01 < np.mean([[row.examples.p < 0.05 for row in each.rows] for each in found]) < 0.08
+
+
+class TestAverages:
+    """Of several tasks and pairs of systems: one family."""
+
+    @staticmethod
+    def average(p: float | None, verdict: str = NOT_SHOWN) -> Row:
+        one = summary([1.0, 2.0])
+        test = SeedTest(2, 1.0, None, None, p, None, 0.5, None)
+        return Row("average", 9, one, one, ((0, 1), (0, 1)), test, ExampleTest(1.0, (0, 2), 0.5), None, verdict)
+
+    def test_holm_over_those_with_a_p(self) -> None:
+        rows = [self.average(0.01), None, self.average(0.03), self.average(None), self.average(0.04)]
+        found = judged_together(rows, [(False, DIFFERENT)] * 5)
+        assert found[1] is None
+        adjusted = [row and row.adjusted_p for row in found]
+        assert adjusted == [pytest.approx(0.03), None, pytest.approx(0.06), None, pytest.approx(0.06)]
+        assert [row and row.verdict for row in found] == [DIFFERENT, None, NOT_SHOWN, NOT_SHOWN, NOT_SHOWN]
+
+    def test_a_verdict_from_before_does_not_stay(self) -> None:
+        rows = [self.average(0.03, DIFFERENT), self.average(0.04, DIFFERENT), self.average(1.0, IDENTICAL)]
+        found = judged_together(rows, [(False, DIFFERENT)] * 3)
+        assert [row and row.verdict for row in found] == [NOT_SHOWN, NOT_SHOWN, IDENTICAL]
+
+    def test_examples_decide_where_they_are_to(self) -> None:
+        (row,) = judged_together([self.average(0.001)], [(True, DIFFERENT)])
+        assert row is not None
+        assert (row.adjusted_p, row.verdict) == (0.5, NOT_SHOWN)

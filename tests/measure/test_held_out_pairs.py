@@ -16,7 +16,7 @@ from weam_ray.align.links import Links
 from weam_ray.corpus.tables import ENCODED
 from weam_ray.corpus.words import word_spans
 from weam_ray.errors import UserError
-from weam_ray.evaluate.held_out_runs import held_out_of
+from weam_ray.evaluate.origin import held_out_of
 from weam_ray.measure import by_layer
 from weam_ray.measure.by_layer import Measures, left_out, measure, sentence_retrieval, word_cosines, words
 from weam_ray.measure.held_out import HeldOut

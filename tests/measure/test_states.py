@@ -1,6 +1,7 @@
 """States of all layers: sentence vectors, words and their subwords, truncation, linked words."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from weam_ray.errors import UserError
 from weam_ray.measure.states import (
     LayerEncoder,
     WordTexts,
+    default_layer,
     layer_sentence_vectors,
     linked_states,
     sentence_vectors,
@@ -45,6 +47,11 @@ def alone(model: Any, tokenizer: Any, text: str, max_length: int = 128) -> torch
     encoded = tokenizer(text, return_tensors="pt", truncation=True, max_length=max_length)
     states = model(**encoded, output_hidden_states=True).hidden_states
     return torch.stack(states)[:, 0, 1:-1]
+
+
+@pytest.mark.parametrize(("num_layers", "layer"), [(12, 8), (24, 14), (6, 4), (2, 2), (48, 32)])
+def test_the_layer_of_xtreme_s_script(num_layers: int, layer: int) -> None:
+    assert default_layer(SimpleNamespace(num_hidden_layers=num_layers)) == layer
 
 
 class TestSentenceVectors:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weam_ray.evaluate.compare import CHECKPOINTS, EXAMPLES, SEEDS, Comparison, System, SystemPair, TaskComparison
+from weam_ray.evaluate.compare import EXAMPLES, SEEDS, Comparison, System, SystemPair, TaskComparison
 from weam_ray.evaluate.statistics import Examples, compare_languages, summary
+from weam_ray.evaluate.units import CHECKPOINTS
 from weam_ray.report.comparison import (
     comparison_plot,
     markdown,
@@ -32,7 +33,7 @@ def examples(scores: list[int]) -> Examples:
     return Examples(found, np.ones(found.shape))
 
 
-def task(name: str = "xnli", num_seeds: int = 3, trained: bool = True) -> TaskComparison:
+def task(name: str = "xnli", num_seeds: int = 3, trained: bool = True, unlike: tuple[str, ...] = ()) -> TaskComparison:
     by_examples = not trained and num_seeds == 1
     both = {code: tuple(examples(each[:num_seeds]) for each in scores) for code, scores in SCORES.items()}
     languages = compare_languages(
@@ -40,13 +41,12 @@ def task(name: str = "xnli", num_seeds: int = 3, trained: bool = True) -> TaskCo
     )
     decided_by = EXAMPLES if by_examples else SEEDS
     return TaskComparison(
-        name, "accuracy", False, trained, "seeds by number: 1, 2, 3", CHECKPOINTS, decided_by, languages
+        name, "accuracy", False, trained, "seeds by number: 1, 2, 3", CHECKPOINTS, decided_by, unlike, languages
     )
 
 
 def pair_of(*tasks: TaskComparison, second: str = "weam") -> SystemPair:
-    remarks = ('setting: "zero-shot" in a, "translate-train" in b',)
-    return SystemPair(System("mbert", "a"), System(second, "b"), tasks, remarks, ("pawsx: only in a",))
+    return SystemPair(System("mbert", "a"), System(second, "b"), tasks, ("pawsx: only in a",))
 
 
 def test_figures_with_their_spread() -> None:
@@ -69,21 +69,28 @@ def test_markdown_by_seeds() -> None:
         r"^\| sw \| .* \| \+1.0 \(no spread\) \| - \| 0.250 \| 0.750 \| .* \| not shown to differ \|$", text, re.M
     )
     assert re.search(r"^\| ur \| .* \| identical \|$", text, re.M)
-    assert re.search(r"^\| average without en \| .* \| < 0.001 \| - \| .* \| different \|$", text, re.M)
+    assert re.search(r"^\| average without en \| .* \| < 0.001 \| < 0.001 \| .* \| different \|$", text, re.M)
     for note in (
         "- Claim: two checkpoints, not two methods.",
         "- Paired: seeds by number: 1, 2, 3.",
-        "- p is of the paired t test over 3 seeds; the test set is taken as given.",
+        "- p is of the paired t test over 3 pairs of values; the test set is taken as given.",
         "- Called different where p is below 0.05 by Holm over the 4 languages of this task",
         "- With 3 seeds an exact sign-flip test reaches no p below 0.25;",
         "sampling error of the test set only",
         "- sw: every seed differs by the same amount",
         "- Cross-lingual gap, English minus the mean of the others: mbert 33.6 ± ",
         "- Worst language: mbert sw 41.0 ± 1.0, weam ur 41.0 ± 1.0.",
-        '- They differ in setting: "zero-shot" in a, "translate-train" in b.',
         "- Left out: pawsx: only in a.",
     ):
         assert note in text
+
+
+def test_systems_that_are_not_alike() -> None:
+    pair = pair_of(task(unlike=("recipe.epochs: 1 and 5", "threads: 1 and 2")))
+    text = markdown(Comparison((pair,)))
+    assert "higher is better: weam against mbert; NOT ALIKE in recipe.epochs, threads" in text
+    assert "- NOT ALIKE: beside the encoder they differ in recipe.epochs: 1 and 5; threads: 1 and 2. A diff" in text
+    assert "NOT ALIKE" not in markdown(Comparison((pair_of(task()),)))
 
 
 def test_one_seed_and_one_model() -> None:

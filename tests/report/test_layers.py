@@ -89,7 +89,15 @@ def test_a_curve_a_language(tmp_path: Path, figures: list[Any]) -> None:
 
 @pytest.fixture
 def report(tmp_path: Path) -> Report:
-    about = {"system": "a <b>", "models": ["m"], "setting": "zero-shot", "intermediate": [], "tasks": {}, "notes": []}
+    about = {
+        "system": "a <b>",
+        "models": ["m"],
+        "weights": ["w"],
+        "setting": "zero-shot",
+        "intermediate": [],
+        "tasks": {},
+        "notes": [],
+    }
     second = {**RECORD, "number": 2, "layer": 0}
     return Report(about, {}, {}, tmp_path, [RECORD, second])
 

@@ -71,6 +71,15 @@ def test_wrong_settings_of_a_recipe(given: dict[str, Any], message: str) -> None
         validated(EvaluationSettings, GIVEN | given).recipe_of("xnli", Recipe())
 
 
+@pytest.mark.parametrize(
+    ("recipe", "rows"),
+    [({}, 4), ({"batch_size": 32}, 4), ({"batch_size": 6}, 6), ({"batch_size": 6, "micro_batch_size": 2}, 2)],
+)
+def test_a_default_micro_batch_gives_way_to_a_batch_that_it_does_not_fit(recipe: dict[str, Any], rows: int) -> None:
+    settings = validated(EvaluationSettings, GIVEN | {"recipe": recipe})
+    assert settings.recipe_of("lareqa", Recipe(batch_size=16, micro_batch_size=4)).rows_at_once == rows
+
+
 def test_one_model_for_all_seeds_or_one_for_each() -> None:
     one = validated(EvaluationSettings, GIVEN | {"num_seeds": 2, "first_seed": 5})
     assert {seed: one.model_of(seed) for seed in one.seeds} == {5: "m", 6: "m"}

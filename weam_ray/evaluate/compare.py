@@ -1,14 +1,15 @@
 """Are two evaluated systems different? Folders of `evaluate` against each other, by seeds, languages and examples.
 
-The unit of a claim is a seed: a language is called different where Holm's adjusted p of the paired t test over seeds is
-below 0.05; the family is the compared languages of one task. The test set is taken as given, so a bootstrap over
-examples stands beside it: the sampling error of the test set only. It decides only for tasks that train nothing, with
-one model each: there no seed is left to differ.
+The unit of a claim is a pre-trained encoder (`units`): a language is called different where Holm's adjusted p of the
+paired t test over units is below 0.05; the family is the compared languages of one task. The test set is taken as
+given, so a bootstrap over examples stands beside it: the sampling error of the test set only. It decides only for tasks
+that train nothing, with one model each: there no seed is left to differ. What else differs between two systems, in how
+they were fine-tuned or pre-trained, stands in the caption of every table.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import numpy as np
 from weam_ray.errors import UserError
 from weam_ray.evaluate.formats import read_json
 from weam_ray.evaluate.statistics import (
+    DIFFERENT,
+    DIFFERENT_CHECKPOINTS,
     LEVEL,
     NUM_RESAMPLES,
     SAMPLING_ERROR,
@@ -24,12 +27,13 @@ from weam_ray.evaluate.statistics import (
     Languages,
     Values,
     compare_languages,
+    judged_together,
 )
-from weam_ray.evaluate.tables import same_rows
+from weam_ray.evaluate.tables import same_data
+from weam_ray.evaluate.units import OF_METHODS, Score, Unit, by_seeds, match, scores_of
+from weam_ray.evaluate.unlike import unlike
 
 LOWER_IS_BETTER = frozenset({"aer"})
-METHODS = "two methods: in both systems every seed has a pre-training of its own"
-CHECKPOINTS = "two checkpoints, not two methods"
 SEEDS, EXAMPLES = "seeds", "examples"  # what a verdict is decided by
 _KEYS = ("system", "models", "pretraining_seeds", "seeds", "setting", "intermediate", "tasks")
 _TOLERANCE = 0.01  # percentage points between result.json and the examples
@@ -39,8 +43,8 @@ _TOLERANCE = 0.01  # percentage points between result.json and the examples
 class TaskComparison:
     """One task: its languages, which seeds stand against which, and what the claim is about.
 
-    `trained` says whether the model was fine-tuned for it, `decided_by` is SEEDS or EXAMPLES, `claim` is METHODS or
-    CHECKPOINTS.
+    `trained` says whether the model was fine-tuned for it, `decided_by` is SEEDS or EXAMPLES, `claim` is
+    one of the claims of `units`. `unlike` is what else differs beside the encoder, in words.
     """
 
     task: str
@@ -50,6 +54,7 @@ class TaskComparison:
     seeds: str
     claim: str
     decided_by: str
+    unlike: tuple[str, ...]
     languages: Languages
 
 
@@ -63,18 +68,20 @@ class System:
 
 @dataclass(frozen=True)
 class SystemPair:
-    """Two systems; `remarks` are what else differs, `left_out` the tasks and languages that only one of them has."""
+    """Two systems; `left_out` are the tasks and languages that only one of them has."""
 
     first: System
     second: System
     tasks: tuple[TaskComparison, ...]
-    remarks: tuple[str, ...]
     left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every system against the first. Each pair and each task is a family of its own."""
+    """Every system against the first.
+
+    The languages of each task and pair are a family of tests; the averages over languages of all of them are another.
+    """
 
     pairs: tuple[SystemPair, ...]
 
@@ -85,16 +92,6 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Unit:
-    """What one value of a score is of: its folder under examples/TASK, its seed, and its model."""
-
-    folder: str
-    seed: int | None
-    model: str
-    pretraining_seed: int | None
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """What a folder of `evaluate` says of itself; the examples are read when asked for."""
 
@@ -102,47 +99,35 @@ class Evaluation:
     result: dict[str, dict[str, Any]]
     about: dict[str, Any]
 
-    def units(self, task: str) -> list[Unit]:
-        """The values of a task: one a fine-tuning seed, or, where nothing is trained, one a model."""
-        models, pretraining = self.about["models"], self.about["pretraining_seeds"]
-        if not self.about["tasks"][task]["trained"]:
-            known = dict(zip(models, pretraining, strict=True))  # a model twice is one
-            return [Unit(str(number), of, model, of) for number, (model, of) in enumerate(known.items(), 1)]
-        seeds = self.about["seeds"]
-        model_of = range(len(seeds)) if len(models) > 1 else [0] * len(seeds)
-        return [
-            Unit(str(seed), seed, models[model], pretraining[model])
-            for seed, model in zip(seeds, model_of, strict=True)
-        ]
-
     def examples(self, task: str, language: str, units: Sequence[Unit]) -> Examples:
-        """Numerators and denominators of some units.
+        """Numerators and denominators of some units; those of a unit with several values are added.
 
         Raises:
             UserError: a file that is missing or damaged, seeds of different lengths, a score other than in result.json.
         """
-        tables = [self._table(task, language, unit) for unit in units]
-        if len({len(table) for table in tables}) > 1:
-            counts = ", ".join(f"{len(table)} for {unit.folder}" for table, unit in zip(tables, units, strict=True))
+        scores = list(dict.fromkeys(score for unit in units for score in unit))
+        tables = {score: self._table(task, language, score) for score in scores}
+        if len({len(table) for table in tables.values()}) > 1:
+            counts = ", ".join(f"{len(table)} for {score.folder}" for score, table in tables.items())
             raise UserError(f"{self.folder}: {task}, {language} has not as many examples for each seed: {counts}.")
-        stacked = np.stack(tables)
-        found = Examples(stacked[:, :, 0], stacked[:, :, 1])
+        stacked = np.stack(list(tables.values()))
         told = [float(score) for score in self.result[task][language]["per_seed"]]
-        for unit, score in zip(units, found.scores(), strict=True):
-            if all(abs(own - score) > _TOLERANCE for own in told):
-                has = ", ".join(f"{own:.2f}" for own in told)
+        for own, value in zip(scores, Examples(stacked[:, :, 0], stacked[:, :, 1]).scores(), strict=True):
+            if all(abs(other - value) > _TOLERANCE for other in told):
+                has = ", ".join(f"{other:.2f}" for other in told)
                 raise UserError(
-                    f"{self.folder}: the examples of {task}, {language}, {unit.folder} make {score:.2f}, and "
+                    f"{self.folder}: the examples of {task}, {language}, {own.folder} make {value:.2f}, and "
                     f"result.json has {has}: the folder was changed; evaluate again."
                 )
-        return found
+        added = np.stack([np.sum([tables[score] for score in unit], axis=0) for unit in units])
+        return Examples(added[:, :, 0], added[:, :, 1])
 
-    def _table(self, task: str, language: str, unit: Unit) -> Values:
+    def _table(self, task: str, language: str, score: Score) -> Values:
         """(N, 2)"""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        file = self.folder / "examples" / task / unit.folder / f"{language}.parquet"
+        file = self.folder / "examples" / task / score.folder / f"{language}.parquet"
         try:
             table = pq.read_table(file, columns=["numerator", "denominator"])
             columns = [table[name].cast(pa.float64()).to_numpy() for name in ("numerator", "denominator")]
@@ -173,9 +158,11 @@ def read_evaluation(folder: Path) -> Evaluation:
     if lacking:
         raise UserError(f"{folder / 'evaluation.json'} lacks {lacking[0]!r}; evaluate again.")
     models, seeds = about["models"], about["seeds"]
-    trained = any(about["tasks"][task]["trained"] for task in result)
+    trained = any(by_seeds(about, task) for task in result)
     if not models or len(models) != len(about["pretraining_seeds"]):
         raise UserError(f"{folder / 'evaluation.json'}: models and pretraining_seeds must have one entry a model each.")
+    if len(about.get("weights") or models) != len(models):
+        raise UserError(f"{folder / 'evaluation.json'}: weights must have one entry a model.")
     if trained and (not seeds or len(models) not in (1, len(seeds))):
         raise UserError(
             f"{folder / 'evaluation.json'}: {len(models)} models for {len(seeds)} seeds, not one or as many."
@@ -196,9 +183,28 @@ def compare(folders: Sequence[Path], num_resamples: int = NUM_RESAMPLES, seed: i
         raise UserError(f"A comparison takes two folders of evaluations or more, not {len(folders)}.")
     found = [read_evaluation(Path(folder)) for folder in folders]
     systems = [System(name, str(each.folder)) for name, each in zip(_names(found), found, strict=True)]
-    return Comparison(
-        tuple(_pair(found[0], found[k], systems[0], systems[k], num_resamples, seed) for k in range(1, len(found)))
-    )
+    pairs = [_pair(found[0], found[k], systems[0], systems[k], num_resamples, seed) for k in range(1, len(found))]
+    return Comparison(tuple(_with_averages_adjusted(pairs)))
+
+
+def _with_averages_adjusted(pairs: Sequence[SystemPair]) -> list[SystemPair]:
+    """Judge the averages over languages again as one family: of every task, for every pair of systems."""
+    tasks = [task for pair in pairs for task in pair.tasks]
+    adjusted = iter(judged_together([task.languages.average for task in tasks], [_judgement(task) for task in tasks]))
+    return [
+        replace(
+            pair,
+            tasks=tuple(
+                replace(task, languages=replace(task.languages, average=next(adjusted))) for task in pair.tasks
+            ),
+        )
+        for pair in pairs
+    ]
+
+
+def _judgement(task: TaskComparison) -> tuple[bool, str]:
+    """Whether the examples decide, and the verdict where seeds do."""
+    return task.decided_by == EXAMPLES, DIFFERENT if task.claim in OF_METHODS else DIFFERENT_CHECKPOINTS
 
 
 def _pair(
@@ -220,12 +226,7 @@ def _pair(
             if language not in languages
         ]
         compared.append(_task(both, task, languages, num_resamples, seed))
-    remarks = [
-        f"{key}: {_said(ours.about[key])} in {ours.folder}, {_said(theirs.about[key])} in {theirs.folder}"
-        for key in ("setting", "intermediate")
-        if ours.about[key] != theirs.about[key]
-    ]
-    return SystemPair(first, second, tuple(compared), tuple(remarks), tuple(left_out))
+    return SystemPair(first, second, tuple(compared), tuple(left_out))
 
 
 def _languages(both: tuple[Evaluation, Evaluation], task: str) -> list[str]:
@@ -246,7 +247,7 @@ def _languages(both: tuple[Evaluation, Evaluation], task: str) -> list[str]:
     for language in languages:
         for key in ("metric", "data"):
             values = [each.result[task][language].get(key) for each in both]
-            if not (same_rows(*values) if key == "data" else values[0] == values[1]):
+            if not (same_data(*values) if key == "data" else values[0] == values[1]):
                 raise UserError(_refusal(both, f"{task}, {language}", key, values))
     return languages
 
@@ -264,60 +265,28 @@ def _task(
 ) -> TaskComparison:
     ours, theirs = both
     about = ours.about["tasks"][task]
-    *units, seeds = matched(ours.units(task), theirs.units(task), about["trained"])
+    found = match(scores_of(ours.about, task), scores_of(theirs.about, task))
 
     def load(language: str) -> tuple[Examples, Examples]:
-        first, second = ours.examples(task, language, units[0]), theirs.examples(task, language, units[1])
+        first, second = ours.examples(task, language, found.first), theirs.examples(task, language, found.second)
         if len(first) != len(second):
             raise UserError(_refusal(both, f"{task}, {language}", "examples", [len(first), len(second)]))
         return first, second
 
-    by_examples = not about["trained"] and max(len(each) for each in units) == 1
     lower = about["metric"] in LOWER_IS_BETTER
-    found = compare_languages(languages, load, by_examples, lower, num_resamples, seed)
+    different = DIFFERENT if found.claim in OF_METHODS else DIFFERENT_CHECKPOINTS
+    languages_of_task = compare_languages(languages, load, found.by_examples, lower, num_resamples, seed, different)
     return TaskComparison(
         task,
         about["metric"],
         lower,
         about["trained"],
-        seeds,
-        METHODS if all(own_models(each) for each in units) else CHECKPOINTS,
-        EXAMPLES if by_examples else SEEDS,
-        found,
+        found.sentence,
+        found.claim,
+        EXAMPLES if found.by_examples else SEEDS,
+        tuple(unlike(ours.about, theirs.about, task)),
+        languages_of_task,
     )
-
-
-def matched(first: list[Unit], second: list[Unit], trained: bool) -> tuple[list[Unit], list[Unit], str]:
-    """Which units stand against each other, and a sentence that says so.
-
-    By seed where one system has all seeds of the other, else in order; what is over is left out. Where nothing is
-    trained a single model has one score, whatever the seed, and stands against every model of the other system.
-    """
-    if not trained and 1 in (len(first), len(second)):
-        many = max(len(first), len(second))
-        return first, second, "one model against one" if many == 1 else f"one model against each of {many}"
-    what = "seeds" if trained else "pre-training seeds"
-    ours, theirs = ({unit.seed: unit for unit in units} for units in (first, second))
-    common = [seed for seed in ours if seed is not None and seed in theirs]
-    count = min(len(first), len(second))
-    if len(common) == count:
-        pairs = [(ours[seed], theirs[seed]) for seed in common]
-        sentence = f"{what} by number: {', '.join(str(seed) for seed in common)}"
-    else:
-        pairs = list(zip(first, second, strict=False))
-        of = ", ".join(f"{own.folder} with {other.folder}" for own, other in pairs)
-        sentence = f"{what if trained else 'models'} in order, as their numbers differ: {of}"
-    kept_first, kept_second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    over = [unit.folder for unit in first if unit not in kept_first]
-    over += [unit.folder for unit in second if unit not in kept_second]
-    sentence += f"; left out, as the other system has fewer: {', '.join(over)}" if over else ""
-    return kept_first, kept_second, sentence
-
-
-def own_models(units: Sequence[Unit]) -> bool:
-    """Whether there are two seeds or more, and every one has a model, and a pre-training seed if known, of its own."""
-    known = [unit.pretraining_seed for unit in units if unit.pretraining_seed is not None]
-    return len({unit.model for unit in units}) == len(units) > 1 and len(set(known)) == len(known)
 
 
 def _names(found: Sequence[Evaluation]) -> list[str]:

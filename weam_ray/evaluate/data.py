@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weam_ray.errors import UserError
-from weam_ray.evaluate.formats import check_counts
+from weam_ray.evaluate.formats import all_blank, check_counts
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.languages import ENGLISH, Language, language, languages
 from weam_ray.evaluate.tasks.base import Layout, Split, Task
@@ -195,14 +195,14 @@ class TaskData:
     def labels_beside(self, code: str) -> tuple[Any, Path | None]:
         """The labels of a test file that hides its own, and their file: in XTREME's form, or where the task keeps them.
 
-        Without such a file there are none.
+        Without such a file, and where its labels are blank, there are none.
         """
         files = [self.root / "labels" / self.task.name / f"test-{code}.{self.task.form.suffix}"]
         if self.task.hidden_labels is not None:
             files.append(self.task.hidden_labels(self.root, language(code)))
         for file in files:
-            if file.is_file():
-                return self.task.form.read_labels(file), file
+            if file.is_file() and not all_blank(found := self.task.form.read_labels(file)):
+                return found, file
         return [], None
 
     def gold(self, rows: pa.Table, code: str) -> Any:

@@ -43,7 +43,9 @@ class FeatureStage(Definition):
     @property
     def settings(self) -> dict[str, Any]:
         reading = self.recipe.only(Role.FEATURES)
-        return {"kind": self.kind, "training": self.training, "labels": list(self.labels), **reading}
+        version = KINDS[self.kind].version
+        later = {"version": version} if version > 1 else {}
+        return {"kind": self.kind, "training": self.training, "labels": list(self.labels), **later, **reading}
 
     @property
     def inputs(self) -> dict[str, str]:

@@ -5,19 +5,20 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import Questions
-from weam_ray.evaluate.models import tokenizer_of
+from weam_ray.evaluate.models import tokenizer_of, with_own_head
 from weam_ray.evaluate.tasks.base import Task
+from weam_ray.model.encoder import pooler_of
 from weam_ray.settings.evaluation import Recipe
 from weam_ray.store.stages import Stage
 
-NOT_FOR_MODELS = ("row", "heads", "spans")
+NOT_FOR_MODELS = ("row", "heads", "spans", "may_begin")
 IN_BATCH = "in_batch_accuracy"  # what pairs of texts are developed on
 
 
@@ -37,27 +38,49 @@ class Encoded:
 
     def dataset(self) -> Any:
         """The columns that the model takes."""
-        import datasets
+        return columns_for_models(self.features, self.stage.fingerprint)
 
-        table = self.features
-        columns = table.drop_columns([name for name in NOT_FOR_MODELS if name in table.column_names])
-        # without a fingerprint it pickles the table to make one, which fails with some versions of Python and pyarrow
-        return datasets.Dataset(columns, fingerprint=self.stage.fingerprint)
+
+def columns_for_models(features: pa.Table, fingerprint: str) -> Any:
+    """A data set of the columns of features that a model takes."""
+    import datasets
+
+    columns = features.drop_columns([name for name in NOT_FOR_MODELS if name in features.column_names])
+    # without a fingerprint it pickles the table to make one, which fails with some versions of Python and pyarrow
+    return datasets.Dataset(columns, fingerprint=fingerprint)
+
+
+class Examples(Protocol):
+    """Rows of a split and their features, wherever they are kept."""
+
+    @property
+    def rows(self) -> pa.Table: ...
+
+    @property
+    def features(self) -> pa.Table: ...
+
+    def dataset(self) -> Any:
+        """The columns that the model takes."""
+        ...
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """What a run is made of; `model` is a folder or a name, `development` is English."""
+    """What a run is made of; `model` is a folder or a name, `development` is English.
+
+    `keeps_head`: the head of the model is trained on; else there is a new one.
+    """
 
     task: Task
     model: str
     labels: tuple[str, ...]
     recipe: Recipe
     seed: int
-    training: Encoded
-    development: Encoded
+    training: Examples
+    development: Examples
     threads: int = 1
     use_gpu: bool = False
+    keeps_head: bool = False
 
 
 class FineTuned:
@@ -80,7 +103,10 @@ class FineTuned:
         self.kind = KINDS[run.task.kind]
         self.tokenizer = tokenizer_of(run.model)
         transformers.set_seed(run.seed)
-        self.model = self.kind.model(run.model, run.labels)
+        if run.keeps_head:
+            self.model = with_own_head(self.kind.head, run.model)
+        else:
+            self.model = self.kind.model(run.model, run.labels, run.recipe)
         with tempfile.TemporaryDirectory(prefix="weam-ray-finetune-") as folder:
             self.trainer = self.make_trainer(Path(folder))
             self.trainer.train()
@@ -160,7 +186,7 @@ class FineTuned:
         gold = self.kind.gold(development.rows)
         return self.run.task.score(gold, found, "en")[self.run.task.metric].percent
 
-    def read(self, outputs: Any, data: Encoded) -> Any:
+    def read(self, outputs: Any, data: Examples) -> Any:
         arrays = outputs if isinstance(outputs, tuple) else (outputs,)
         return self.kind.predictions(arrays, data.features, data.rows, self.run.recipe, self.run.labels)
 
@@ -178,7 +204,16 @@ class FineTuned:
             names[row]: [{"text": text, "score": score} for text, score in best] for row, best in answers.items()
         }
 
-    def save_encoder(self, folder: Path) -> None:
-        """The encoder without its head, and the tokenizer, for the task that comes next."""
-        self.model.base_model.save_pretrained(folder)
+    def save(self, folder: Path) -> None:
+        """The model and the tokenizer, for the task that comes next.
+
+        Where the head stands on no pooler, that of the encoder before is kept: another head may stand on it.
+        """
+        import transformers
+
+        model = self.model if isinstance(self.model, transformers.PreTrainedModel) else self.model.base_model
+        weights = model.state_dict()
+        prefix = "" if model is self.model.base_model else f"{model.base_model_prefix}."
+        pooler = {prefix + name: weight for name, weight in pooler_of(self.run.model).items()}
+        model.save_pretrained(folder, state_dict=pooler | weights)
         self.tokenizer.save_pretrained(folder)

@@ -113,6 +113,17 @@ RANKINGS = FileForm("json", read_mapping, write_mapping, read_targets, write_map
 CHOICES = FileForm("jsonl", read_choices, write_choices, read_choices, write_choices)
 
 
+def all_blank(labels: Any) -> bool:
+    """Whether labels, as a form reads them, say nothing: a copy of their file from which they were taken out."""
+    if isinstance(labels, dict):
+        return all(map(all_blank, labels.values()))
+    if isinstance(labels, tuple):  # the name of a question and its answers
+        return all_blank(labels[1])
+    if isinstance(labels, list):
+        return all(map(all_blank, labels))
+    return isinstance(labels, str) and not labels.strip()
+
+
 def check_counts(labels: Any, predictions: Any, what: str) -> None:
     """See that predictions are for these examples.
 

@@ -1,5 +1,6 @@
 """Encoders and tokenizers as the evaluation loads them, and what an encoder can be asked for."""
 
+import hashlib
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +9,7 @@ from weam_ray.errors import UserError
 from weam_ray.model.encoder import check_words
 from weam_ray.model.families import num_positions
 from weam_ray.model.tokenizer import load_tokenizer
-from weam_ray.model.weights import Loaded, load_pretrained, some
+from weam_ray.model.weights import POOLER, Loaded, load_pretrained, some
 
 
 def load_config(model: str) -> Any:
@@ -64,6 +65,20 @@ def load_encoder(model: str, **options: Any) -> Loaded:
     return load_pretrained("AutoModel", model, f"--model {model}", **options)
 
 
+def weights_fingerprint(model: str) -> str:
+    """Hash the weights of an encoder, whatever files they are in, without pooler and heads.
+
+    Raises:
+        UserError: it cannot be loaded, or its checkpoint is not whole.
+    """
+    digest = hashlib.sha256()
+    for name, weight in sorted(encoder_of(model).state_dict().items()):
+        if POOLER not in name.split("."):
+            digest.update(f"{name} {list(weight.shape)}\n".encode())
+            digest.update(weight.contiguous().numpy().data)
+    return digest.hexdigest()[:16]
+
+
 def examine(models: Iterable[str]) -> list[str]:
     """Look at the checkpoints of some encoders before anything is made of them; what is worth a note, in sentences.
 
@@ -100,6 +115,19 @@ def with_new_head(head: str, model: str, **options: Any) -> Any:
     return result
 
 
+def with_own_head(head: str, model: str) -> Any:
+    """A model of a class such as `AutoModelForMultipleChoice` with the head that its checkpoint has.
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    import torch
+
+    loaded = load_pretrained(head, model, f"--model {model}", dtype=torch.float32)
+    assert not loaded.new, loaded.new
+    return loaded.model
+
+
 def check_head(head: str, model: str, what: str) -> None:
     """See that models of a type come with a head.
 
@@ -128,6 +156,11 @@ def room_of(models: list[str]) -> int | None:
     return min(found, default=None)
 
 
+def num_layers(model: str) -> int:
+    """The layers of an encoder, without the embeddings."""
+    return int(load_config(model).num_hidden_layers)
+
+
 def check_layers(models: list[str], layer: int, what: str) -> None:
     """See that all of some encoders have a layer.
 
@@ -135,7 +168,7 @@ def check_layers(models: list[str], layer: int, what: str) -> None:
         UserError: one has not.
     """
     for model in models:
-        layers = load_config(model).num_hidden_layers
+        layers = num_layers(model)
         if not -layers - 1 <= layer <= layers:
             raise UserError(f"{what}={layer}: {model} has layers 0 (embeddings) to {layers}.")
 

@@ -1,8 +1,8 @@
 """What an evaluation runs: tasks with their data, languages, labels and recipes, checked before anything is trained."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,20 @@ import pyarrow as pa
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.features import FeatureStage
-from weam_ray.evaluate.held_out_runs import held_out_of
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import check_stride
 from weam_ray.evaluate.languages import ENGLISH, language
-from weam_ray.evaluate.models import check_head, check_layers, examine, room_of, tokenizer_of
+from weam_ray.evaluate.models import (
+    check_head,
+    check_layers,
+    examine,
+    num_layers,
+    room_of,
+    tokenizer_of,
+    weights_fingerprint,
+)
+from weam_ray.evaluate.origin import budget_and_data, config_of_run, held_out_of
+from weam_ray.evaluate.planned import Planned, known_labels
 from weam_ray.evaluate.run import ALIGNMENT, VERSION, AlignmentRun, Run, languages_of_runs
 from weam_ray.evaluate.tables import Hash, earlier_table_fingerprint, table_fingerprint
 from weam_ray.evaluate.tasks import intermediate_of, task_of
@@ -23,7 +32,6 @@ from weam_ray.evaluate.tasks.base import Split, Task
 from weam_ray.measure.pairs import HeldOutPairs, gold_sets
 from weam_ray.model.encoder import encoder_fingerprint
 from weam_ray.settings.base import Role
-from weam_ray.settings.config import load_config
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.store.files import SourceHashes, fingerprint
@@ -31,39 +39,8 @@ from weam_ray.store.runs import PLAN
 from weam_ray.store.training_folder import CONFIG
 
 TABLES, ARROW = "tables", "arrow"  # in that file: how tables of rows are hashed; an earlier version did not say
+NO_HEAD = "AutoModel"
 QUESTION_FRAME = 4  # special tokens around a question and its context, at most
-
-
-@dataclass
-class Planned:
-    """A task with its data, recipe, labels and test languages; `data_fingerprints` by split and language.
-
-    `tables` has the rows of every split and language that is used, until they are handed to the tasks that need them.
-    """
-
-    data: TaskData
-    recipe: Recipe
-    labels: tuple[str, ...] = ()
-    tests: tuple[str, ...] = ()
-    notes: list[str] = field(default_factory=list)
-    data_fingerprints: dict[str, str] = field(default_factory=dict)
-    tables: dict[tuple[Split, str], pa.Table] = field(default_factory=dict)
-
-    @property
-    def task(self) -> Task:
-        return self.data.task
-
-    def rows(self, split: Split, codes: Sequence[str]) -> pa.Table:
-        """Join the rows of some languages; of `max_train` training rows each has its share."""
-        tables = [self.tables[split, code] for code in codes]
-        if split == "train" and self.recipe.max_train is not None:
-            share = -(-self.recipe.max_train // len(codes))
-            tables = [table.slice(0, share) for table in tables]
-        return pa.concat_tables(tables)
-
-    def test_fingerprints(self) -> dict[str, str]:
-        """Of the test rows, by language."""
-        return {code: self.data_fingerprints[f"test-{code}"] for code in self.tests}
 
 
 class EvaluationPlan:
@@ -95,7 +72,13 @@ class EvaluationPlan:
         self.notes = examine(self.models)
         for note in self.notes:
             print(f"note: {note}")
-        self.pretraining_seeds = {model: pretraining_seed(model) for model in self.models}
+        self.weights = {
+            model: hashes.remembered(f"weights of {known}", partial(weights_fingerprint, model))
+            for model, known in self.models.items()
+        }
+        configs = {model: config_of_run(model) for model in self.models}
+        self.pretraining_seeds = {model: own and own.seeds.model for model, own in configs.items()}
+        self.pretraining = {model: own and budget_and_data(own) for model, own in configs.items()}
         self.chain = [self.planned(intermediate_of(name), tested=False) for name in settings.intermediate]
         self.notes += [f"{own.task.name}: {note}" for own in self.chain for note in own.notes]
         names = [name for name in dict.fromkeys(settings.tasks) if name != ALIGNMENT]
@@ -103,6 +86,10 @@ class EvaluationPlan:
         self.runs: list[Run | AlignmentRun] = [run for planned in self.tasks for run in self.runs_of(planned)]
         if ALIGNMENT in settings.tasks:
             self.runs += self.alignment_runs()
+
+    def chain_settings(self) -> list[list[Any]]:
+        """The intermediate tasks in their order, with their recipes and data, as they count in fingerprints."""
+        return [[own.task.name, own.recipe.counted(Role.RESULT), own.data_fingerprints] for own in self.chain]
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -125,7 +112,8 @@ class EvaluationPlan:
         print(f"{task.name}: the data are in the form '{data.layout_name}'")
         for model in self.models:
             check_head(KINDS[task.kind].head, model, task.name)
-        planned = Planned(data, self.settings.recipe_of(task.name, task.recipe), notes=list(task.notes))
+        default = task.recipe_for(min(map(num_layers, self.models)))
+        planned = Planned(data, self.settings.recipe_of(task.name, default), notes=list(task.notes))
         self.fit_length(planned)
         self.check_recipe(planned)
         if data.layout is not None and data.layout.note:
@@ -177,7 +165,7 @@ class EvaluationPlan:
         changes = {"max_length": room}
         planned.notes.append(f"max_length is {room}, not {given}: the encoder has no more positions.")
         context = room - planned.recipe.max_question - QUESTION_FRAME
-        if planned.task.kind == "questions" and planned.recipe.stride >= context and "stride" not in asked:
+        if planned.task.kind == "questions" and planned.recipe.stride > context and "stride" not in asked:
             changes["stride"] = max(1, context // 2)
             planned.notes.append(f"The stride is {changes['stride']} for the same reason.")
         planned.recipe = planned.recipe.model_copy(update=changes)
@@ -194,10 +182,10 @@ class EvaluationPlan:
             check_layers(list(self.models), recipe.layer, f"{task.name}.layer")
         if task.kind == "questions":
             check_stride(tokenizer_of(self.settings.models[0]), recipe)
-        if task.kind == "retrieval" and recipe.rows_at_once != recipe.batch_size:
+        if task.kind == "retrieval" and recipe.rows_at_once < 2:
             raise UserError(
-                f"{task.name}.micro_batch_size={recipe.micro_batch_size}: texts look for their pair among those of a "
-                "forward pass, so it would change what is learned; leave it, or change batch_size."
+                f"{task.name}.micro_batch_size={recipe.rows_at_once}: texts look for their pair among those of a "
+                "forward pass; it must have 2 or more."
             )
 
     def test_languages(self, data: TaskData) -> tuple[str, ...]:
@@ -221,14 +209,27 @@ class EvaluationPlan:
         return found
 
     def runs_of(self, planned: Planned) -> Iterator[Run]:
-        """Each (task, seed), in `translate-train` each language of it; each (task, model) where nothing is trained."""
+        """Each (task, seed), in `translate-train` each language of it; each (task, model) where nothing is trained,
+        not by intermediate tasks either.
+        """
         if not planned.task.trained:
-            for number, model in enumerate(self.models, 1):
-                yield self.run(planned, number, 0, model, (), planned.tests)
+            for number, seed, model in self.measured_encoders():
+                yield self.run(planned, number, seed, model, (), planned.tests)
             return
         for seed in self.settings.seeds:
             for name, trains_on, tests in languages_of_runs(self.settings.setting, planned.tests):
                 yield self.run(planned, seed, seed, self.settings.model_of(seed), trains_on, tests, name)
+
+    def measured_encoders(self) -> Iterator[tuple[int, int, str]]:
+        """Number, seed and model of each encoder that a task without training is measured on: every model as it is, or,
+        after intermediate tasks, what they make of it with each fine-tuning seed.
+        """
+        if self.chain:
+            yield from ((seed, seed, self.settings.model_of(seed)) for seed in self.settings.seeds)
+        else:
+            distinct = {self.weights[model]: model for model in reversed(self.models)}  # of copies the first
+            chosen = [model for model in self.models if model in distinct.values()]
+            yield from ((number, 0, model) for number, model in enumerate(chosen, 1))
 
     def alignment_runs(self) -> Iterator[AlignmentRun]:
         """One for each model: on the held-out pairs of a run, and on gold sets under the data root.
@@ -251,12 +252,15 @@ class EvaluationPlan:
             )
         if lacking:
             found = {model: (None, []) for model in found}
-        for number, (model, (run, pairs)) in enumerate(found.items(), 1):
+        for model, (_, pairs) in found.items():
             names = ", ".join(own.name for own in pairs) or "no run"
             print(f"{ALIGNMENT}: {model}: held-out pairs of {names}; {len(sets)} gold sets")
+        for number, seed, model in self.measured_encoders():
+            run, pairs = found[model]
             data = [*(own.fingerprint for own in pairs), *(own.fingerprint for own in sets)]
-            known = fingerprint([VERSION, self.models[model], data, layer, *self.device.values()])
-            yield AlignmentRun(number, model, run, self.root, len(pairs), len(sets), layer, known)
+            after = [seed, self.chain_settings()] if self.chain else []
+            known = fingerprint([VERSION, self.models[model], data, layer, *self.device.values(), *after])
+            yield AlignmentRun(number, seed, model, run, self.root, len(pairs), len(sets), layer, known)
 
     def held_out(self, model: str, alone: bool) -> tuple[Path | None, list[HeldOutPairs]]:
         """The run with the pairs for a model, and these; None for a model of no run, or of one whose pairs are gone.
@@ -299,23 +303,35 @@ class EvaluationPlan:
         language: str = "",
     ) -> Run:
         """A run, with the fingerprint of all that can change its result."""
+        keeps_head, version = bool(trains_on) and self.keeps_head(planned), KINDS[planned.task.kind].version
         used = {f"train-{code}" for code in trains_on} | {f"test-{code}" for code in tests} | {f"dev-{ENGLISH}"}
         given = {
             "version": VERSION,
             "task": planned.task.name,
-            "recipe": planned.recipe.model_dump(),
+            "recipe": planned.recipe.counted(Role.RESULT),
             "labels": planned.labels,
             "data": {name: own for name, own in planned.data_fingerprints.items() if name in used},
             "model": self.models[model],
             "seed": seed,
             "trains_on": trains_on,
             **self.device,
-            "intermediate": [
-                (own.task.name, own.recipe.model_dump(), own.data_fingerprints) for own in self.chain if trains_on
-            ],
+            "intermediate": self.chain_settings(),
+            **({"keeps_head": True} if keeps_head else {}),
+            **({"kind_version": version} if version > 1 else {}),
+            **({"training_rows": "drawn by the seed"} if planned.samples("train") else {}),
         }
-        recipe, labels = planned.recipe, planned.labels
-        return Run(planned.data, number, seed, model, recipe, labels, trains_on, tests, fingerprint(given), language)
+        recipe, labels, known = planned.recipe, planned.labels, fingerprint(given)
+        return Run(planned.data, number, seed, model, recipe, labels, trains_on, tests, known, language, keeps_head)
+
+    def keeps_head(self, planned: Planned) -> bool:
+        """Whether a task goes on with the head of the intermediate task before it: one of its kind with its labels.
+
+        So XCOPA goes on from the whole model of Social IQA, as in XTREME-R.
+        """
+        before = next((k for k, link in enumerate(self.chain) if link is planned), len(self.chain)) - 1
+        if before < 0 or KINDS[planned.task.kind].head == NO_HEAD:
+            return False
+        return (self.chain[before].task.kind, self.chain[before].labels) == (planned.task.kind, planned.labels)
 
 
 def table_hash_of(folder: Path) -> Hash:
@@ -323,40 +339,3 @@ def table_hash_of(folder: Path) -> Hash:
     file = folder / PLAN
     earlier = file.is_file() and json.loads(file.read_text(encoding="utf-8")).get(TABLES) != ARROW
     return earlier_table_fingerprint if earlier else table_fingerprint
-
-
-def pretraining_seed(model: str) -> int | None:
-    """The model seed of the run of ours that a model was exported from, if it was."""
-    file = Path(model).absolute().parent / CONFIG
-    if not file.is_file():
-        return None
-    try:
-        return load_config(str(file)).seeds.model
-    except UserError:  # a file of others
-        return None
-
-
-def known_labels(planned: Planned, tables: dict[tuple[Split, str], pa.Table]) -> tuple[str, ...]:
-    """The labels of a task that predicts labels of a set: its own, or those of the training data.
-
-    Raises:
-        UserError: a label that neither the task nor its training data know.
-    """
-    kind, task = KINDS[planned.task.kind], planned.task
-    used = {key: kind.labels(table) for key, table in tables.items() if task.kind != "retrieval" or key[0] != "test"}
-    shown = set().union(*(labels for (split, _), labels in used.items() if split == "train"))
-    known = tuple(task.labels) or tuple(sorted(shown))
-    if task.kind == "sentences" and len(known) < 2:
-        raise UserError(f"{task.name}: the training data have one label, {known[0]!r}; a classification takes two.")
-    for (split, code), labels in used.items():
-        strange = sorted(labels - set(known))
-        if strange:
-            raise UserError(
-                f"{task.name}: the {split} data for {code} have the label {strange[0]!r}, which "
-                + (f"is none of the task's ({', '.join(known)})." if task.labels else "no training example has.")
-            )
-        unseen = sorted(labels - shown)
-        if unseen:
-            planned.notes.append(f"{code}: no training example has {', '.join(unseen)}; these count as wrong")
-            print(f"{task.name}, {planned.notes[-1]}.")
-    return known

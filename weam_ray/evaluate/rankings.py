@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from weam_ray.evaluate.data import TaskData
+from weam_ray.evaluate.kinds.retrieval import text_vectors
 from weam_ray.evaluate.models import encoder_of, tokenizer_of
 from weam_ray.measure.nearest import nearest
 from weam_ray.measure.states import check_layer, default_layer, sentence_vectors
@@ -36,8 +37,8 @@ def pooled(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
     return encode
 
 
-def first_token(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
-    """Texts to the states of their first token, as a pair of encoders is trained on."""
+def trained_vectors(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
+    """Texts to the vectors that a pair of encoders is trained on."""
     import torch
 
     @torch.no_grad()
@@ -55,7 +56,7 @@ def first_token(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
                 padding=True,
                 return_tensors="pt",
             ).to(device)
-            vectors[chosen] = model(**batch).last_hidden_state[:, 0].float().cpu().numpy()
+            vectors[chosen] = text_vectors(model(**batch), recipe).float().cpu().numpy()
         return vectors
 
     return encode

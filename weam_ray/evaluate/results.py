@@ -17,7 +17,7 @@ Result = dict[str, dict[str, dict[str, Any]]]
 Records = Sequence[dict[str, Any]]
 
 
-def evaluation_result(records: Records, metrics: dict[str, str], tests: dict[str, dict[str, str]]) -> Result:
+def evaluation_result(records: Records, metrics: dict[str, str], tests: dict[str, dict[str, Any]]) -> Result:
     """Task, language, then `mean`, `std` (n - 1; null for one value) and `per_seed` of the main metric, in percent.
 
     `metrics` has them for every metric of the task. Languages whose labels are hidden are left out.
@@ -56,15 +56,24 @@ def all_records(records: Records) -> tuple[list[dict[str, Any]], list[dict[str, 
     return [*records, *(part for record in measured for part in record["parts"])], measured
 
 
-def tested(plan: EvaluationPlan, measured: Records) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """The main metric of each task, and its languages with the fingerprint of their test rows."""
+def tested(plan: EvaluationPlan, measured: Records) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+    """The main metric of each task, and its languages with the fingerprint of their test rows, or of each model's."""
     metrics = {planned.task.name: planned.task.metric for planned in plan.tasks}
-    tests = {planned.task.name: planned.test_fingerprints() for planned in plan.tasks}
+    tests: dict[str, dict[str, Any]] = {planned.task.name: dict(planned.test_fingerprints()) for planned in plan.tasks}
     for record in measured:
         for part in record["parts"]:
             metrics[part["task"]] = METRICS[part["task"]]
-            tests[part["task"]] = {name: record["data"][part["task"]][name] for name in part["scores"]}
+            for name in part["scores"]:
+                own = tests.setdefault(part["task"], {}).setdefault(name, [])
+                own.append(record["data"][part["task"]][name])
+    for part in {part["task"] for record in measured for part in record["parts"]}:
+        tests[part] = {name: one_or_all(own) for name, own in tests[part].items()}
     return metrics, tests
+
+
+def one_or_all(fingerprints: list[str]) -> str | list[str]:
+    """What several models were measured on: one fingerprint, or one a model where they differ."""
+    return fingerprints if len(set(fingerprints)) > 1 else fingerprints[0]
 
 
 def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) -> dict[str, Any]:
@@ -75,6 +84,7 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) 
     for record in records:
         if record["task"] in unknown:
             unknown[record["task"]].counts |= record.get(KEY, {})  # an earlier version's records have none
+    chain = plan.chain_settings()
     tasks: dict[str, Any] = {
         planned.task.name: {
             "trained": planned.task.trained,
@@ -84,6 +94,9 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) 
             "licence": planned.task.licence,
             "revision": planned.task.revision,
             "recipe": planned.recipe.model_dump(),
+            **planned.training_fingerprints(),
+            "labels": list(planned.labels),
+            "chain": chain,
             "notes": [*planned.notes, *unknown[planned.task.name].warnings()],
             "unknown_tokens": unknown[planned.task.name].shares(),
             "languages": list(planned.tests),
@@ -97,6 +110,8 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) 
                 "trained": False,
                 "metric": METRICS[task],
                 "form": "gold sets" if task == GOLD else "held-out pairs of a run",
+                "layer": record["layer"],
+                "chain": chain,
                 "notes": [
                     f"The figures are those of layer {record['layer']}.",
                     *TOLD.get(task, ()),
@@ -109,12 +124,15 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) 
         "identity": plan.identity,
         "system": settings.system,
         "models": settings.models,
+        "weights": [plan.weights[model] for model in settings.models],
         "pretraining_seeds": [plan.pretraining_seeds[model] for model in settings.models],
+        "pretraining": [plan.pretraining[model] for model in settings.models],
         "seeds": settings.seeds,
         "setting": settings.setting,
         "intermediate": [planned.task.name for planned in plan.chain],
         "data_root": settings.data_root,
         "threads": settings.threads,
+        "use_gpu": settings.use_gpu,
         "notes": plan.notes,
         "tasks": tasks,
         "layers": [{key: record[key] for key in ("number", "model", "layer", "layers")} for record in measured],

@@ -17,10 +17,10 @@ from weam_ray.encode.unknown import KEY, UnknownCounts
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.finetune import Encoded, FineTuned, FineTuning
 from weam_ray.evaluate.formats import check_counts, write_mapping
-from weam_ray.evaluate.held_out_runs import held_out_of
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.models import encoder_of, tokenizer_of
-from weam_ray.evaluate.rankings import first_token, rankings, untrained
+from weam_ray.evaluate.origin import held_out_of
+from weam_ray.evaluate.rankings import rankings, trained_vectors, untrained
 from weam_ray.measure.by_layer import GOLD, METRICS, SENTENCES, WORDS, Measures, measure
 from weam_ray.measure.pairs import gold_sets
 from weam_ray.measure.ratio import Parts
@@ -38,7 +38,8 @@ class Run:
 
     `number` names it in predictions/TASK/NUMBER: the seed, or that of the model for a task without training.
     `fingerprint` is of all that can change its result; a record with another one is no record of this run. `language`
-    names the one language of a run in `translate-train`.
+    names the one language of a run in `translate-train`. `keeps_head`: it goes on with the head of the intermediate
+    task before it.
     """
 
     data: TaskData
@@ -51,6 +52,7 @@ class Run:
     tests: tuple[str, ...]
     fingerprint: str
     language: str = ""
+    keeps_head: bool = False
 
     @property
     def task(self) -> str:
@@ -83,11 +85,11 @@ def write_examples(folder: Path, task: str, number: int, code: str, parts: Parts
 def carry_on(
     run: Run, training: Encoded, development: Encoded, model: str, folder: Path, threads: int, use_gpu: bool
 ) -> str:
-    """Fine-tune an intermediate task, and keep the encoder without the head; the folder that it is in."""
+    """Fine-tune an intermediate task, and keep the encoder with its head; the folder that it is in."""
     if not (folder / "config.json").is_file():
         tuned = tune(run, training, development, model, threads, use_gpu)
         partial = folder.with_name(f".{folder.name}.{os.getpid()}")
-        tuned.save_encoder(partial)
+        tuned.save(partial)
         write_whole(
             partial / "intermediate.json", json.dumps({"history": tuned.history, "seconds": tuned.seconds}, indent=1)
         )
@@ -108,6 +110,7 @@ def tune(run: Run, training: Encoded, development: Encoded, model: str, threads:
             development,
             threads=threads,
             use_gpu=use_gpu,
+            keeps_head=run.keeps_head,
         )
     )
 
@@ -140,7 +143,7 @@ def run_trained(
         if best is not None:
             write_mapping(prediction_folder(run, folder) / f"nbest-{code}.json", best)
     if run.data.task.kind == "retrieval":
-        predictions = rankings(run.data, queries, first_token(tuned.model.base_model, tuned.tokenizer, run.recipe))
+        predictions = rankings(run.data, queries, trained_vectors(tuned.model.base_model, tuned.tokenizer, run.recipe))
     return finish(
         run,
         folder,
@@ -156,17 +159,17 @@ def run_trained(
     )
 
 
-def run_untrained(run: Run, folder: Path, threads: int, use_gpu: bool, *tests: pa.Table) -> dict[str, Any]:
-    """Predict with the encoder as it is, and leave files and record in the evaluation's folder.
+def run_untrained(run: Run, model: str, folder: Path, threads: int, use_gpu: bool, *tests: pa.Table) -> dict[str, Any]:
+    """Predict with an encoder as it is, and leave files and record in the evaluation's folder.
 
     Args:
         tests: the rows of each language that is tested.
     """
     started = time.monotonic()
     queries = dict(zip(run.tests, tests, strict=True))
-    predictions = untrained(run.data, queries, run.model, run.recipe, threads, "cuda" if use_gpu else "cpu")
+    predictions = untrained(run.data, queries, model, run.recipe, threads, "cuda" if use_gpu else "cpu")
     about = {
-        KEY: unknown_counts(queries, tokenizer_of(run.model)).counts,
+        KEY: unknown_counts(queries, tokenizer_of(model)).counts,
         "seconds": round(time.monotonic() - started, 1),
     }
     return finish(run, folder, predictions, queries, about)
@@ -229,6 +232,7 @@ class AlignmentRun:
     """
 
     number: int
+    seed: int
     model: str
     held_out: Path | None
     root: Path | None
@@ -255,13 +259,13 @@ class Measured:
     seconds: float
 
 
-def measure_alignment(run: AlignmentRun, number: int, threads: int, use_gpu: bool) -> Measured:
-    """Measure on one of the run's language pairs or, by numbers after those, of its gold sets."""
+def measure_alignment(run: AlignmentRun, encoder: str, number: int, threads: int, use_gpu: bool) -> Measured:
+    """Measure an encoder on one of the run's language pairs or, by numbers after those, of its gold sets."""
     import torch
 
     torch.set_num_threads(threads)
     started = time.monotonic()
-    model, tokenizer = encoder_of(run.model).to("cuda" if use_gpu else "cpu"), tokenizer_of(run.model)
+    model, tokenizer = encoder_of(encoder).to("cuda" if use_gpu else "cpu"), tokenizer_of(encoder)
     if run.held_out is not None and number < run.num_pairs:
         pair = held_out_of(run.held_out)[number]
         measures, name, data = measure(model, tokenizer, [pair], [], run.layer), pair.name, pair.fingerprint
@@ -284,7 +288,7 @@ def finish_alignment(run: AlignmentRun, folder: Path, *measured: Measured) -> di
     record = {
         "task": ALIGNMENT,
         "number": run.number,
-        "seed": 0,
+        "seed": run.seed,
         "model": run.model,
         "scores": {},
         "layer": joined.layer,

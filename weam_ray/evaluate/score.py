@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray import cli
-from weam_ray.evaluate.formats import check_counts
+from weam_ray.errors import UserError
+from weam_ray.evaluate.formats import all_blank, check_counts
 from weam_ray.evaluate.languages import language
 from weam_ray.evaluate.tasks import task_of
 from weam_ray.evaluate.tasks.base import Task
@@ -22,9 +23,11 @@ def score_files(task: Task, code: str, labels: Path, predictions: Path) -> dict[
     Examples on whose label annotators did not agree do not count, whether there are predictions for them or not.
 
     Raises:
-        UserError: no such file, another form, or predictions of other examples.
+        UserError: no such file, another form, labels that are hidden, or predictions of other examples.
     """
     gold, found = task.form.read_labels(labels), task.form.read(predictions)
+    if all_blank(gold):
+        raise UserError(f"{labels}: every label is blank; this is a file that hides them.")
     if task.undecided:
         kept = [number for number, label in enumerate(gold) if label not in task.undecided]
         if len(found) == len(gold):

@@ -20,6 +20,7 @@ Interval = tuple[float, float]
 LEVEL = 0.05
 DIFFERENT = "different"
 DIFFERENT_HERE = "different on this test set"
+DIFFERENT_CHECKPOINTS = "different for these checkpoints"
 NOT_SHOWN = "not shown to differ"
 IDENTICAL = "identical"
 NUM_RESAMPLES = 2000
@@ -101,9 +102,9 @@ class Row:
     """Two systems in one language, or in the average of several, in percent; differences are second minus first.
 
     `intervals` of both scores and `examples` are the sampling error of the test set only. `adjusted_p` is Holm's over
-    the languages of the task, of the p that decides; that of an average stands alone and is not adjusted. It is None
-    where one seed makes no claim. `verdict` is DIFFERENT, DIFFERENT_HERE, NOT_SHOWN, or IDENTICAL: every example counts
-    alike in both, for every seed.
+    the languages of the task, of the p that decides, or over all averages of a comparison. It is None where one seed
+    makes no claim. `verdict` is DIFFERENT, DIFFERENT_HERE, DIFFERENT_CHECKPOINTS, NOT_SHOWN, or
+    IDENTICAL: every example counts alike in both, for every seed.
     """
 
     language: str
@@ -229,13 +230,15 @@ def compare_languages(
     lower_is_better: bool = False,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
+    different: str = DIFFERENT,
 ) -> Languages:
     """Two systems in the languages of a task; `load` gives the examples of both in one language.
 
     Seeds stand against each other in their order; a system with one row of examples stands against each of the other's.
     `by_examples` lets the bootstrap decide; of many languages it then takes more resamples, so that Holm's smallest
-    adjusted p is well below 0.05.
+    adjusted p is well below 0.05. `different` is the verdict where seeds decide that it is one.
     """
+    different = DIFFERENT_HERE if by_examples else different
     num_resamples = max(num_resamples, 100 * len(languages)) if by_examples else num_resamples
     rows: list[Row] = []
     scores, resampled = [], []
@@ -250,7 +253,7 @@ def compare_languages(
     decisive = [row.examples.p if by_examples else row.seeds.p for row in rows]
     known = [p for p in decisive if p is not None]
     adjusted = holm(known) if len(known) == len(decisive) else [None] * len(rows)
-    rows = [_judged(row, p, by_examples) for row, p in zip(rows, adjusted, strict=True)]
+    rows = [_judged(row, p, different) for row, p in zip(rows, adjusted, strict=True)]
 
     average, gap = None, None
     others = [k for k, language in enumerate(languages) if language != ENGLISH]
@@ -260,7 +263,7 @@ def compare_languages(
         count = sum(rows[k].num_examples for k in others)
         drawn = np.mean([resampled[k] for k in others], axis=0)
         average = _row(f"average without {ENGLISH}", count, means, drawn, same)
-        average = _judged(average, average.examples.p if by_examples else average.seeds.p, by_examples)
+        average = _judged(average, average.examples.p if by_examples else average.seeds.p, different)
         if ENGLISH in languages:
             english = scores[languages.index(ENGLISH)]
             gap = (summary(english[0] - means[0]), summary(english[1] - means[1]))
@@ -272,6 +275,31 @@ def compare_languages(
     )
     worst = ((of_first.language, of_first.first), (of_second.language, of_second.second))
     return Languages(tuple(rows), average, gap, worst)
+
+
+def judged_together(averages: Sequence[Row | None], judgements: Sequence[tuple[bool, str]]) -> list[Row | None]:
+    """Adjust the p of averages over languages by Holm as one family, and give their verdicts by that.
+
+    An average without a p, since it is of one seed, is no member.
+
+    Args:
+        judgements: of each, whether the bootstrap over examples decides, and the verdict where seeds do.
+    """
+    decisive = [
+        None if row is None else row.examples.p if by_examples else row.seeds.p
+        for row, (by_examples, _) in zip(averages, judgements, strict=True)
+    ]
+    known = [p for p in decisive if p is not None]
+    adjusted = iter(holm(known))
+    found: list[Row | None] = []
+    for row, p, (by_examples, different) in zip(averages, decisive, judgements, strict=True):
+        if row is None:
+            found.append(None)
+            continue
+        own = None if p is None else next(adjusted)
+        unjudged = replace(row, verdict=row.verdict if row.verdict == IDENTICAL else NOT_SHOWN)
+        found.append(_judged(unjudged, own, DIFFERENT_HERE if by_examples else different))
+    return found
 
 
 def _row(language: str, num_examples: int, scores: tuple[Values, ...], resampled: Values, same: bool) -> Row:
@@ -290,10 +318,10 @@ def _row(language: str, num_examples: int, scores: tuple[Values, ...], resampled
     )
 
 
-def _judged(row: Row, adjusted_p: float | None, by_examples: bool) -> Row:
+def _judged(row: Row, adjusted_p: float | None, different: str) -> Row:
     verdict = row.verdict
     if verdict != IDENTICAL and adjusted_p is not None and adjusted_p < LEVEL:
-        verdict = DIFFERENT_HERE if by_examples else DIFFERENT
+        verdict = different
     return replace(row, adjusted_p=adjusted_p, verdict=verdict)
 
 

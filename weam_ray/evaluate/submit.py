@@ -7,7 +7,8 @@ from typing import Any
 from weam_ray.cluster.tasks import RayTasks, progress
 from weam_ray.evaluate.features import submit_features
 from weam_ray.evaluate.languages import ENGLISH
-from weam_ray.evaluate.plan import EvaluationPlan, Planned
+from weam_ray.evaluate.plan import EvaluationPlan
+from weam_ray.evaluate.planned import Planned
 from weam_ray.evaluate.run import (
     AlignmentRun,
     Run,
@@ -42,74 +43,80 @@ class Submission:
         self.run_tasks = RayTasks(settings.threads, num_gpus=1 if settings.use_gpu else 0)
         self.machine = settings.threads, settings.use_gpu
         self.features: dict[str, Any] = {}  # by fingerprint: several tasks may train on the same rows
-        self.split_features: dict[tuple[int, Split, tuple[str, ...]], Any] = {}
+        self.split_features: dict[tuple[int, Split, tuple[str, ...], int], Any] = {}
         self.test_rows: dict[tuple[int, str], Any] = {}  # where they are ranked as they are
         self.runs: dict[Any, Run | AlignmentRun] = {}  # by the record to come
         self.measurements: set[Any] = set()  # of alignment, to come: each run has several
         self.left = [run for run in plan.runs if run.name not in done]
-        encoders: dict[int, Any] = {}
+        self.encoders: dict[tuple[int, str], Any] = {}  # by seed and model
         for planned in plan.tasks:
             for run in self.left:
                 if isinstance(run, Run) and run.data is planned.data:
-                    self.submit_run(planned, run, encoders)
-            planned.tables.clear()
-        for planned in plan.chain:
+                    self.submit_run(planned, run)
             planned.tables.clear()
         for run in self.left:
             if isinstance(run, AlignmentRun):
                 self.submit_alignment(run)
+        for planned in plan.chain:
+            planned.tables.clear()
 
-    def submit_run(self, planned: Planned, run: Run, encoders: dict[int, Any]) -> None:
-        """Submit a run, with what it waits for; `encoders` has those of seeds that are submitted already."""
+    def submit_run(self, planned: Planned, run: Run) -> None:
+        """Submit a run, with what it waits for."""
+        encoder = self.encoder_of(run)
         if not planned.task.trained:
             tests = [self.rows_of(planned, code) for code in run.tests]
-            reference = self.run_tasks.submit(run_untrained, run, self.folder, *self.machine, *tests)
+            reference = self.run_tasks.submit(run_untrained, run, encoder, self.folder, *self.machine, *tests)
         else:
-            if run.seed not in encoders:
-                encoders[run.seed] = self.submit_chain(run)
-            training, development = self.training_of(planned, run.trains_on, run.model)
+            training, development = self.training_of(planned, run.trains_on, run.model, run.seed)
             if planned.task.kind == "retrieval":
                 tests = [self.rows_of(planned, code) for code in run.tests]
             else:
-                tests = [self.features_of(planned, "test", (code,), run.model) for code in run.tests]
-            encoder = encoders[run.seed]
+                tests = [self.features_of(planned, "test", (code,), run.model, run.seed) for code in run.tests]
             reference = self.run_tasks.submit(
                 run_trained, run, training, development, encoder, self.folder, *self.machine, *tests
             )
         self.runs[reference] = run
 
-    def submit_chain(self, run: Run) -> Any:
+    def encoder_of(self, run: Run | AlignmentRun) -> Any:
+        """The encoder that a run starts from; its intermediate tasks are submitted once for all runs of a seed."""
+        key = (run.seed, run.model)
+        if key not in self.encoders:
+            self.encoders[key] = self.submit_chain(run)
+        return self.encoders[key]
+
+    def submit_chain(self, run: Run | AlignmentRun) -> Any:
         """Submit the intermediate tasks of a seed; the encoder that they leave, or else the model itself."""
         encoder: Any = run.model
         names: list[str] = []
         for planned in self.plan.chain:
             names.append(planned.task.name)
             link = self.plan.run(planned, run.seed, run.seed, run.model, (ENGLISH,), ())
-            training, development = self.training_of(planned, link.trains_on, run.model)
-            known = fingerprint([self.plan.models[run.model], run.seed, names, link.fingerprint])
+            training, development = self.training_of(planned, link.trains_on, run.model, run.seed)
+            known = fingerprint([self.plan.models[run.model], run.seed, names, link.fingerprint, "with its head"])
             folder = self.folder / "intermediate" / f"{'+'.join(names)}-{run.seed}-{known[:8]}"
             encoder = self.run_tasks.submit(carry_on, link, training, development, encoder, folder, *self.machine)
         return encoder
 
     def submit_alignment(self, run: AlignmentRun) -> None:
         """Submit the measurements of each language pair and gold set, and the task that joins them."""
+        encoder = self.encoder_of(run)
         measured = [
-            self.run_tasks.submit(measure_alignment, run, number, *self.machine)
+            self.run_tasks.submit(measure_alignment, run, encoder, number, *self.machine)
             for number in range(run.num_pairs + run.num_sets)
         ]
         self.measurements.update(measured)
         self.runs[self.run_tasks.submit(finish_alignment, run, self.folder, *measured)] = run
 
-    def training_of(self, planned: Planned, trains_on: Sequence[str], model: str) -> tuple[Any, Any]:
+    def training_of(self, planned: Planned, trains_on: Sequence[str], model: str, seed: int) -> tuple[Any, Any]:
         """The features of the training rows, and of the English development rows."""
-        training = self.features_of(planned, "train", tuple(trains_on), model)
-        return training, self.features_of(planned, "dev", (ENGLISH,), model)
+        training = self.features_of(planned, "train", tuple(trains_on), model, seed)
+        return training, self.features_of(planned, "dev", (ENGLISH,), model, seed)
 
-    def features_of(self, planned: Planned, split: Split, codes: tuple[str, ...], model: str) -> Any:
-        """The features of a split, which are found, or submitted once for all runs."""
-        key = (id(planned), split, codes)  # two labelled files may have one name
+    def features_of(self, planned: Planned, split: Split, codes: tuple[str, ...], model: str, seed: int) -> Any:
+        """The features of a split, which are found, or submitted once: for all runs, or a seed that draws its rows."""
+        key = (id(planned), split, codes, seed if planned.samples(split) else 0)  # two labelled files may have one name
         if key not in self.split_features:
-            rows = planned.rows(split, codes)
+            rows = planned.rows(split, codes, seed)
             stage = self.plan.features(planned, split, rows)
             if stage.fingerprint not in self.features:
                 self.features[stage.fingerprint] = submit_features(

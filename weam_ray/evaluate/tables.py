@@ -56,6 +56,14 @@ def earlier_table_fingerprint(table: pa.Table) -> str:
     return digest.hexdigest()[:EARLIER_DIGITS]
 
 
+def same_data(first: str | list[str] | None, second: str | list[str] | None) -> bool:
+    """Whether two systems were tested on the same data: by one fingerprint, or one for each model where they differ."""
+    if isinstance(first, list) or isinstance(second, list):
+        both = [own if isinstance(own, list) else [own] for own in (first, second)]
+        return len(both[0]) == len(both[1]) and all(map(same_rows, *both))
+    return same_rows(first, second)
+
+
 def same_rows(first: str | None, second: str | None) -> bool:
     """Whether two fingerprints of test data, of this version or an earlier one, are of the same data.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from weam_ray.cluster.capacity import check_capacity, check_seen, check_shared, slots_of_node
 from weam_ray.errors import UserError
+from weam_ray.evaluate.aggregates import aggregates
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.results import Result, about_evaluation, all_records, evaluation_result, overview, tested
 from weam_ray.evaluate.submit import Submission
@@ -100,6 +101,7 @@ class EvaluationJob:
         metrics, tests = tested(self.plan, measured)
         result = evaluation_result(records, metrics, tests)
         about, whole = about_evaluation(self.plan, records, measured), overview(result)
+        about["benchmarks"] = aggregates(result)
         write_whole(self.folder / RESULT, json.dumps(result, indent=1))
         write_whole(self.folder / ABOUT, json.dumps({**about, "overview": whole}, indent=1))
         report = Report(about, result, whole, self.folder, measured)

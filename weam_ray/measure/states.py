@@ -16,6 +16,8 @@ from weam_ray.errors import UserError
 from weam_ray.model.families import states_of
 from weam_ray.model.tokenizer import SentenceTemplate
 
+XTREME_LAYERS = {24: 14}  # by the number of layers, where its script for Tatoeba has its own
+
 
 @dataclass(frozen=True)
 class WordTexts:
@@ -98,8 +100,10 @@ def check_layer(model: Any, layer: int) -> None:
 
 
 def default_layer(config: Any) -> int:
-    """Return the layer two thirds of the way up: 8 of 12, as XTREME takes of mBERT for retrieval without training."""
-    return math.ceil(config.num_hidden_layers * 2 / 3)
+    """Return the layer that retrieval without training takes: two thirds of the way up, 8 of 12, as in XTREME's script
+    for Tatoeba; and 14 of 24, as that has it for XLM-R large.
+    """
+    return XTREME_LAYERS.get(config.num_hidden_layers, math.ceil(config.num_hidden_layers * 2 / 3))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from weam_ray.evaluate.compare import SEEDS, Comparison, SystemPair, TaskComparison
-from weam_ray.evaluate.statistics import DIFFERENT, LEVEL, ONE_SEED, SAMPLING_ERROR, Interval, Row, SeedTest, Summary
+from weam_ray.evaluate.statistics import (
+    DIFFERENT,
+    DIFFERENT_CHECKPOINTS,
+    LEVEL,
+    ONE_SEED,
+    SAMPLING_ERROR,
+    Interval,
+    Row,
+    SeedTest,
+    Summary,
+)
 from weam_ray.report.page import figure_of, markdown_row, save_picture
 
 WITHIN = "within the sampling error of the test set"
@@ -95,7 +105,7 @@ def comparison_plot(comparison: Comparison, file: Path) -> Path:
     first = comparison.pairs[0].first.name
     marks = [
         *(
-            Line2D([], [], color=f"C{k}", marker="o", label=_plain(f"{pair.second.name} minus {first}"))
+            Line2D([], [], color=f"C{k}", marker="o", label=_plain(f"{pair.second.name} minus {first}{_caption(pair)}"))
             for k, pair in enumerate(comparison.pairs)
         ),
         Line2D([], [], color="black", label="95 % over seeds"),
@@ -115,10 +125,10 @@ def columns(pair: SystemPair) -> list[str]:
 def cells(row: Row, task: TaskComparison) -> list[str]:
     test, one = row.seeds, _one(task)
     own_p = test.p if task.decided_by == SEEDS else row.examples.p
-    adjusted_p = None if row is task.languages.average else row.adjusted_p
+    adjusted_p = row.adjusted_p
     verdict = row.verdict
-    if verdict == DIFFERENT and row.examples.interval[0] <= 0 <= row.examples.interval[1]:
-        verdict = f"{DIFFERENT}, {WITHIN}"
+    if verdict in (DIFFERENT, DIFFERENT_CHECKPOINTS) and row.examples.interval[0] <= 0 <= row.examples.interval[1]:
+        verdict = f"{verdict}, {WITHIN}"
     return [
         row.language,
         spread(row.first, one),
@@ -153,7 +163,9 @@ def probability(p: float) -> str:
 
 
 def task_title(pair: SystemPair, task: TaskComparison) -> str:
-    return f"{task.task}, {_direction(task)}: {pair.second.name} against {pair.first.name}"
+    """The task, its metric and the systems; and that they are not alike beside the encoder, if they are not."""
+    caption = "; NOT ALIKE in " + ", ".join(each.split(":")[0] for each in task.unlike) if task.unlike else ""
+    return f"{task.task}, {_direction(task)}: {pair.second.name} against {pair.first.name}{caption}"
 
 
 def task_notes(pair: SystemPair, task: TaskComparison) -> list[str]:
@@ -161,16 +173,22 @@ def task_notes(pair: SystemPair, task: TaskComparison) -> list[str]:
     found = task.languages
     test, one = found.rows[0].seeds, _one(task)
     notes = [f"Claim: {task.claim}.", f"Paired: {task.seeds}."]
+    if task.unlike:
+        notes.append(
+            f"NOT ALIKE: beside the encoder they differ in {'; '.join(task.unlike)}. A difference may be of that."
+        )
     if task.decided_by != SEEDS:
         notes.append(f"Seed spread: none. p is of the bootstrap over examples: {SAMPLING_ERROR}.")
     elif test.num_seeds == 1:
         notes.append(f"{ONE_SEED.capitalize()}.")
     else:
-        notes.append(f"p is of the paired t test over {test.num_seeds} seeds; the test set is taken as given.")
+        notes.append(
+            f"p is of the paired t test over {test.num_seeds} pairs of values; the test set is taken as given."
+        )
     if task.decided_by != SEEDS or test.num_seeds > 1:
         notes.append(
-            f"Called different where p is below {LEVEL} by Holm over the {len(found.rows)} languages of this task; the "
-            "average is one test by itself."
+            f"Called different where p is below {LEVEL} by Holm over the {len(found.rows)} languages of this task. The "
+            "averages over languages are a family of their own, of all tasks and pairs of systems of this comparison."
         )
     if test.num_seeds > 1 and test.smallest_p >= LEVEL:
         notes.append(
@@ -192,9 +210,8 @@ def task_notes(pair: SystemPair, task: TaskComparison) -> list[str]:
 
 
 def pair_notes(pair: SystemPair) -> list[str]:
-    """What else differs between two systems, and what was left out."""
+    """What was left out of two systems."""
     return [
-        *(f"They differ in {remark}." for remark in pair.remarks),
         *(f"Left out: {part}." for part in pair.left_out),
     ]
 
@@ -212,6 +229,11 @@ def _one(task: TaskComparison) -> str:
 
 def _direction(task: TaskComparison) -> str:
     return f"{task.metric} in %, {'lower' if task.lower_is_better else 'higher'} is better"
+
+
+def _caption(pair: SystemPair) -> str:
+    """What the legend says of two systems that differ in more than the encoder."""
+    return " (not alike)" if any(task.unlike for task in pair.tasks) else ""
 
 
 def _plain(text: str) -> str:

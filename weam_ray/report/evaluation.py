@@ -14,6 +14,7 @@ from rich.table import Table
 
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.statistics import Examples, middle_95, resampled_scores
+from weam_ray.evaluate.units import by_seeds
 from weam_ray.report.layers import layer_curves, layer_tables, similarity_maps
 from weam_ray.report.page import figure_of, html_page, markdown_row, save_picture
 
@@ -21,6 +22,7 @@ ONE_CHECKPOINT = (
     "One checkpoint: the spread is that of fine-tuning seeds. A claim about a method takes several pre-trained models, "
     "one for each seed."
 )
+BENCHMARKS = "As XTREME and XTREME-R average: with English, questions by the mean of F1 and exact match"
 LAYERS = "Alignment by layer (0: embeddings; *: the layer of the figures above)"
 STYLE = (
     "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
@@ -44,7 +46,7 @@ class Report:
         found = []
         for task, languages in self.result.items():
             own = self.overview[task]
-            trained = self.about["tasks"][task]["trained"]
+            own_training, trained = self.about["tasks"][task]["trained"], by_seeds(self.about, task)
             cells = {
                 code: spread(entry, trained)
                 + ("" if trained else ", examples {:.1f} to {:.1f}".format(*self.interval(task, code)))
@@ -56,7 +58,7 @@ class Report:
             if own["cross_lingual_gap"]:
                 cells["cross-lingual gap"] = spread(own["cross_lingual_gap"], trained)
             metric = next(iter(languages.values()))["metric"]
-            title = f"{task}, {metric} in %, {self.about['setting'] if trained else 'no training'}"
+            title = f"{task}, {metric} in %, {self.about['setting'] if own_training else 'no training'}"
             found.append((title, ["system", *cells], [self.about["system"], *cells.values()]))
         return found
 
@@ -69,6 +71,9 @@ class Report:
                 f"{recipe['epochs']:g} epochs of batches of {recipe['batch_size']} at learning rate "
                 f"{recipe['learning_rate']:g}; the epoch is chosen by the English development set alone."
             )
+        if by_seeds(self.about, task):
+            if not own["trained"]:
+                notes.append(f"Measured as {' > '.join(self.about['intermediate'])} left the encoder, for each seed.")
             notes.append(f"Mean and standard deviation over seeds {', '.join(map(str, self.about['seeds']))}.")
         else:
             notes.append(
@@ -77,12 +82,27 @@ class Report:
             )
         return notes
 
+    def benchmark_table(self) -> tuple[list[str], list[list[str]]]:
+        """The averages of XTREME and XTREME-R, a row each; one that is not of all languages says how many lack."""
+        rows = []
+        for name, found in self.about.get("benchmarks", {}).items():
+            for task, own in found["tasks"].items():
+                missing = f"{len(own['missing'])} languages are missing" if own["missing"] else "whole"
+                rows.append([name, task, spread(own, by_seeds(self.about, task)), missing])
+            for group, average in {**found["groups"], "all tasks": found["all"]}.items():
+                if average:
+                    rows.append([name, group, spread(average, True), "whole"])
+        return ["benchmark", "average of", "with English", "languages"], rows
+
     def general(self) -> list[str]:
         models = ", ".join(map(str, self.about["models"]))
         chain = " > ".join(self.about["intermediate"])
         lines = [f"Models: {models}.", f"Setting: {self.about['setting']}" + (f", after {chain}." if chain else ".")]
-        if len(set(self.about["models"])) == 1:
+        distinct = len(set(self.about["weights"]))
+        if distinct == 1:
             lines.append(ONE_CHECKPOINT)
+        elif distinct < len(self.about["models"]):
+            lines.append(f"{distinct} of {len(self.about['models'])} models have weights of their own; copies are one.")
         hidden = [task for task in self.about["tasks"] if task not in self.result]
         lines += [f"{task}: the test labels are hidden; there are predictions only." for task in hidden]
         return [*lines, *self.about["notes"]]
@@ -98,6 +118,14 @@ class Report:
             console.print(table)
             for note in self.notes(task):
                 console.print(note, markup=False, highlight=False)
+        columns, rows = self.benchmark_table()
+        if rows:
+            table = Table(title=BENCHMARKS)
+            for column in columns:
+                table.add_column(column)
+            for row in rows:
+                table.add_row(*map(escape, row))
+            console.print(table)
         for line in self.general():
             console.print(line, markup=False, highlight=False)
 
@@ -125,6 +153,10 @@ class Report:
                 "",
             ]
             lines += [*(f"- {note}" for note in self.notes(task)), "", f"![{task}]({pictures[task].name})", ""]
+        heads, rows = self.benchmark_table()
+        if rows:
+            lines += [f"## {BENCHMARKS}", "", markdown_row(heads), markdown_row(["---"] * len(heads))]
+            lines += [*map(markdown_row, rows), ""]
         for name in [name for name in pictures if name not in self.result]:
             lines += [f"![{name}]({pictures[name].name})", ""]
         if self.measured:
@@ -149,6 +181,9 @@ class Report:
                 listed(self.notes(task)),
                 embedded(pictures[task], f"{task} by language"),
             ]
+        heads, rows = self.benchmark_table()
+        if rows:
+            parts.append(f"<h2>{html.escape(BENCHMARKS)}</h2>{html_table(heads, rows)}")
         parts += [embedded(pictures[name], f"alignment: {name}") for name in pictures if name not in self.result]
         if self.measured:
             parts.append(f"<details><summary>{LAYERS}</summary>")
@@ -188,8 +223,8 @@ class Report:
         """95 %, by a bootstrap over test examples of the mean over seeds."""
         numbers = (
             self.about["seeds"]
-            if self.about["tasks"][task]["trained"]
-            else range(1, len(set(self.about["models"])) + 1)  # a model twice is one
+            if by_seeds(self.about, task)
+            else range(1, len(set(self.about["weights"])) + 1)  # a model twice is one
         )
         folder = self.folder / "examples" / task
         tables = [pq.read_table(folder / str(number) / f"{code}.parquet") for number in numbers]

@@ -26,7 +26,9 @@ class Recipe(Section):
         default=32, ge=1, description="How many examples an optimizer step has."
     )
     micro_batch_size: Annotated[int | None, Role.RESULT] = Field(
-        default=None, ge=1, description="How many examples one forward pass has; null: batch_size."
+        default=None,
+        ge=1,
+        description="How many examples one forward pass has, among which retrieval looks for pairs; null: batch_size.",
     )
     max_length: Annotated[int, Role.RESULT, Role.FEATURES] = Field(
         default=128, ge=16, description="How many tokens an input may have, special ones included."
@@ -44,13 +46,15 @@ class Recipe(Section):
         default=None, ge=1, description="After how many epochs without a better one training ends; null: never."
     )
     max_train: Annotated[int | None, Role.RESULT, Role.FEATURES] = Field(
-        default=None, ge=1, description="How many training examples are taken, evenly by language; null: all."
+        default=None, ge=1, description="How many training examples each seed draws, evenly by language; null: all."
     )
     prediction_batch_size: Annotated[int, Role.RESULT] = Field(
         default=64, ge=1, description="How many examples are predicted at once."
     )
     stride: Annotated[int, Role.RESULT, Role.FEATURES] = Field(
-        default=128, ge=1, description="Questions: how many tokens of a long context neighbouring windows share."
+        default=128,
+        ge=1,
+        description="Questions: how many tokens of a long context the next window begins after the one before.",
     )
     max_question: Annotated[int, Role.RESULT, Role.FEATURES] = Field(
         default=64, ge=4, description="Questions: how many tokens of a question are kept."
@@ -60,6 +64,10 @@ class Recipe(Section):
     )
     layer: Annotated[int | None, Role.RESULT] = Field(
         default=None, description="Retrieval without training: the layer that is compared; null: 2/3 of the way up."
+    )
+    vector: Annotated[Literal["pooler", "first_token"], Role.RESULT, Younger()] = Field(
+        default="pooler",
+        description="Retrieval with training: whether texts are compared by the pooler's output or by first tokens.",
     )
     num_best: Annotated[int, Role.RESULT] = Field(
         default=20, ge=1, description="Questions: how many starts and ends of an answer are combined."
@@ -163,7 +171,13 @@ class EvaluationSettings(Section):
     def recipe_of(self, task: str, default: Recipe) -> Recipe:
         """A task's recipe with the settings that are given.
 
+        A micro-batch of the default that does not fit a batch size that is given gives way to the whole batch.
+
         Raises:
             UserError: an unknown setting, or a wrong value.
         """
-        return validated(Recipe, default.model_dump() | self.recipe | self.recipes.get(task, {}))
+        given = self.recipe | self.recipes.get(task, {})
+        size = given.get("batch_size", default.batch_size)
+        if isinstance(size, int) and size % default.rows_at_once:
+            given.setdefault("micro_batch_size", None)
+        return validated(Recipe, default.model_dump() | given)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,13 @@ class SourceHashes:
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             self.known[key] = [*state, digest]
+            self.is_new = True
+        return self.known[key][2]
+
+    def remembered(self, key: str, compute: Callable[[], str]) -> str:
+        """A hash that takes long, by a key that says all that it depends on."""
+        if key not in self.known:
+            self.known[key] = [0, 0, compute()]
             self.is_new = True
         return self.known[key][2]
 

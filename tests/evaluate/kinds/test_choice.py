@@ -66,6 +66,6 @@ def test_predictions_stand_in_the_order_of_the_rows(wordpiece: Any) -> None:
 def test_batches_go_through_the_model(labels: list[int | None], wordpiece: Any, tmp_path: Path) -> None:
     features, _ = KIND.features(table(2, labels), wordpiece, Recipe(), (), training=True)
     batch = KIND.collator(wordpiece)(features.drop_columns(["row"]).to_pylist())
-    outputs = KIND.model(str(write_encoder(tmp_path, wordpiece)), ())(**batch)
+    outputs = KIND.model(str(write_encoder(tmp_path, wordpiece)), (), Recipe())(**batch)
     assert outputs.logits.shape == (3, 2)
     assert batch["labels"].tolist() == [label or 0 for label in labels]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from tests.support.lab import write_encoder
 from tests.support.writing import write, write_json_lines
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
-from weam_ray.evaluate.kinds.retrieval import SCALE, Nearest, Retrieval
-from weam_ray.evaluate.rankings import BEST, first_token, pooled, rankings, untrained
+from weam_ray.evaluate.kinds.retrieval import SCALE, Nearest, Retrieval, text_vectors
+from weam_ray.evaluate.rankings import BEST, pooled, rankings, trained_vectors, untrained
 from weam_ray.evaluate.tasks import TASKS, mewslix
 from weam_ray.evaluate.tasks.reading import QUERIES, SENTENCES
 from weam_ray.measure.states import sentence_vectors
@@ -37,18 +38,19 @@ def test_features_of_both_texts(kind: str, request: pytest.FixtureRequest) -> No
             assert {name: feature[f"{side}_{name}"] for name in expected} == dict(expected)
 
 
-def test_the_loss_is_a_softmax_over_the_pairs_of_a_batch(wordpiece: Any, tmp_path: Path) -> None:
-    model = KIND.model(str(write_encoder(tmp_path, wordpiece)), ()).eval()
+@pytest.mark.parametrize("vector", ["pooler", "first_token"])
+def test_the_loss_is_a_softmax_over_the_pairs_of_a_batch(wordpiece: Any, tmp_path: Path, vector: Any) -> None:
+    model = KIND.model(str(write_encoder(tmp_path, wordpiece)), (), Recipe(vector=vector)).eval()
     features, _ = KIND.features(PAIRS, wordpiece, Recipe(), (), training=True)
     batch = KIND.collator(wordpiece)(features.drop_columns(["row"]).to_pylist())
     with torch.no_grad():
         outputs = model(**batch)
-        vectors = [
-            torch.stack(
-                [model.base_model(**wordpiece(text, return_tensors="pt")).last_hidden_state[0, 0] for text in own]
-            )
-            for own in (TEXTS[:4], TEXTS[4:8])
-        ]
+
+        def vector_of(text: str) -> torch.Tensor:
+            outputs = model.base_model(**wordpiece(text, return_tensors="pt"))
+            return outputs.pooler_output[0] if vector == "pooler" else outputs.last_hidden_state[0, 0]
+
+        vectors = [torch.stack(list(map(vector_of, own))) for own in (TEXTS[:4], TEXTS[4:8])]
     cosines = torch.nn.functional.cosine_similarity(vectors[0][:, None], vectors[1][None], dim=2)
     expected = -torch.log_softmax(SCALE * cosines, dim=1).diagonal().mean()
     torch.testing.assert_close(outputs["loss"], expected, rtol=1e-3, atol=1e-4)
@@ -58,7 +60,7 @@ def test_the_loss_is_a_softmax_over_the_pairs_of_a_batch(wordpiece: Any, tmp_pat
 
 
 def test_equal_texts_find_each_other(wordpiece: Any, tmp_path: Path) -> None:
-    model = KIND.model(str(write_encoder(tmp_path, wordpiece)), ()).eval()
+    model = KIND.model(str(write_encoder(tmp_path, wordpiece)), (), Recipe()).eval()
     same = PAIRS.set_column(1, "pair", PAIRS["text"])
     features, _ = KIND.features(same, wordpiece, Recipe(), (), training=True)
     batch = KIND.collator(wordpiece)(features.drop_columns(["row"]).to_pylist())
@@ -92,12 +94,20 @@ class TestEncoders:
             pooled(model, wordpiece, Recipe(layer=3))
 
     @torch.no_grad()
-    def test_first_tokens_in_the_order_of_the_texts(self, model: Any, wordpiece: Any) -> None:
+    def test_vectors_in_the_order_of_the_texts(self, model: Any, wordpiece: Any) -> None:
         model.train()
-        found = first_token(model, wordpiece, Recipe(max_length=16, prediction_batch_size=2))(TEXTS)
-        for text, vector in zip(TEXTS, found, strict=True):
-            encoded = wordpiece(text, truncation=True, max_length=16, return_tensors="pt")
-            np.testing.assert_allclose(vector, model(**encoded).last_hidden_state[0, 0].numpy(), atol=1e-5)
+        for vector in ("pooler", "first_token"):
+            recipe = Recipe(max_length=16, prediction_batch_size=2, vector=vector)
+            found = trained_vectors(model, wordpiece, recipe)(TEXTS)
+            for text, own in zip(TEXTS, found, strict=True):
+                outputs = model(**wordpiece(text, truncation=True, max_length=16, return_tensors="pt"))
+                expected = outputs.pooler_output[0] if vector == "pooler" else outputs.last_hidden_state[0, 0]
+                np.testing.assert_allclose(own, expected.numpy(), atol=1e-5)
+
+    def test_an_encoder_without_a_pooler_gives_first_tokens(self) -> None:
+        states = torch.rand(2, 3, 4)
+        outputs = SimpleNamespace(last_hidden_state=states)
+        assert torch.equal(text_vectors(outputs, Recipe()), states[:, 0])
 
 
 def letters(texts: Sequence[str]) -> NDArray[np.float32]:

@@ -81,11 +81,11 @@ def test_batches_go_through_the_model(wordpiece: Any, tmp_path: Path) -> None:
     features, _ = KIND.features(rows, wordpiece, Recipe(), LABELS, training=True)
     batch = KIND.collator(wordpiece)(features.drop_columns(["row"]).to_pylist())
     assert batch["labels"].tolist() == [0, 1, 2, 0]
-    outputs = KIND.model(str(write_encoder(tmp_path, wordpiece)), LABELS)(**batch)
+    outputs = KIND.model(str(write_encoder(tmp_path, wordpiece)), LABELS, Recipe())(**batch)
     assert outputs.logits.shape == (4, 3)
     assert outputs.loss > 0
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--model .*: no model can be loaded: "):
-        KIND.model(str(tmp_path), LABELS)
+        KIND.model(str(tmp_path), LABELS, Recipe())

@@ -141,7 +141,7 @@ def test_batches_go_through_the_model(wordpiece: Any, tmp_path: Any) -> None:
     rows = table([["the", "cat"], ["a", "dog", "ran", "home"]], [["DET", "NOUN"], ["DET", "NOUN", "VERB", "X"]])
     features, _ = kind.features(rows, wordpiece, Recipe(), LABELS, training=True)
     batch = kind.collator(wordpiece)(features.drop_columns(["heads", "row"]).to_pylist())
-    model = kind.model(str(write_encoder(tmp_path, wordpiece)), LABELS).eval()
+    model = kind.model(str(write_encoder(tmp_path, wordpiece)), LABELS, Recipe()).eval()
     outputs = model(**batch)
     assert outputs.logits.shape == (2, max(len(ids) for ids in features["input_ids"].to_pylist()), len(LABELS))
     assert outputs.loss > 0

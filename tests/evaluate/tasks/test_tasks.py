@@ -43,6 +43,13 @@ class TestTable:
         with pytest.raises(UserError, match="--intermediate tatoeba: this task has no training"):
             intermediate_of("tatoeba")
 
+    def test_large_encoders_have_xtreme_s_own_recipes(self) -> None:
+        rates = {name: [task.recipe_for(layers).learning_rate for layers in (12, 24)] for name, task in TASKS.items()}
+        assert {name for name, (base, large) in rates.items() if base != large} == {"xnli", "xcopa", "siqa", "mewslix"}
+        assert (rates["xnli"], rates["xcopa"], rates["mewslix"]) == ([2e-5, 3e-5], [2e-5, 3e-5], [2e-5, 1e-5])
+        mewslix = TASKS["mewslix"].recipe_for(24)
+        assert (mewslix.batch_size, mewslix.micro_batch_size) == (32, 8)
+
     @pytest.mark.parametrize("name", TASKS)
     def test_what_is_missing_is_named(self, name: str, tmp_path: Path) -> None:
         for layout in TASKS[name].layouts:

@@ -179,7 +179,7 @@ class TestSettings:
         rows = [f"{'good' if number % 2 else 'bad'}\tit is {number}" for number in range(30)]
         (lab / "domain.tsv").write_text("label\ttext\n" + "\n".join(rows) + "\n", encoding="utf-8")
         chain = f"{lab / 'domain.tsv'},sib200"
-        arguments = ("--tasks", "udpos", "--languages", "de", "--seeds", "1", "--intermediate", chain)
+        arguments = ("--tasks", "udpos,tatoeba,alignment", "--languages", "de", "--seeds", "1", "--intermediate", chain)
         result = job(lab, "chained", *arguments).run()
         folders = {folder.name.rsplit("-", 1)[0]: folder for folder in (lab / "chained" / "intermediate").iterdir()}
         assert set(folders) == {"domain-1", "domain+sib200-1"}
@@ -189,10 +189,19 @@ class TestSettings:
         ]
         assert not torch.equal(words[0], words[1])
         assert not torch.equal(words[1], words[2])
-        assert not any("classifier" in key for key in load_file(folders["domain-1"] / "model.safetensors"))
+        assert any("classifier" in key for key in load_file(folders["domain-1"] / "model.safetensors"))
         assert result["udpos"]["en"]["mean"] > 0
         about = json.loads((lab / "chained" / "evaluation.json").read_text(encoding="utf-8"))
         assert about["intermediate"] == ["domain", "sib200"]
+        assert "Measured as domain > sib200 left the encoder" in (lab / "chained" / "report.md").read_text("utf-8")
+        # what nothing trains is measured on the encoder after the chain
+        end = ("--model", str(folders["domain+sib200-1"]), "--tasks", "tatoeba,alignment", "--languages", "de")
+        after = job(lab, "end", *end).run()
+        for task, languages in after.items():
+            for language, entry in languages.items():
+                assert result[task][language]["per_seed"] == entry["per_seed"], task
+        predicted = [lab / name / "predictions" / "tatoeba" / "1" / "test-de.tsv" for name in ("chained", "end")]
+        assert predicted[0].read_bytes() == predicted[1].read_bytes()
 
     def test_a_model_for_each_seed(self, lab: Path) -> None:
         arguments = ("--model", str(lab / "encoder"), str(lab / "other"), "--tasks", "sib200,tatoeba", "--seeds", "2")
@@ -216,7 +225,7 @@ class TestSettings:
             rows = [f"{file.parent.name} {number}\t{number % 2}" for number in range(12)]
             file.write_text("text\tlabel\n" + "\n".join(rows) + "\n", encoding="utf-8")
         given = job(lab, "named", "--tasks", "sib200", "--languages", "de", "--intermediate", ",".join(map(str, files)))
-        assert [planned.rows("train", ["en"])["text"][0].as_py() for planned in given.plan.chain] == ["a 0", "b 0"]
+        assert [planned.rows("train", ["en"], 1)["text"][0].as_py() for planned in given.plan.chain] == ["a 0", "b 0"]
 
 
 class TestMistakes:

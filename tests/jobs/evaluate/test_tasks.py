@@ -47,12 +47,12 @@ def test_questions_after_a_classification(lab: Path, tmp_path: Path) -> None:
     questions = TaskData.found(TASKS["xquad"], tmp_path).read("test", "de")
     tokenizer = tokenizer_of(str(carried))
     features, _ = kind.features(questions, tokenizer, recipe, (), training=False)
-    batch = kind.collator(tokenizer)(features.drop_columns(["row", "spans"]).to_pylist())
+    batch = kind.collator(tokenizer)(features.drop_columns(["row", "spans", "may_begin"]).to_pylist())
     scores = {}
     for encoder in (carried, lab / "encoder"):
         set_seed(1)
         with torch.no_grad():
-            outputs = kind.model(str(encoder), ()).eval()(**batch)
+            outputs = kind.model(str(encoder), (), recipe).eval()(**batch)
         best = kind.num_best([outputs.start_logits.numpy(), outputs.end_logits.numpy()], features, questions, recipe)
         scores[encoder] = [score for _, score in best[0]]
     told = [own["score"] for own in found["x0"]]

@@ -13,10 +13,14 @@ Outputs = Sequence[NDArray[np.float32]]
 
 
 class Kind(Protocol):
-    """One of the kinds; its rows have the schema of that name in `tasks.reading`, `head` is its class of models."""
+    """One of the kinds; its rows have the schema of that name in `tasks.reading`, `head` is its class of models.
+
+    `version` is of its features and predictions: what was made by another one does not count.
+    """
 
     head: str
     gold_column: str
+    version: int
 
     def gold(self, rows: pa.Table) -> Any:
         """The labels, in the form in which the official metric takes them; None where they are hidden."""
@@ -39,7 +43,7 @@ class Kind(Protocol):
         """
         ...
 
-    def model(self, path: str, labels: Sequence[str]) -> Any:
+    def model(self, path: str, labels: Sequence[str], recipe: Recipe) -> Any:
         """The encoder with a new head."""
         ...
 

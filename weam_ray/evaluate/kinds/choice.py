@@ -15,6 +15,7 @@ class Choice:
 
     head = "AutoModelForMultipleChoice"
     gold_column = "label"
+    version = 1
 
     def gold(self, rows: pa.Table) -> list[int] | None:
         return None if rows["label"].null_count else rows["label"].to_pylist()
@@ -44,7 +45,7 @@ class Choice:
             columns["labels"] = gold
         return pa.table(columns), {}
 
-    def model(self, path: str, labels: Sequence[str]) -> Any:
+    def model(self, path: str, labels: Sequence[str], recipe: Recipe) -> Any:
         return with_new_head(self.head, path)
 
     def collator(self, tokenizer: Any) -> Any:

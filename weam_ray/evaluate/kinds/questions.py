@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,13 @@ NO_WINDOW = "answer_in_no_window"
 class Questions:
     """The text of the best span, cut out of the original context by characters.
 
-    A context that is too long is read in windows that overlap by `stride` tokens (Devlin et al. 2019, section 4.2);
-    in training a window without the whole answer points at its first token. Answers compete over all windows.
+    A context that is too long is read in windows, each of which begins `stride` tokens after the one before, as those
+    of BERT's script for SQuAD do (Devlin et al. 2019, section 4.2), which XTREME's is made from. In training a window
+    without the whole answer points at its first token. Answers compete over all windows; each token may begin one only
+    where it has the most context.
     """
+
+    version = 2  # of its features and predictions: in 1 `stride` was what windows share
 
     head = "AutoModelForQuestionAnswering"
     gold_column = "answers"
@@ -41,10 +46,12 @@ class Questions:
         self, rows: pa.Table, tokenizer: Any, recipe: Recipe, labels: Sequence[str], training: bool
     ) -> tuple[pa.Table, dict[str, int]]:
         """A feature is a window. `spans`, flat (2 * tokens): start and end of each token in the context, -1 for others.
+        `may_begin`, (tokens): whether the token is one of the context, and no other window has more context for it.
 
         In training a row is rejected whose answer does not stand where it is said to (a translation's), or is longer
         than what neighbouring windows share and in none of them whole.
         """
+        check_stride(tokenizer, recipe)
         chosen: list[int] = list(range(rows.num_rows))
         rejected: dict[str, int] = {}
         if training:
@@ -58,32 +65,17 @@ class Questions:
             if not chosen:
                 return pa.table({"row": pa.array([], pa.int64())}), rejected
         own = rows.take(chosen).to_pylist()
-        encoded = tokenizer(
-            [shortened(row["question"].lstrip(), tokenizer, recipe.max_question) for row in own],
-            [row["context"] for row in own],
-            truncation="only_second",
-            max_length=recipe.max_length,
-            stride=check_stride(tokenizer, recipe),
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-        )
-        columns = {name: list(encoded[name]) for name in tokenizer.model_input_names if name in encoded}
-        windows = encoded["overflow_to_sample_mapping"]
-        columns |= {"row": [chosen[window] for window in windows], "spans": []}
+        columns: dict[str, list[Any]] = {}
         targets: list[tuple[int, int]] = []
-        for number, window in enumerate(windows):
-            sequence = encoded.sequence_ids(number)
-            spans = tidy(
-                [
-                    span if part == 1 else (-1, -1)
-                    for span, part in zip(encoded["offset_mapping"][number], sequence, strict=True)
-                ],
-                own[window]["context"],
-            )
-            columns["spans"].append([place for span in spans for place in span])
-            if training:
-                start = own[window]["starts"][0]
-                targets.append(target(spans, start, start + len(own[window]["answers"][0])))
+        for number, windows in enumerate(all_windows(own, tokenizer, recipe)):
+            for window, may_begin in zip(windows, most_context(windows, recipe.stride), strict=True):
+                spans = tidy(window.spans, own[number]["context"])
+                told = {"row": chosen[number], "spans": [place for span in spans for place in span]}
+                for name, values in {**window.inputs, **told, "may_begin": may_begin}.items():
+                    columns.setdefault(name, []).append(values)
+                if training:
+                    start = own[number]["starts"][0]
+                    targets.append(target(spans, start, start + len(own[number]["answers"][0])))
         if not training:
             return pa.table(columns), {}
         columns["start_positions"] = [start for start, _ in targets]
@@ -93,7 +85,7 @@ class Questions:
         rejected[NO_WINDOW] = len(chosen) - len(answered)
         return table.filter(pa.array([row in answered for row in columns["row"]])), rejected
 
-    def model(self, path: str, labels: Sequence[str]) -> Any:
+    def model(self, path: str, labels: Sequence[str], recipe: Recipe) -> Any:
         return with_new_head(self.head, path, num_labels=2)  # starts and ends
 
     def collator(self, tokenizer: Any) -> Any:
@@ -113,13 +105,14 @@ class Questions:
         """The best answers of each row with the sums of their two logits, best first, over all of its windows."""
         contexts = rows["context"].to_pylist()
         found: dict[int, list[tuple[float, int, int]]] = {}
-        for number, (row, flat) in enumerate(
-            zip(features["row"].to_pylist(), features["spans"].to_pylist(), strict=True)
-        ):
+        last: dict[int, list[tuple[float, int, int]]] = {}
+        names = ("row", "spans", "may_begin")
+        for number, (row, flat, begin) in enumerate(zip(*(features[name].to_pylist() for name in names), strict=True)):
             spans = np.asarray(flat, np.int64).reshape(-1, 2)
-            found.setdefault(row, []).extend(
-                best_spans(outputs[0][number, : len(spans)], outputs[1][number, : len(spans)], spans, recipe)
-            )
+            starts, ends = (side[number, : len(spans)] for side in outputs[:2])
+            found.setdefault(row, []).extend(best_spans(starts, ends, spans, np.asarray(begin, np.bool_), recipe))
+            last.setdefault(row, []).append(best_token(starts, ends, spans))
+        found = {row: spans or last[row] for row, spans in found.items()}
         return {
             row: [
                 (contexts[row][start:end], score)
@@ -127,6 +120,70 @@ class Questions:
             ]
             for row, spans in found.items()
         }
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a model takes of a window, and the start and end of each of its tokens in the context, -1 for others."""
+
+    inputs: dict[str, list[int]]
+    spans: list[tuple[int, int]]
+
+    @property
+    def size(self) -> int:
+        """How many tokens of the context it has."""
+        return sum(start >= 0 for start, _ in self.spans)
+
+
+def all_windows(rows: Sequence[dict[str, Any]], tokenizer: Any, recipe: Recipe) -> list[list[Window]]:
+    """The windows of each row, in the order of its context."""
+    questions = [shortened(row["question"].lstrip(), tokenizer, recipe.max_question) for row in rows]
+    # the tokenizer is told what windows share, which is more after a short question: here all begin `stride` apart
+    by_length: dict[int, list[int]] = {}
+    tokens = tokenizer(questions, add_special_tokens=False)["input_ids"] if questions else []
+    for number, question in enumerate(tokens):
+        by_length.setdefault(len(question), []).append(number)
+    found: list[list[Window]] = [[] for _ in rows]
+    for length, members in by_length.items():
+        room = recipe.max_length - length - tokenizer.num_special_tokens_to_add(pair=True)
+        encoded = tokenizer(
+            [questions[number] for number in members],
+            [rows[number]["context"] for number in members],
+            truncation="only_second",
+            max_length=recipe.max_length,
+            stride=room - recipe.stride,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+        names = [name for name in tokenizer.model_input_names if name in encoded]
+        for place, member in enumerate(encoded["overflow_to_sample_mapping"]):
+            spans = [
+                span if part == 1 else (-1, -1)
+                for span, part in zip(encoded["offset_mapping"][place], encoded.sequence_ids(place), strict=True)
+            ]
+            found[members[member]].append(Window({name: encoded[name][place] for name in names}, spans))
+    return found
+
+
+def most_context(windows: Sequence[Window], stride: int) -> list[list[bool]]:
+    """For each token of each window of a context, whether that window has the most context for it.
+
+    The context of a token is what stands on its shorter side, and a little of the window's length, as in BERT's script
+    for SQuAD; of equal windows the first has it.
+    """
+    sizes = [window.size for window in windows]
+    starts = [number * stride for number in range(len(windows))]
+    total = max((start + size for start, size in zip(starts, sizes, strict=True)), default=0)
+    scores = np.full((len(windows), total), -np.inf)
+    for number, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        places = np.arange(size)
+        scores[number, start : start + size] = np.minimum(places, size - 1 - places) + 0.01 * size
+    owner = scores.argmax(axis=0) if total else np.empty(0, np.int64)
+    found = []
+    for number, window in enumerate(windows):
+        of_context = iter((owner[starts[number] : starts[number] + sizes[number]] == number).tolist())
+        found.append([next(of_context) if start >= 0 else False for start, _ in window.spans])
+    return found
 
 
 def shortened(question: str, tokenizer: Any, max_tokens: int) -> str:
@@ -138,18 +195,19 @@ def shortened(question: str, tokenizer: Any, max_tokens: int) -> str:
 
 
 def check_stride(tokenizer: Any, recipe: Recipe) -> int:
-    """The stride, if the longest question leaves it room.
+    """The stride, if no token of the context falls between two windows after the longest question.
 
     Raises:
-        UserError: it does not.
+        UserError: one may.
     """
     room = recipe.max_length - recipe.max_question - tokenizer.num_special_tokens_to_add(pair=True)
-    if recipe.stride >= room:
+    if recipe.stride > room:
         window = f"a window of max_length {recipe.max_length} with a question of max_question {recipe.max_question}"
-        if room < 2:
+        if room < 1:
             raise UserError(f"{window} has no room for the context; raise max_length, or lower max_question.")
         raise UserError(
-            f"stride {recipe.stride}: {window} has room for {room} tokens of the context; the stride must be smaller."
+            f"stride {recipe.stride}: {window} has room for {room} tokens of the context; the next window must begin "
+            "no more than these after it."
         )
     return recipe.stride
 
@@ -182,20 +240,24 @@ def target(spans: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int,
     return inside[0], inside[-1]
 
 
-def best_spans(starts: Any, ends: Any, spans: Any, recipe: Recipe) -> list[tuple[float, int, int]]:
-    """Score, first and last character of the answers of a window: pairs of the best starts and ends that are in order,
-    in the context and not too long; where none is, its single best token.
+def best_spans(starts: Any, ends: Any, spans: Any, may_begin: Any, recipe: Recipe) -> list[tuple[float, int, int]]:
+    """Score, first and last character of the answers of a window: pairs of the best starts and ends of all its tokens,
+    where they are in order, in the context, not too long, and may begin one.
     """
-    inside = np.flatnonzero((spans[:, 0] >= 0) & (spans[:, 1] > spans[:, 0]))
-    if not len(inside):
-        return [(-np.inf, 0, 0)]
-    firsts = inside[np.argsort(-starts[inside], kind="stable")[: recipe.num_best]]
-    lasts = inside[np.argsort(-ends[inside], kind="stable")[: recipe.num_best]]
-    found = [
+    inside = (spans[:, 0] >= 0) & (spans[:, 1] > spans[:, 0])
+    firsts, lasts = (np.argsort(-logits, kind="stable")[: recipe.num_best] for logits in (starts, ends))
+    return [
         (float(starts[first] + ends[last]), int(spans[first, 0]), int(spans[last, 1]))
         for first in firsts
         for last in lasts
-        if first <= last < first + recipe.max_answer
+        if inside[first] and may_begin[first] and inside[last] and first <= last < first + recipe.max_answer
     ]
+
+
+def best_token(starts: Any, ends: Any, spans: Any) -> tuple[float, int, int]:
+    """The best answer of one token, for a context of which no window has another; an empty one if that has no token."""
+    inside = np.flatnonzero((spans[:, 0] >= 0) & (spans[:, 1] > spans[:, 0]))
+    if not len(inside):
+        return -np.inf, 0, 0
     single = inside[np.argmax(starts[inside] + ends[inside])]
-    return found or [(float(starts[single] + ends[single]), int(spans[single, 0]), int(spans[single, 1]))]
+    return float(starts[single] + ends[single]), int(spans[single, 0]), int(spans[single, 1])

@@ -18,6 +18,7 @@ class Retrieval:
 
     head = "AutoModel"
     gold_column = "targets"
+    version = 2  # of its vectors, and of what pairs are looked for among: 1 had first tokens and the whole batch
 
     def gold(self, rows: pa.Table) -> Any:
         if rows["targets"].null_count:
@@ -39,8 +40,8 @@ class Retrieval:
             columns |= {f"{side}_{name}": encoded[name] for name in tokenizer.model_input_names if name in encoded}
         return pa.table(columns), {}
 
-    def model(self, path: str, labels: Sequence[str]) -> Any:
-        return two_encoders(path)
+    def model(self, path: str, labels: Sequence[str], recipe: Recipe) -> Any:
+        return two_encoders(path, recipe)
 
     def collator(self, tokenizer: Any) -> Any:
         return lambda rows: {
@@ -62,6 +63,8 @@ class Retrieval:
 class Nearest(Retrieval):
     """Retrieval without training, of one candidate for each query."""
 
+    version = 1
+
     def gold(self, rows: pa.Table) -> list[str] | None:
         if rows["targets"].null_count:
             return None
@@ -76,10 +79,19 @@ def side_of(inputs: dict[str, Any], side: str) -> dict[str, Any]:
     return {key.removeprefix(f"{side}_"): value for key, value in inputs.items() if key.startswith(f"{side}_")}
 
 
-def two_encoders(path: str) -> Any:
-    """A module whose loss is a softmax over the pairs of a batch, both ways of which share the encoder.
+def text_vectors(outputs: Any, recipe: Recipe) -> Any:
+    """(B, H): the pooler's output for each text, as in XTREME-R's script, or the state of its first token.
 
-    The vector of a text is its first token's state, of length 1; the scale of cosines is learned, as in XTREME-R.
+    An encoder without a pooler gives the latter.
+    """
+    pooled = getattr(outputs, "pooler_output", None)
+    return outputs.last_hidden_state[:, 0] if pooled is None or recipe.vector == "first_token" else pooled
+
+
+def two_encoders(path: str, recipe: Recipe) -> Any:
+    """A module whose loss is a softmax over the pairs of a forward pass, both sides of which share the encoder.
+
+    The vector of a text has length 1; the scale of cosines is learned, as in XTREME-R.
     """
     import torch
     from torch import nn
@@ -96,8 +108,7 @@ def two_encoders(path: str) -> Any:
             vectors = []
             for side in TEXTS:
                 own = side_of(inputs, side)
-                states = self.base_model(**own).last_hidden_state[:, 0]
-                vectors.append(nn.functional.normalize(states, dim=1))
+                vectors.append(nn.functional.normalize(text_vectors(self.base_model(**own), recipe), dim=1))
             similarities = vectors[0] @ vectors[1].T * self.scale
             own_pair = torch.arange(len(similarities), device=similarities.device)
             loss = nn.functional.cross_entropy(similarities, own_pair)

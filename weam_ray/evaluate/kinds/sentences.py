@@ -15,6 +15,7 @@ class Sentences:
 
     head = "AutoModelForSequenceClassification"
     gold_column = "label"
+    version = 1
 
     def gold(self, rows: pa.Table) -> list[str] | None:
         return None if rows["label"].null_count else rows["label"].to_pylist()
@@ -39,7 +40,7 @@ class Sentences:
             columns["labels"] = [numbers.get(label, -100) for label in gold]
         return pa.table(columns), {}
 
-    def model(self, path: str, labels: Sequence[str]) -> Any:
+    def model(self, path: str, labels: Sequence[str], recipe: Recipe) -> Any:
         return with_new_head(self.head, path, num_labels=len(labels), problem_type="single_label_classification")
 
     def collator(self, tokenizer: Any) -> Any:

@@ -22,6 +22,7 @@ class Tokens:
 
     head = "AutoModelForTokenClassification"
     gold_column = "tags"
+    version = 1
 
     def gold(self, rows: pa.Table) -> list[list[str]] | None:
         return None if rows["tags"].null_count else rows["tags"].to_pylist()
@@ -56,7 +57,7 @@ class Tokens:
                 columns["row"].append(row)
         return pa.table(columns), {}
 
-    def model(self, path: str, labels: Sequence[str]) -> Any:
+    def model(self, path: str, labels: Sequence[str], recipe: Recipe) -> Any:
         return with_new_head(self.head, path, num_labels=len(labels))
 
     def collator(self, tokenizer: Any) -> Any:

@@ -1,6 +1,6 @@
 """What a task is: where its files may lie and how they are read, what kind of prediction it asks for, its metric."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,6 +94,9 @@ class Pool:
     read: Callable[[Sequence[Path]], Iterator[pa.Table]]
 
 
+LARGE = 24  # layers of what XTREME's scripts treat as a large encoder
+
+
 @dataclass(frozen=True)
 class Task:
     """A task of evaluation.
@@ -102,7 +105,8 @@ class Task:
     where it has a name.
     `score` gives the official metrics, of which `metric` is the one that tables show; `labels` are those that it
     knows, empty where the training data say; `undecided` is what stands in place of one for rows on which annotators
-    did not agree, which are left out; `hidden_labels` are where the files keep test labels apart.
+    did not agree, which are left out; `hidden_labels` are where the files keep test labels apart. `large` are the keys
+    of the recipe that XTREME has otherwise for encoders as large as XLM-R large.
     """
 
     name: str
@@ -121,7 +125,12 @@ class Task:
     pool: Pool | None = None
     hidden_labels: Callable[[Path, Language], Path] | None = None
     trained: bool = True
+    large: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=())
+
+    def recipe_for(self, num_layers: int) -> Recipe:
+        """The default recipe for an encoder of so many layers."""
+        return self.recipe.model_copy(update=self.large) if num_layers >= LARGE else self.recipe
 
     def read(self, layout: Layout, root: Path, split: Split, language: Language) -> pa.Table:
         """The rows of a split.

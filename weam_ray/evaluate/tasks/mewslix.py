@@ -62,7 +62,7 @@ def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
             {
                 "id": str(mention["example_id"]),
                 "text": mention_text(row["context"], mention),
-                "targets": [mention["entity_id"]] if mention["entity_id"] else None,
+                "targets": [mention["entity_id"]] if mention["entity_id"] else None,  # blank in files without labels
             }
             for file in files
             for _, row in json_lines(file)
@@ -99,7 +99,8 @@ TASK = Task(
     revision="XTREME-R",
     kind="retrieval",
     metric="map@20",
-    recipe=Recipe(learning_rate=2e-5, epochs=2, batch_size=256, max_length=64),
+    recipe=Recipe(learning_rate=2e-5, epochs=2, batch_size=256, micro_batch_size=64, max_length=64),
+    large={"learning_rate": 1e-5, "batch_size": 32, "micro_batch_size": 8},
     layouts=(Layout("xtreme", files, read),),
     form=formats.RANKINGS,
     score=official.map_at_20,

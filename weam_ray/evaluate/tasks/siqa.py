@@ -44,6 +44,7 @@ TASK = Task(
     kind="choice",
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
+    large={"learning_rate": 3e-5},
     layouts=(Layout("official", files, read),),
     form=formats.CHOICES,
     score=official.accuracy,

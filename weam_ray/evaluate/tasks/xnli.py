@@ -57,6 +57,7 @@ TASK = Task(
     kind="sentences",
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
+    large={"learning_rate": 3e-5},
     layouts=(Layout("official", official_files, read_official), xtreme_layout("xnli", rename)),
     form=formats.LINES,
     score=official.accuracy,

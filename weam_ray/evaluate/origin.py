@@ -1,11 +1,13 @@
-"""The held-out pairs of a run folder, from the stages of its home."""
+"""The run of ours that a model came from: its held-out pairs, and what it was trained with."""
 
 from pathlib import Path
+from typing import Any
 
 from weam_ray.errors import UserError
 from weam_ray.measure.pairs import HeldOutPairs, held_out_pairs
 from weam_ray.pipeline import AlignmentPlan
-from weam_ray.settings.config import load_config
+from weam_ray.settings.config import Config, load_config
+from weam_ray.settings.parsing import flat_parameters
 from weam_ray.store.home import Home
 from weam_ray.store.training_folder import CONFIG
 
@@ -25,3 +27,23 @@ def held_out_of(run: Path) -> list[HeldOutPairs]:
     if stage is None:
         raise UserError(f"held_out={run}: the aligned pairs of this run are not under {home.stages.path} any more.")
     return held_out_pairs(stage)
+
+
+def config_of_run(model: str) -> Config | None:
+    """The configuration of the run of ours that a model was exported from, if it was."""
+    file = Path(model).absolute().parent / CONFIG
+    if not file.is_file():
+        return None
+    try:
+        return load_config(str(file))
+    except UserError:  # a file of others
+        return None
+
+
+def budget_and_data(config: Config) -> dict[str, Any]:
+    """What two pre-trainings should have in common if their objectives are to be compared, by dotted key."""
+    return {
+        key: value
+        for key, value in flat_parameters(config.result_settings()).items()
+        if not key.startswith(("objective.", "seeds."))
+    }

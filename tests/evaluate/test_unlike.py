@@ -1,0 +1,80 @@
+"""What differs between two evaluations beside the encoder."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from weam_ray.evaluate.unlike import unlike
+
+ABOUT: dict[str, Any] = {
+    "setting": "zero-shot",
+    "intermediate": [],
+    "threads": 1,
+    "use_gpu": False,
+    "pretraining": [{"training.max_steps": 450, "optimizer.learning_rate": 1e-4}],
+    "tasks": {
+        "xnli": {
+            "trained": True,
+            "recipe": {"epochs": 5, "learning_rate": 2e-5, "max_length": 128},
+            "training_data": {"train-en": "f00"},
+            "development_data": {"dev-en": "f01"},
+            "labels": ["a", "b"],
+            "chain": [],
+        },
+        "words": {"trained": False, "layer": 8, "chain": []},
+    },
+}
+
+
+def changed(*keys: str, value: Any) -> dict[str, Any]:
+    found = copy.deepcopy(ABOUT)
+    inner: Any = found
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    return found
+
+
+@pytest.mark.parametrize("task", ["xnli", "words"])
+def test_nothing(task: str) -> None:
+    assert unlike(ABOUT, copy.deepcopy(ABOUT), task) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("tasks", "xnli", "recipe", "epochs"), 1, "recipe.epochs: 5 and 1"),
+        (("tasks", "xnli", "recipe", "max_length"), 64, "recipe.max_length: 128 and 64"),
+        (("tasks", "xnli", "training_data"), {"train-en": "bad"}, 'training data: {"train-en": "f00"} and'),
+        (("tasks", "xnli", "development_data"), {}, 'development data: {"dev-en": "f01"} and {}'),
+        (("tasks", "xnli", "labels"), ["a"], 'labels: ["a", "b"] and ["a"]'),
+        (("setting",), "translate-train", 'setting: "zero-shot" and "translate-train"'),
+        (("intermediate",), ["siqa"], 'intermediate: [] and ["siqa"]'),
+        (("tasks", "xnli", "chain"), [["siqa"]], 'intermediate training: [] and [["siqa"]]'),
+        (("threads",), 2, "threads: 1 and 2"),
+        (("use_gpu",), True, "GPU: false and true"),
+        (
+            ("pretraining",),
+            [{"training.max_steps": 900, "optimizer.learning_rate": 1e-4}],
+            "pre-training.training.max_steps: 450 and 900",
+        ),
+    ],
+)
+def test_what_fine_tuning_or_pre_training_had_otherwise(keys: tuple[str, ...], value: Any, said: str) -> None:
+    (found,) = unlike(ABOUT, changed(*keys, value=value), "xnli")
+    assert found.startswith(said)
+
+
+def test_a_layer_counts_and_threads_do_not_where_nothing_is_trained() -> None:
+    assert unlike(ABOUT, changed("tasks", "words", "layer", value=12), "words") == ["layer: 8 and 12"]
+    assert unlike(ABOUT, changed("threads", value=2), "words") == []
+
+
+def test_an_encoder_of_no_run_has_no_pre_training_to_compare() -> None:
+    assert unlike(ABOUT, changed("pretraining", value=[None]), "xnli") == []
+
+
+def test_what_an_earlier_version_did_not_say_is_left_out() -> None:
+    earlier = {"setting": "zero-shot", "intermediate": [], "tasks": {"xnli": {"trained": True}}}
+    assert unlike(ABOUT, earlier, "xnli") == []

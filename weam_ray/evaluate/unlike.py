@@ -1,0 +1,62 @@
+"""What differs between two evaluations beside the encoder, so that a difference of scores may be of that."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+TRAINED_BY = {"threads": "threads", "use_gpu": "GPU"}  # they move the last digits of fine-tuning
+WORDS = {
+    "training_data": "training data",
+    "development_data": "development data",
+    "labels": "labels",
+    "layer": "layer",
+    "chain": "intermediate training",
+}
+
+
+def unlike(first: dict[str, Any], second: dict[str, Any], task: str) -> list[str]:
+    """Compare how a task was trained and measured by two systems, as their `evaluation.json` say.
+
+    What one of them does not say, since an earlier version wrote it, is left out.
+
+    Returns:
+        Clauses such as `recipe.epochs: 1 and 5`, the value of the first system first.
+    """
+    return [f"{name}: {ours} and {theirs}" for name, ours, theirs in differences(first, second, task)]
+
+
+def differences(first: dict[str, Any], second: dict[str, Any], task: str) -> Iterator[tuple[str, str, str]]:
+    """Name and both values of each difference."""
+    both = (first, second)
+    for key in ("setting", "intermediate"):
+        yield from differing(key, *(about[key] for about in both))
+    ours, theirs = (about["tasks"][task] for about in both)
+    if ours["trained"] or first["intermediate"] or second["intermediate"]:
+        for key, name in TRAINED_BY.items():
+            yield from differing(name, *(about.get(key) for about in both))
+    for key, name in WORDS.items():
+        if key == "chain" and first["intermediate"] != second["intermediate"]:
+            continue  # said already
+        yield from differing(name, ours.get(key), theirs.get(key))
+    yield from of_trees("recipe", ours.get("recipe"), theirs.get("recipe"))
+    known = [[own for own in about.get("pretraining", ()) if own is not None] for about in both]
+    if all(known):
+        yield from of_trees("pre-training", *(own[0] for own in known))
+
+
+def of_trees(name: str, ours: Any, theirs: Any) -> Iterator[tuple[str, str, str]]:
+    """The keys of two mappings that differ; one that only one of them has counts as null in the other."""
+    if ours is None or theirs is None:
+        return
+    for key in dict.fromkeys([*ours, *theirs]):
+        if ours.get(key) != theirs.get(key):
+            yield f"{name}.{key}", said(ours.get(key)), said(theirs.get(key))
+
+
+def differing(name: str, ours: Any, theirs: Any) -> Iterator[tuple[str, str, str]]:
+    if ours is not None and theirs is not None and ours != theirs:
+        yield name, said(ours), said(theirs)
+
+
+def said(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
