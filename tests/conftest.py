@@ -40,6 +40,7 @@ TEXTS = [
 ]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Where tests run side by side, keep those of a file in one process, and all files that need the cluster in one."""
     from tests.support.scheduling import ByCluster
