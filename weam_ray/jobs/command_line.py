@@ -124,7 +124,7 @@ def add(group: Any, flag: Flag, key: Key | None) -> None:
         return
     if choices:
         about["choices"] = choices
-    else:
+    if flag.metavar or not choices:  # many choices are too wide for a metavar
         about["metavar"] = flag.metavar
     if flag.several == "words":
         about |= {"nargs": "+", "action": Words}

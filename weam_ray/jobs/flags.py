@@ -102,7 +102,9 @@ ALIGN = CommandLine(
             Flag(
                 "--symmetrization",
                 "encode.symmetrization",
-                help="How links of both directions become one set; default: grow-diag-final-and.",
+                "HOW",
+                "How the links of both directions become one set: intersect, union, grow-diag, grow-diag-final or "
+                "grow-diag-final-and (the default).",
             ),
             Flag("--scores", "align_job.scores"),
             Flag("--picture", "align_job.pictures", "LINE", "Draw this line of the text, counted from 1.", "again"),
@@ -123,7 +125,13 @@ EVALUATE = CommandLine(
             Flag("--model", "models", "PATH", several="words"),
             Flag("--tasks", "tasks", "TASK,...", several="commas"),
             Flag("--languages", "languages", "CODE,...", several="commas"),
-            Flag("--setting", "setting"),
+            Flag(
+                "--setting",
+                "setting",
+                "SETTING",
+                "What is trained on: English (zero-shot, the default), each language's translations (translate-train), "
+                "or all of these (translate-train-all).",
+            ),
             Flag("--intermediate", "intermediate", "TASK,...", several="commas"),
             Flag("--seeds", "num_seeds", "N"),
             Flag("--first-seed", "first_seed", "N"),
