@@ -97,11 +97,11 @@ def train(
     """
     training = settings.training
     budget = Budget(training) if budget is None else budget
-    before = budget.seconds
-    began = started = time.perf_counter()
+    own_seconds = budget.seconds  # of the steps of this worker, without what is done between them
+    started = time.perf_counter()
     for step, micro_batches in enumerate(steps, start=first_step + 1):
         waited = time.perf_counter() - started
-        elapsed = before + time.perf_counter() - began
+        elapsed = own_seconds + time.perf_counter() - started
         counts = Counts.of(engine, micro_batches, request_of(callbacks), elapsed)
         sums = torch.zeros(1 + len(engine.parts), dtype=torch.float64, device=engine.device)
         for number, batches in micro_batches:
@@ -130,6 +130,7 @@ def train(
         rate = learning_rate(settings.optimizer, budget.position(step), training.max_steps)
         late = engine.step(rate)
         now = time.perf_counter()
+        own_seconds += now - started
         terms = {name: value for name, value in zip(engine.parts, own_parts, strict=True) if not math.isnan(value)}
         exchanges = any(name.endswith(CROSS_LINGUAL) for name in terms)
         record = StepRecord(
