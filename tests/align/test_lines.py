@@ -76,7 +76,7 @@ class TestRows:
 class TestSpec:
     def test_symmetrization_and_scores_count(self) -> None:
         source = {"format": "bundled", "source_lang": "en", "target_lang": "de"}
-        corpus = CorpusStage(CorpusSection.model_validate({"sources": [source]}), 1, [["a"]])
+        corpus = CorpusStage(CorpusSection.model_validate({"sources": [source]}), [["a"]])
         aligner = AlignerStage(AlignSection(), 1, corpus, {})
         align, other = (AlignStage(AlignSection(lowercase=lower), corpus, aligner) for lower in (True, False))
         stages = [

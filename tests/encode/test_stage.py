@@ -264,7 +264,7 @@ class TestPinned:
     def test_vocabulary(self, bundled: Data, tmp_path: Path) -> None:
         config = load_config("bundled", ["tokenizer.vocab_size=8000"])
         source = {"format": "bundled", "source_lang": "en", "target_lang": "de"}
-        corpus = CorpusStage(CorpusSection.model_validate({"sources": [source]}), 1, [])
+        corpus = CorpusStage(CorpusSection.model_validate({"sources": [source]}), [])
         committed = Committed(StageStore(Folder.at(tmp_path)), 1.0)
         committed.stages[corpus.fingerprint] = bundled.corpus
         stage = committed.build(TokenizerStage(config.tokenizer, config.encoder.scratch.max_positions, corpus))
