@@ -81,6 +81,7 @@ def test_the_main_job(ray_session: None, place: Path, capfd: pytest.CaptureFixtu
 HALVES = ("training.micro_batch_size=4", "training.max_steps=30", "training.checkpoint_steps=15")
 
 
+@pytest.mark.slow
 def test_two_workers_of_zero_2_are_one_worker_that_accumulates(ray_session: None, place: Path) -> None:
     one = run(place, *HALVES)
     two = run(place, *HALVES, "training.num_workers=2", "training.zero_stage=2")
