@@ -354,6 +354,7 @@ def test_values_that_do_not_go_together(ray_session: None, tmp_path: Path) -> No
         '"training.batch_size": Choice(values=[8, 12]), "training.micro_batch_size": Choice(values=[8, 4])',
     )
     more = ("search.num_trials=3", "search.early_stopping=false", "search.vary_budget=true", "training.max_steps=4")
+    more += ("training.micro_batch_size=4",)
     job = SearchJob.of(search_config(tmp_path, *more, space=space), tmp_path)
     assert job.run()["trials"] == {"completed": 2, "failed": 1}
     (failed,) = [trial for trial in job.ledger.trials if trial.state == "failed"]
