@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 CLUSTER = "the cluster"
 
 
-class ByCluster(LoadScopeScheduling):  # type: ignore[misc]
+class ByCluster(LoadScopeScheduling):
     """Tests of a file go together, and those of all files that need a Ray cluster: two would starve each other."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -11,8 +11,13 @@ FIRST_SECONDS, AGAIN_SECONDS = 30.0, 600.0
 
 
 @contextmanager
-def told_of_waiting(folder: TrainingFolder, num_workers: int, per_worker: dict[str, float]) -> Iterator[None]:
-    """While the block runs, print a line now and then for as long as there is no room for the workers."""
+def told_of_waiting(
+    folder: TrainingFolder, num_workers: int, per_worker: dict[str, float]
+) -> Iterator[threading.Thread]:
+    """While the block runs, print a line now and then for as long as there is no room for the workers.
+
+    The thread that does it, which the block is given, ends when they have begun.
+    """
     over = threading.Event()
 
     def watch() -> None:
@@ -28,7 +33,7 @@ def told_of_waiting(folder: TrainingFolder, num_workers: int, per_worker: dict[s
     thread = threading.Thread(target=watch, name="waiting", daemon=True)
     thread.start()
     try:
-        yield
+        yield thread
     finally:
         over.set()
 
