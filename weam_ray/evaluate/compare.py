@@ -190,7 +190,12 @@ def compare(folders: Sequence[Path], num_resamples: int = NUM_RESAMPLES, seed: i
 def _with_averages_adjusted(pairs: Sequence[SystemPair]) -> list[SystemPair]:
     """Judge the averages over languages again as one family: of every task, for every pair of systems."""
     tasks = [task for pair in pairs for task in pair.tasks]
-    adjusted = iter(judged_together([task.languages.average for task in tasks], [_judgement(task) for task in tasks]))
+    adjusted = iter(
+        judged_together(
+            [task.languages.average for task in tasks],
+            [(task.decided_by == EXAMPLES, verdict_of(task.claim)) for task in tasks],
+        )
+    )
     return [
         replace(
             pair,
@@ -202,9 +207,9 @@ def _with_averages_adjusted(pairs: Sequence[SystemPair]) -> list[SystemPair]:
     ]
 
 
-def _judgement(task: TaskComparison) -> tuple[bool, str]:
-    """Whether the examples decide, and the verdict where seeds do."""
-    return task.decided_by == EXAMPLES, DIFFERENT if task.claim in OF_METHODS else DIFFERENT_CHECKPOINTS
+def verdict_of(claim: str) -> str:
+    """The verdict of a claim where seeds decide that there is a difference."""
+    return DIFFERENT if claim in OF_METHODS else DIFFERENT_CHECKPOINTS
 
 
 def _pair(
@@ -274,7 +279,7 @@ def _task(
         return first, second
 
     lower = about["metric"] in LOWER_IS_BETTER
-    different = DIFFERENT if found.claim in OF_METHODS else DIFFERENT_CHECKPOINTS
+    different = verdict_of(found.claim)
     languages_of_task = compare_languages(languages, load, found.by_examples, lower, num_resamples, seed, different)
     return TaskComparison(
         task,
