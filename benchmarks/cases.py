@@ -49,7 +49,6 @@ def prepare(case: Case) -> tuple[Any, Any, Any]:
     from weam_ray.model.families import packs
     from weam_ray.train.engines.bare import BareEngine
     from weam_ray.train.engines.device import prepare_device
-    from weam_ray.train.loop import ahead
     from weam_ray.train.model import objective_of
 
     config = case.config
@@ -64,18 +63,22 @@ def prepare(case: Case) -> tuple[Any, Any, Any]:
     rows = TrainingRows(case.data.encoded)
     plan = rows.plan(config.training, config.seeds.data)
     collate = collators(config.of_training(), tokenizer, packs(engine.objective.masked_model.model))
-    batches = Batches(rows, plan, collate, config.training.micro_batch_size, 0, 1, ahead(engine.device))
+    batches = Batches(rows, plan, collate, config.training.micro_batch_size, 0, 1)
     return engine, batches, tokenizer
 
 
 def bare(case: Case, folder: Path) -> None:
     """The training loop without Ray and DeepSpeed; it logs its steps to a folder."""
+    from weam_ray.batches.prefetch import ahead, collated
     from weam_ray.store.training_folder import TrainingFolder
     from weam_ray.train.log import StepLog
+    from weam_ray.train.loop import to_device
 
     engine, batches, _ = prepare(case)
     log = StepLog(TrainingFolder(folder), 0)
-    steps = batches.steps(0, case.config.training.max_steps)
+    training = case.config.training
+    source = collated(batches, range(training.max_steps), training.num_collators)
+    steps = ahead(source, to_device(engine.device))
     train(engine, case.config.of_training(), steps, 0, [Each(log.write)])
     log.close()
 

@@ -55,7 +55,8 @@ def ours(case: Case, folder: TrainingFolder) -> dict[str, Any]:
     """The training loop without Ray and DeepSpeed; it logs its steps to a folder. Memory, shapes and operations."""
     import torch
 
-    from weam_ray.train.loop import train
+    from weam_ray.batches.prefetch import ahead, collated
+    from weam_ray.train.loop import to_device, train
 
     engine, batches, _ = prepare(case)
     seen: list[Batch] = []
@@ -66,7 +67,9 @@ def ours(case: Case, folder: TrainingFolder) -> dict[str, Any]:
             yield micro_batches
 
     log = StepLog(folder, 0)
-    steps = noted(batches.steps(0, case.config.training.max_steps))
+    training = case.config.training
+    source = collated(batches, range(training.max_steps), training.num_collators)
+    steps = noted(ahead(source, to_device(engine.device)))
     train(engine, case.config.of_training(), steps, 0, [cases.Each(log.write)])
     log.close()
     memory = torch.cuda.max_memory_allocated() if engine.device.type == "cuda" else 0

@@ -1,97 +1,22 @@
-"""The micro-batches of a worker: the same for any number of workers, collated in a thread that always ends."""
+"""The micro-batches of a worker: the same for any number of workers."""
 
-import threading
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 
-from weam_ray.batches.batch import Batch, Vocabulary
-from weam_ray.batches.loader import PREFETCHED_STEPS, Batches, TrainingRows
+from tests.support.batches import SHARD_ROWS, assert_same_batch, encoded_stage, make_batches, padded_batches
+from weam_ray.batches.loader import TrainingRows
 from weam_ray.batches.order import BatchPlan
-from weam_ray.batches.pairs import PairCollator
-from weam_ray.corpus.tables import ENCODED
-from weam_ray.model.tokenizer import PairTemplate, SentenceTemplate
-from weam_ray.settings.objective import ObjectiveSection
-from weam_ray.settings.training import SeedSection, TrainingSection
+from weam_ray.settings.training import TrainingSection
 from weam_ray.store.folder import Folder
-from weam_ray.store.stages import Attempt, Counts, Stage, StageOutput, StageSpec, StageStore
-
-VOCABULARY = Vocabulary(
-    PairTemplate(np.array([2]), np.array([3]), np.array([3]), (0, 0, 0, 1, 1)),
-    0,
-    4,
-    np.arange(5, 200),
-    SentenceTemplate(np.array([2]), np.array([3])),
-)
-SHARD_ROWS = {"000-00000": (30, "en-de"), "000-00001": (17, "en-de"), "001-00000": (13, "en-fr")}
-
-
-def encoded_table(num_rows: int, first: int) -> pa.Table:
-    """Rows of 1 to 9 tokens a side; the first source token names the row."""
-    generator = np.random.default_rng(first)
-    rows = []
-    for number in range(num_rows):
-        sizes = generator.integers(1, 10, 2)
-        source, target = (generator.integers(100, 200, size).tolist() for size in sizes)
-        source[0] = 5 + first + number
-        rows.append(
-            {
-                "pair_id": f"0:{first + number}",
-                "source_lang": "en",
-                "target_lang": "xx",
-                "source_ids": source,
-                "target_ids": target,
-                "source_word_ids": list(range(len(source))),
-                "target_word_ids": list(range(len(target))),
-                "token_links": [value for k in range(min(sizes)) for value in (k, k)],
-                "num_tokens": len(source) + len(target),
-            }
-        )
-    return pa.Table.from_pylist(rows, schema=ENCODED)
+from weam_ray.store.stages import Stage
 
 
 @pytest.fixture(scope="module")
 def encoded(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    """A committed stage of sixty rows in three shards, in two language pairs, and a held-out part."""
-
-    def builder(attempt: Attempt) -> StageOutput:
-        files, first = [], 0
-        for label, (rows, pair) in SHARD_ROWS.items():
-            files.append(attempt.write_arrow("train", label, encoded_table(rows, first), language_pair=pair))
-            first += rows
-        files.append(attempt.write_arrow("held_out", "000-00000", encoded_table(5, 90), language_pair="en-de"))
-        return StageOutput(files, Counts(65, 65))
-
-    store = StageStore(Folder.at(tmp_path_factory.mktemp("stages")))
-    return store.build(StageSpec("encode", 1, {}, {}), builder)
-
-
-def make_batches(
-    encoded: Stage, micro_batch_size: int = 4, rank: int = 0, world_size: int = 1, batch_size: int = 12
-) -> Batches:
-    rows = TrainingRows(encoded)
-    training = TrainingSection(batch_size=batch_size, micro_batch_size=1)
-    collators = [PairCollator(VOCABULARY, ObjectiveSection(), SeedSection(), 32)]
-    return Batches(rows, rows.plan(training, seed=5), collators, micro_batch_size, rank, world_size)
-
-
-def padded_batches(encoded: Stage, multiple: int) -> Batches:
-    rows = TrainingRows(encoded)
-    collators = [PairCollator(replace(VOCABULARY, multiple=multiple), ObjectiveSection(), SeedSection(), 20)]
-    return Batches(rows, rows.plan(TrainingSection(batch_size=12, micro_batch_size=4), seed=5), collators, 4, 0, 1)
-
-
-def assert_same_batch(actual: Batch, expected: Batch) -> None:
-    for name, value in vars(expected).items():
-        assert_array_equal(getattr(actual, name), value, err_msg=name)
-
-
-def workers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "collate"]
+    return encoded_stage(tmp_path_factory.mktemp("stages"))
 
 
 class TestTrainingRows:
@@ -186,79 +111,6 @@ class TestStep:
     def test_more_rows_than_the_corpus(self, encoded: Stage) -> None:
         ((_, (batch,)),) = make_batches(encoded, 150, batch_size=150).step(0)
         assert len(batch.input_ids) == 150
-
-
-class TestSteps:
-    def test_the_same_as_step_by_step(self, encoded: Stage) -> None:
-        batches = make_batches(encoded)
-        found = list(batches.steps(3, 3 + 3 * PREFETCHED_STEPS))
-        assert len(found) == 3 * PREFETCHED_STEPS
-        for step, entry in enumerate(found, start=3):
-            for (number, (batch,)), (expected_number, (expected,)) in zip(entry, batches.step(step), strict=True):
-                assert number == expected_number
-                assert_same_batch(batch, expected)
-        assert workers() == []
-
-    def test_no_steps(self, encoded: Stage) -> None:
-        assert list(make_batches(encoded).steps(5, 5)) == []
-        assert workers() == []
-
-    def test_an_error_in_the_thread_is_passed_on(self, encoded: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-        """After the steps before it, and the thread ends."""
-        batches = make_batches(encoded)
-        step = batches.step
-
-        def damaged(number: int) -> list[tuple[int, Batch]]:
-            if number == 2:
-                raise OSError("shard 1 is damaged")
-            return step(number)
-
-        monkeypatch.setattr(batches, "step", damaged)
-        steps = batches.steps(0, 10)
-        assert [len(next(steps)) for _ in range(2)] == [3, 3]
-        with pytest.raises(OSError, match="shard 1 is damaged"):
-            next(steps)
-        assert workers() == []
-
-    def test_a_consumer_that_stops_early(self, encoded: Stage) -> None:
-        """The thread waits with a full queue, and ends with its consumer."""
-        steps = make_batches(encoded).steps(0, 10_000)
-        next(steps)
-        (worker,) = workers()
-        steps.close()
-        assert not worker.is_alive()
-
-    def test_a_consumer_that_fails(self, encoded: Stage) -> None:
-        def consume() -> None:
-            for number, _ in enumerate(make_batches(encoded).steps(0, 10_000)):
-                if number == 3:
-                    raise RuntimeError("the loss is not finite")
-
-        with pytest.raises(RuntimeError, match="not finite"):
-            consume()
-        # the generator is closed with the frame that held it, which the traceback kept until here
-        assert workers() == []
-
-    def test_the_thread_runs_ahead_of_the_step_and_not_far(
-        self, encoded: Stage, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """At most the queue, the batch in hand and the one that waits for a place are made."""
-        batches = make_batches(encoded)
-        step, made, enough = batches.step, [], threading.Event()
-
-        def counted(number: int) -> list[tuple[int, Batch]]:
-            made.append(number)
-            if len(made) == PREFETCHED_STEPS + 2:
-                enough.set()
-            return step(number)
-
-        monkeypatch.setattr(batches, "step", counted)
-        steps = batches.steps(0, 1000)
-        next(steps)
-        assert enough.wait(timeout=60)
-        steps.close()
-        assert made == list(range(len(made)))
-        assert len(made) <= PREFETCHED_STEPS + 3
 
 
 def test_stage_in_another_folder_order(encoded: Stage, tmp_path: Path) -> None:

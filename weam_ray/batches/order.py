@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,7 @@ class BatchPlan:
         self.batch_size = batch_size
         self.seed = seed
         self.starts = np.concatenate([[0], np.cumsum([shard.rows for shard in shards])])
+        self.temperature = temperature
         self.pairs = sorted({shard.language_pair for shard in shards if shard.rows})
         members = {pair: [k for k, shard in enumerate(shards) if shard.language_pair == pair] for pair in self.pairs}
         self.streams = [np.array(members[pair]) for pair in self.pairs]
@@ -72,6 +74,10 @@ class BatchPlan:
         self.window_batches = int(max(1, min(WINDOW_BATCHES, self.sizes.sum() // batch_size)))
         self.window = lru_cache(maxsize=2)(self._window)
         self.row_order = lru_cache(maxsize=4 * len(self.pairs) + 4)(self._row_order)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What another process makes the same plan from."""
+        return type(self), (self.shards, self.lengths, self.batch_size, self.seed, self.temperature)
 
     def batch(self, step: int) -> list[PlannedRow]:
         """Return the `batch_size` rows of the global batch of a step (from 0), by falling length."""

@@ -70,6 +70,12 @@ FAMILIES = {
 }
 
 
+def encoder_part(model: Any) -> Any:
+    """The encoder in a masked language model of any family."""
+    family = FAMILIES.get(model.config.model_type)
+    return model.base_model if family is None else family.encoder(model)
+
+
 def position_table(model: Any) -> Any:
     """The embedding of positions of a model, or None where it has none: where they are rotary, or relative."""
     from torch.nn import Embedding

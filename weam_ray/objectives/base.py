@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from weam_ray.batches.batch import Batch
-from weam_ray.model.families import FAMILIES, first_position
+from weam_ray.model.families import FAMILIES, encoder_part, first_position
 from weam_ray.model.transformers_private import attention_of
 from weam_ray.objectives.head import head_losses, token_losses
 
@@ -104,7 +104,7 @@ class MaskedModel(nn.Module):
         self.model = model
         self.family = FAMILIES.get(model.config.model_type)
         self.first_position = first_position(model)
-        module = model if self.family is None else self.family.encoder(model)
+        module = model if self.family is None else encoder_part(model)
         takes = "token_type_ids" in inspect.signature(module.forward).parameters
         self.takes_types = takes and getattr(model.config, "type_vocab_size", 2) > 1
 
@@ -145,8 +145,12 @@ class MaskedModel(nn.Module):
 
     def states(self, batch: TensorBatch, rows: torch.Tensor | slice = ALL, length: int | None = None) -> torch.Tensor:
         """Encode the first `length` positions of some rows of a batch; the last states, as (R * T, hidden)."""
-        encoder = self.model.base_model if self.family is None else self.family.encoder(self.model)
-        return encoder(**self.inputs(batch, rows, length)).last_hidden_state.flatten(0, 1)
+        return self.encode(self.inputs(batch, rows, length)).flatten(0, 1)
+
+    def encode(self, inputs: Mapping[str, Any]) -> torch.Tensor:
+        """The last states of a pass of the encoder, (R, T, hidden)."""
+        states: torch.Tensor = encoder_part(self.model)(**inputs).last_hidden_state
+        return states
 
     def logits(self, batch: TensorBatch, positions: torch.Tensor) -> torch.Tensor:
         """Compute the (P, vocabulary) logits of the states at some flattened positions, (P,)."""

@@ -69,10 +69,11 @@ class ChunkedLosses(torch.autograd.Function):
         kept = []
         for rows in chunks(len(states), len(matrix)):
             logits = torch.addmm(offsets, states[rows], matrix.t())
-            predicted = torch.log_softmax(logits, 1, dtype=losses.dtype)
-            losses[rows] = -predicted.gather(1, labels[rows, None])[:, 0]
+            shares = torch.softmax(logits, 1)
+            right = shares.gather(1, labels[rows, None])[:, 0].to(losses.dtype)
+            losses[rows] = -right.clamp(min=torch.finfo(right.dtype).tiny).log()
             if keeps:
-                kept.append(logits)
+                kept.append(shares)
         ctx.save_for_backward(states, matrix, offsets, labels, *kept)
         ctx.shape, ctx.types, ctx.biased = weight.shape, (hidden.dtype, weight.dtype), bias is not None
         return losses
@@ -86,8 +87,7 @@ class ChunkedLosses(torch.autograd.Function):
         of_matrix = torch.zeros(0, dtype=weight_type, device=states.device)
         of_offsets = torch.zeros(len(matrix), dtype=weight_type, device=states.device)
         for number, rows in enumerate(chunks(len(states), len(matrix))):
-            logits = kept[number] if kept else torch.addmm(offsets, states[rows], matrix.t())
-            shares = torch.softmax(logits, 1)
+            shares = kept[number] if kept else torch.softmax(torch.addmm(offsets, states[rows], matrix.t()), 1)
             shares[torch.arange(len(shares), device=shares.device), labels[rows]] -= 1
             scale = gradient[rows, None]
             of_states[rows] = (shares @ matrix).to(hidden_type) * scale.to(hidden_type)

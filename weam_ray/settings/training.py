@@ -8,6 +8,7 @@ from weam_ray.settings.base import Derived, Fixed, Role, Section, Spends, Younge
 from weam_ray.settings.paths import LocalPath
 
 GPU_LENGTH_MULTIPLE = 16  # rows of this many numbers fill the tiles of tensor cores
+GPU_COLLATORS = 2  # one makes a batch of 256 pairs in some 40 ms, and a step takes 60
 BUDGET = Fixed("it is the budget that trials are compared at")
 COUNTED = Fixed("the workers of a trial are counted before it starts")
 
@@ -107,12 +108,23 @@ class TrainingSection(Section):
     compile: Annotated[bool, Role.RESULT] = Field(
         default=False, description="Whether the encoder is compiled by torch.compile."
     )
+    cuda_graphs: Annotated[bool | None, Role.RESULT, Younger()] = Field(
+        default=None,
+        description="Whether passes of the encoder on a GPU are recorded once for each shape, and played back, which "
+        "makes small batches faster; null: where a run can.",
+    )
     use_gpu: Annotated[bool, Role.RESULT, COUNTED] = Field(default=False, description="Whether each worker has a GPU.")
     continue_from: Annotated[LocalPath | None, Role.RESULT, Fixed("a trial starts from the encoder")] = Field(
         default=None, description="The folder of a run whose last checkpoint a new run goes on from."
     )
     weights_only: Annotated[bool, Role.RESULT] = Field(
         default=False, description="Whether continue_from takes the weights alone, and leaves the optimizer's state."
+    )
+    collating_processes: Annotated[int | None, Role.MACHINE] = Field(
+        default=None,
+        ge=0,
+        description="How many processes of a worker make the batches of the steps to come; 0: a thread of it does; "
+        "null: 2 on a GPU, 0 on CPUs.",
     )
     max_failures: Annotated[int, Role.MACHINE] = Field(
         default=2, ge=0, description="How often workers are started again before the run fails."
@@ -163,6 +175,20 @@ class TrainingSection(Section):
     @property
     def accumulation_steps(self) -> int:
         return self.batch_size // (self.micro_batch_size * self.num_workers)
+
+    @property
+    def num_collators(self) -> int:
+        """How many processes make a worker's batches; 0 for a thread."""
+        chosen = self.collating_processes
+        return chosen if chosen is not None else GPU_COLLATORS if self.use_gpu else 0
+
+    @property
+    def uses_graphs(self) -> bool:
+        """Whether the encoder's passes are recorded: not where its weights are shared out, nor where it is compiled
+        or keeps its layers' inputs alone.
+        """
+        able = self.use_gpu and self.zero_stage < 3 and not self.compile and not self.gradient_checkpointing
+        return able if self.cuda_graphs is None else self.cuda_graphs and able
 
     @property
     def padded_to(self) -> int:

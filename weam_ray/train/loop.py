@@ -15,6 +15,7 @@ from weam_ray.errors import UserError
 from weam_ray.objectives.base import TensorBatch, on_device
 from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.train.budget import Budget
+from weam_ray.train.engines.device import RECORDING
 from weam_ray.train.record import StepRecord
 from weam_ray.train.schedule import learning_rate
 
@@ -224,13 +225,18 @@ class Counts:
 
 
 def tensors_of(batch: Batch, device: torch.device) -> TensorBatch:
-    """A batch on the device: brought there ahead of time (`ahead`), or now."""
+    """A batch on the device: brought there ahead of time (`to_device`), or now."""
     return TensorBatch.of(batch, device) if batch.tensors is None else batch.tensors
 
 
-def ahead(device: torch.device) -> Callable[[Batch], Batch]:
-    """What the collating thread does with a batch for a device."""
-    return lambda batch: replace(batch, tensors=TensorBatch.of(batch, device))
+def to_device(device: torch.device) -> Callable[[Batch], Batch]:
+    """What is done with a batch ahead of its step, in a thread: it is brought to a device."""
+
+    def bring(batch: Batch) -> Batch:
+        with RECORDING:
+            return replace(batch, tensors=TensorBatch.of(batch, device))
+
+    return bring
 
 
 def seed_dropout(seed: int, step: int, micro_batch: int) -> None:

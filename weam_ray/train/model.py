@@ -16,13 +16,15 @@ def objective_of(settings: TrainingSettings, tokenizer: Any) -> Any:
     Raises:
         UserError: the encoder cannot be loaded, or has no room for the longest sequences.
     """
-    from weam_ray.objectives.table import build_objective  # which imports torch; the driver does without
+    from weam_ray.objectives.table import build_objective
+    from weam_ray.train.graphs import with_graphs  # which imports torch; the driver does without
 
     model = build_encoder(settings.encoder, tokenizer, settings.seeds.model)
     check_fit(settings, num_positions(model), model.config.num_hidden_layers)
     if settings.training.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     objective = build_objective(model, settings.objective)
+    with_graphs(objective.masked_model, settings.training)
     if settings.training.compile:
         model.base_model.compile(dynamic=True)
     return objective

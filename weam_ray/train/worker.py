@@ -47,13 +47,14 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
 
     from weam_ray.batches.forms import collators
     from weam_ray.batches.loader import Batches, TrainingRows
+    from weam_ray.batches.prefetch import ahead, collated
     from weam_ray.model.families import packs
     from weam_ray.train.budget import Budget
     from weam_ray.train.callbacks import Checkpoints, HeldOutFigures, Requests, Steps
     from weam_ray.train.engines.device import prepare_device
     from weam_ray.train.export import export
     from weam_ray.train.log import StepLog
-    from weam_ray.train.loop import ahead, train
+    from weam_ray.train.loop import to_device, train
     from weam_ray.train.model import objective_of
 
     settings, training = job.settings, job.settings.training
@@ -65,12 +66,13 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
 
     start, attempt = agree(job.folder.checkpoints, rank)
-    engine, done = restored(job, objective, start)
-
+    done = 0 if start is None else checkpoint.read_state(start).step
     rows = TrainingRows(job.data.encoded)
     plan = rows.plan(training, settings.seeds.data)
     collate = collators(settings, tokenizer, packs(model))
-    batches = Batches(rows, plan, collate, training.micro_batch_size, rank, num_workers, ahead(engine.device))
+    batches = Batches(rows, plan, collate, training.micro_batch_size, rank, num_workers)
+    source = collated(batches, range(done, training.max_steps), training.num_collators)
+    engine = restored(job, objective, start)
 
     steps = Steps(StepLog(job.folder, done), job.run) if rank == 0 else None
     callbacks = [
@@ -80,8 +82,8 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
         Checkpoints(job, engine, attempt, num_parameters, phases, steps),
     ]
     try:
-        micro_batches = batches.steps(done, training.max_steps)
         phases.begin(Phase.STEPS)
+        micro_batches = ahead(source, to_device(engine.device))
         budget = Budget.of(training, job.folder, done)
         last = train(engine, settings, micro_batches, done, callbacks, job.milestones.steps, budget)
     finally:
@@ -105,8 +107,8 @@ def prepare_process(num_threads: int) -> None:
     keep_memory()
 
 
-def restored(job: TrainingJob, objective: Any, start: Path | None) -> tuple[Any, int]:
-    """The engine as a checkpoint left it, and the steps done.
+def restored(job: TrainingJob, objective: Any, start: Path | None) -> Any:
+    """The engine as a checkpoint left it.
 
     Raises:
         UserError: the checkpoint was taken over from another run, and its weights are of another shape.
@@ -115,16 +117,16 @@ def restored(job: TrainingJob, objective: Any, start: Path | None) -> tuple[Any,
 
     settings = job.settings
     if start is None:
-        return DeepSpeedEngine(objective, settings), 0
+        return DeepSpeedEngine(objective, settings)
     state = checkpoint.read_state(start)
     taken_over = state.fingerprint != job.fingerprint
     try:
         if taken_over and settings.training.weights_only:
             objective.load_state_dict(checkpoint.merged_weights(start, state.zero_stage))
-            return DeepSpeedEngine(objective, settings), state.step
+            return DeepSpeedEngine(objective, settings)
         engine = DeepSpeedEngine(objective, settings)
         engine.load(start)
-        return engine, state.step
+        return engine
     except RuntimeError as error:
         if not taken_over or "state_dict" not in str(error):
             raise

@@ -1,5 +1,6 @@
 """What the device of a worker is told before it trains."""
 
+import threading
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -7,6 +8,9 @@ import torch
 from weam_ray.settings.training import TrainingSection
 
 PRODUCTS = {"fp32": "highest", "tf32": "high", "bf16": "highest"}
+
+# held while passes are recorded, and while another thread brings a batch to the device
+RECORDING = threading.Lock()
 
 
 def prepare_device(settings: TrainingSection) -> None:
