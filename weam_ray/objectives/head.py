@@ -1,8 +1,8 @@
 """Cross entropy of a head's predictions without the matrix of all logits in float32.
 
 The logits of a large vocabulary are the largest tensors of a step. Here they are made and used by chunks of rows, the
-head's matrix is padded to a multiple of 64 words so that the products run on kernels of whole tiles, and the gradient
-is made from the logits themselves. The padding exists in the copy that is multiplied alone: weights, checkpoints and
+head's matrix is padded to a multiple of 64 words so that the products run on kernels of whole tiles, and losses and
+gradient are both made from the softmax of the logits. The padding exists in the copy that is multiplied alone: weights, checkpoints and
 exported models know nothing of it.
 """
 
@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy, linear
 
 WORDS_MULTIPLE = 64
 CHUNK_BYTES = 2 * 2**30  # of float32 logits at a time
-KEPT_BYTES = 4 * 2**30  # of logits that wait for the backward pass; above that they are computed twice
+KEPT_BYTES = 4 * 2**30  # of shares that wait for the backward pass; above that they are computed twice
 PLAIN_LOGITS = 2**28  # up to as many on a CPU, all logits are made at once
 
 
@@ -42,7 +42,11 @@ def token_losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 def chunked_losses(
     hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, labels: torch.Tensor
 ) -> torch.Tensor:
-    """`head_losses` by chunks, whatever the size. Products are made in the type that autocast asks for, if it does."""
+    """`head_losses` by chunks, whatever the size. Products are made in the type that autocast asks for, if it does.
+
+    A loss is the logarithm of a share in that type: in bfloat16 it is exact to 0.004 nats for each row, without a
+    bias, and none is above 87 nats.
+    """
     kind = hidden.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
     with torch.autocast(kind, enabled=False):
@@ -107,8 +111,8 @@ def most_bytes(rows: int, words: int, width: int, on_gpu: bool) -> int:
         return 2 * rows * words * 4  # the logits and their gradient
     all_logits = rows * words * width
     chunk = min(rows * words * 4, CHUNK_BYTES)
-    # of a chunk its logits, and their logarithms in float32 or, in the backward pass, their shares
-    return chunk * (4 + width) // 4 + min(all_logits, KEPT_BYTES)  # a smaller batch may keep its logits
+    # of a chunk its logits, and each word's share of them
+    return chunk * 2 * width // 4 + min(all_logits, KEPT_BYTES)  # a smaller batch may keep them all
 
 
 def padded(weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
