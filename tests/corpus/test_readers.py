@@ -289,6 +289,14 @@ def test_parquet_with_one_field_of_a_struct(tmp_path: Path) -> None:
     assert [(pair.source, pair.target) for pair in read(source)] == [("a", "x"), ("", "y"), ("c", "z"), ("d", "w")]
 
 
+def test_parquet_with_two_columns_of_one_name(tmp_path: Path) -> None:
+    columns = [pa.array([text]) for text in "abcd"]
+    source = parquet(tmp_path, pa.table(columns, names=["source", "source", "target", "other"]))
+    assert refusal(source) == f"{source.path}: 2 columns are called 'source'; give them other names."
+    harmless = pa.table(columns, names=["source", "other", "target", "other"])
+    assert [(pair.source, pair.target) for pair in read(parquet(tmp_path, harmless))] == [("a", "c")]
+
+
 def test_parquet_with_another_struct(tmp_path: Path) -> None:
     source = parquet(tmp_path, hub_table(), target_lang="fr")
     there = "id, translation.en, translation.de"

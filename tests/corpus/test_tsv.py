@@ -122,6 +122,7 @@ class TestHeading:
         [
             *("source\ttarget", " Source \tTARGET", "en\tde", "EN\tDE", "src\ttgt", "sentence1\tsentence2"),
             *("text_en\tde-text", "source (en)\ttarget (de)", "English\tGerman", "eng\tDeutsch", "source_text\tde"),
+            *("en-US\tde-DE", "en_XX\tde_DE", "eng_Latn\tdeu_Latn", '"en"\t"de"', "#en\tde", "British English\tger"),
         ],
     )
     def test_names_of_the_columns(self, tmp_path: Path, heading: str, name: str) -> None:
@@ -153,6 +154,35 @@ class TestHeading:
         for heading in ("pt-BR\tzh_Hans", "pt\tzh", "Portuguese\t\u4e2d\u6587"):
             assert num_headings(tsv(tmp_path, f"{heading}\na\tb\n", **languages)) == 1
 
+    @pytest.mark.parametrize(
+        ("language", "name"),
+        [
+            *(
+                ("ceb", "Cebuano"),
+                ("am", "Amharic"),
+                ("am", "\u12a0\u121b\u122d\u129b"),
+                ("ig", "Igbo"),
+                ("mi", "maori"),
+            ),
+            *(("grc", "Ancient Greek"), ("tl", "Filipino"), ("fil", "Tagalog"), ("fil", "fil"), ("ilo", "ilo")),
+            *(
+                ("zh", "Chinese (Simplified)"),
+                ("zh-Hans", "zho_Hans"),
+                ("pt-BR", "Brazilian Portuguese"),
+                ("fa", "Farsi"),
+            ),
+            *(
+                ("xh", "Xhosa"),
+                ("zu", "Zulu"),
+                ("mt", "Maltese"),
+                ("vi", "Ti\u1ebfng Vi\u1ec7t"),
+                ("ht", "Haitian Creole"),
+            ),
+        ],
+    )
+    def test_what_languages_are_called(self, tmp_path: Path, language: str, name: str) -> None:
+        assert num_headings(tsv(tmp_path, f"English\t{name}\na\tb\n", target_lang=language)) == 1
+
     def test_in_other_columns(self, tmp_path: Path) -> None:
         data = "id\tde\ten\n7\tja\tyes\n8\tnein\tno\tmore\n"
         source = tsv(tmp_path, data, source_column=2, target_column=1)
@@ -177,7 +207,7 @@ class TestHeading:
         )
         assert sides(tsv(tmp_path, data, header=True)) == [("1", "a"), ("2", "c")]
 
-    @pytest.mark.parametrize("heading", ["de\ten", "German\tEnglish", "text_de\ttext_en"])
+    @pytest.mark.parametrize("heading", ["de\ten", "German\tEnglish", "text_de\ttext_en", "target\tsource"])
     def test_the_languages_the_other_way_round(self, tmp_path: Path, heading: str) -> None:
         source = tsv(tmp_path, f"{heading}\nja\tyes\n")
         cells = heading.split("\t")

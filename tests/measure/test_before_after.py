@@ -54,18 +54,26 @@ def test_both_encoders_are_on_the_device(
 ) -> None:
     """Of the initial and the trained one; `before` has the weights of the seed, `after` those that were exported."""
     devices: list[str] = []
+    parts: list[str] = []
 
     def to(model: torch.nn.Module, target: Any) -> torch.nn.Module:
         if isinstance(target, str):  # else it is a type of numbers
             devices.append(target)
         return model
 
-    held_out = SimpleNamespace(measure=lambda model, tokenizer, settings: model.config.hidden_size)
+    held_out = SimpleNamespace(
+        measure=lambda model, tokenizer, settings: model.config.hidden_size, sizes=lambda: {"en-de": 3}
+    )
     monkeypatch.setattr("transformers.PreTrainedModel.to", to)
-    monkeypatch.setattr(HeldOut, "of", lambda stage: held_out)
+    monkeypatch.setattr(HeldOut, "of", lambda data, part: parts.append(part) or held_out)
     data = SimpleNamespace(load_tokenizer=lambda: wordpiece, encoded=None)
     config = config_of(use_gpu)
     trained = write_encoder(tmp_path / "model", wordpiece)
     found = measure_both(config, data, trained)
-    assert found == {"before": config.encoder.scratch.hidden_size, "after": 16}
+    assert found == {
+        "before": config.encoder.scratch.hidden_size,
+        "after": 16,
+        "held_out": {"part": "test", "rows": {"en-de": 3}},
+    }
+    assert parts == ["test"]
     assert devices == ["cuda" if use_gpu else "cpu"] * 2

@@ -13,6 +13,7 @@ from tests.conftest import TEXTS
 from tests.measure.test_states import LONG, SCRATCH, alone, words_of
 from tests.support.tables import aligned_table, covered_words
 from weam_ray.align.links import Links
+from weam_ray.corpus.parts import held_out_parts
 from weam_ray.corpus.tables import ENCODED
 from weam_ray.corpus.words import word_spans
 from weam_ray.errors import UserError
@@ -105,8 +106,10 @@ class TestPairs:
 class TestStages:
     """Held-out files of two language pairs, one of them in two files, unpaired text, an empty file, training rows."""
 
-    def table(self, languages: tuple[str, str], pairs: Sequence[tuple[str, str]]) -> pa.Table:
+    def table(self, languages: tuple[str, str], pairs: Sequence[tuple[str, str]], source: int = 9) -> pa.Table:
         table = aligned_table(pairs, [[(0, 0)]] * len(pairs))
+        names = pa.array([f"{source}:{number}" for number in range(len(pairs))], pa.string())
+        table = table.set_column(table.schema.get_field_index("pair_id"), "pair_id", names)
         for name, language in zip(("source_lang", "target_lang"), languages, strict=True):
             column = table.schema.get_field_index(name)
             table = table.set_column(column, name, pa.array([language] * len(pairs), pa.string()))
@@ -114,9 +117,9 @@ class TestStages:
 
     def build(self, attempt: Attempt) -> StageOutput:
         tables = {
-            "en-de.0": self.table(("en", "de"), PAIRS[:2]),
-            "fr-de.0": self.table(("fr", "de"), PAIRS[2:3]),
-            "en-de.1": self.table(("en", "de"), PAIRS[3:]),
+            "en-de.0": self.table(("en", "de"), PAIRS[:2], 0),
+            "fr-de.0": self.table(("fr", "de"), PAIRS[2:3], 2),
+            "en-de.1": self.table(("en", "de"), PAIRS[3:], 3),
             "en-de.2": self.table(("en", "de"), []),
             "tl.0": self.table(("tl", ""), [("dog", "")]),
         }
@@ -127,15 +130,27 @@ class TestStages:
         files.append(attempt.write_parquet("train", "en-de.0", tables["fr-de.0"], language_pair="en-de"))
         return StageOutput(files, Counts(6, 6))
 
-    def check(self, found: list[HeldOutPairs]) -> None:
-        assert [pair.languages for pair in found] == [("en", "de"), ("fr", "de")]
-        assert [pair.name for pair in found] == ["de", "fr-de"]
-        assert found[0].texts[0] == [PAIRS[number][0] for number in (0, 1, 3)]
-        assert found[1].texts == ([PAIRS[2][0]], [PAIRS[2][1]])
+    def check(self, found: list[HeldOutPairs], part: str, parts: dict[str, str]) -> None:
+        """The pairs of a part, by their `pair_id`s."""
+        rows = {("en", "de"): {"0:0": 0, "0:1": 1, "3:0": 3}, ("fr", "de"): {"2:0": 2}}
+        expected = {
+            languages: [PAIRS[number] for name, number in own.items() if parts[name] == part]
+            for languages, own in rows.items()
+        }
+        assert {pair.languages: list(zip(*pair.texts, strict=True)) for pair in found} == {
+            languages: pairs for languages, pairs in expected.items() if pairs
+        }
 
-    def test_by_language_pair(self, tmp_path: Path) -> None:
-        spec = StageSpec("align", 1, {}, {})
-        self.check(held_out_pairs(StageStore(Folder.at(tmp_path)).build(spec, self.build)))
+    @pytest.mark.parametrize("seed", range(6))
+    def test_by_language_pair(self, tmp_path: Path, seed: int) -> None:
+        stage = StageStore(Folder.at(tmp_path)).build(StageSpec("align", 1, {}, {}), self.build)
+        parts = held_out_parts(stage, seed)
+        assert sorted(parts) == ["0:0", "0:1", "2:0", "3:0", "9:0"]
+        for part in ("dev", "test"):
+            found = held_out_pairs(stage, seed, part)
+            self.check(found, part, parts)
+            assert {pair.name for pair in found} <= {"de", "fr-de"}
+            assert "de" in {pair.name for pair in found}
 
     def test_of_a_run_folder(self, tmp_path: Path, tiny_config: Config) -> None:
         """By the configuration in it; after the stage is gone it says so."""
@@ -144,7 +159,7 @@ class TestStages:
         (run / "config.yaml").write_text(tiny_config.to_yaml(), encoding="utf-8")
         home = Home.of(tiny_config, tmp_path)
         stage = home.store.build(AlignmentPlan.of(tiny_config, home.source_hashes()).align.spec, self.build)
-        self.check(held_out_of(run))
+        self.check(held_out_of(run), "test", held_out_parts(stage, tiny_config.corpus.held_out_seed))
         Path(stage.folder.file("manifest.json")).unlink()
         with pytest.raises(UserError, match=r"held_out=.*first: the aligned pairs of this run are not under .*stages"):
             held_out_of(run)
@@ -177,7 +192,7 @@ def encoded(attempt: Attempt) -> StageOutput:
 
 def test_held_out_rows_of_an_encoded_stage(tmp_path: Path) -> None:
     stage: Stage = StageStore(Folder.at(tmp_path)).build(StageSpec("encode", 1, {}, {}), encoded)
-    found = HeldOut.of(stage)
+    found = HeldOut.read(stage)
     pairs = {languages: [row.source_ids.tolist() for row in rows] for languages, rows in found.rows.items()}
     assert pairs == {("en", "de"): [[5, 6], [8], [5, 6]], ("tl", ""): [[11, 12]]}
     assert [row.target_ids.tolist() for row in found.rows["en", "de"]] == [[7], [9], [10]]

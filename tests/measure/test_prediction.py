@@ -10,7 +10,7 @@ import torch
 
 from weam_ray.encode.rows import EncodedRow
 from weam_ray.measure.held_out import HeldOut
-from weam_ray.measure.prediction import prediction_scores, unigram_entropy
+from weam_ray.measure.prediction import predictions, unigram_entropy
 from weam_ray.settings.config import load_config
 
 
@@ -54,16 +54,19 @@ def test_scores_of_a_model_that_knows_every_position(wordpiece: Any) -> None:
     rows = [row(list(range(10, 10 + n)), list(range(100, 100 + n)), [(k, k) for k in range(0, n, 2)]) for n in lengths]
     cls, sep = wordpiece.cls_token_id, wordpiece.sep_token_id
     truth = {2 * n + 3: [cls, *range(10, 10 + n), sep, *range(100, 100 + n), sep] for n in lengths}
-    scores = prediction_scores(Oracle(truth, len(wordpiece)), wordpiece, rows, max_length=128, batch_size=8)
+    found = predictions(Oracle(truth, len(wordpiece)), wordpiece, rows, max_length=128, batch_size=8)
+    scores = found.scores()
     assert scores["multilingual_accuracy"] == 1.0
     assert scores["linked_cross_lingual_accuracy"] == 0.0
     assert scores["multilingual_loss"] == pytest.approx(0.0, abs=1e-4)
     assert scores["linked_cross_lingual_loss"] == pytest.approx(20.0, abs=1e-4)
     assert 0.3 < scores["linked_share"] < 0.7
     assert scores["cross_lingual_loss"] == pytest.approx(20 * scores["linked_share"], abs=1e-3)
+    by_length = {lengths[number]: found.labels[found.rows == number] for number in set(found.rows.tolist())}
+    assert all(set(own) <= {*range(10, 10 + n), *range(100, 100 + n)} for n, own in by_length.items())
     total = sum(2 * n for n in lengths)
     assert 0.1 * total < scores["masked_tokens"] < 0.2 * total
-    again = prediction_scores(Oracle(truth, len(wordpiece)), wordpiece, rows, max_length=128, batch_size=3)
+    again = predictions(Oracle(truth, len(wordpiece)), wordpiece, rows, max_length=128, batch_size=3).scores()
     assert again["masked_tokens"] == scores["masked_tokens"]
     assert again["unigram_entropy"] == pytest.approx(scores["unigram_entropy"])
 
@@ -77,7 +80,7 @@ def test_no_masked_token_no_figure(wordpiece: Any) -> None:
     none = next(
         single
         for k in range(5, 60)
-        if not prediction_scores(model, wordpiece, [single := row([k], [], [])], max_length=64, batch_size=8)
+        if not predictions(model, wordpiece, [single := row([k], [], [])], max_length=64, batch_size=8).scores()
     )
     many = [row([10 + k, 20 + k, 30] * 5, [40 + k, 50] * 5, [(0, 0)]) for k in range(5)]
     held_out = HeldOut({("en", "de"): many, ("tl", ""): [none]})

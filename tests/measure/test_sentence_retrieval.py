@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from weam_ray.errors import UserError
-from weam_ray.measure.sentence_retrieval import centred, precision_at_1, retrieval_scores
+from weam_ray.measure.sentence_retrieval import centred, precision_at_1, retrieval_hits
 from weam_ray.measure.states import check_layer, sentence_vectors
 from weam_ray.model.encoder import build_encoder
 from weam_ray.settings.encoder import EncoderSection, ScratchSection
@@ -31,7 +31,8 @@ def test_centring_undoes_what_a_language_adds() -> None:
     generator = np.random.default_rng(0)
     english = generator.normal(size=(50, 8)).astype(np.float32)
     other = english + np.array([30, 0, 0, 0, 0, 0, 0, 0], np.float32)
-    scores = retrieval_scores(other, english, "english")
+    hits = retrieval_hits(other, english, "english")
+    scores = {way: own.mean() for way, own in hits.items()}
     assert scores["to_english"] == scores["from_english"] == 1.0
     assert scores["to_english_uncentred"] < 0.5
     assert list(scores) == ["to_english", "from_english", "to_english_uncentred"]

@@ -41,7 +41,7 @@ def bert(tmp_path: Path) -> Path:
 
 def changed(folder: Path, change: Callable[[Weights], Weights]) -> str:
     """A copy of a checkpoint with other weights."""
-    copy = folder.with_name("changed")
+    copy = folder.with_name(f"{folder.name}-changed")
     shutil.copytree(folder, copy)
     save_file(change(load_file(copy / "model.safetensors")), copy / "model.safetensors", metadata={"format": "pt"})
     return str(copy)
@@ -148,3 +148,27 @@ def test_names_and_shapes_alone(bert: Path) -> None:
     loaded = load_pretrained("AutoModelForMaskedLM", changed(bert, headless), "it", device_map="meta")
     assert {own.device.type for own in loaded.model.parameters()} == {"meta"}
     assert len(loaded.new) == 6
+
+
+def test_a_second_copy_of_a_weight_as_in_the_published_mdeberta(tmp_path: Path) -> None:
+    """Its word embeddings stand there twice, as `weight` and `_weight`; any other name too many is refused still."""
+    options = {"relative_attention": True, "position_biased_input": False, "type_vocab_size": 0}
+    DebertaV2Model(DebertaV2Config(**SIZES, **options)).save_pretrained(tmp_path / "deberta")
+    words = "embeddings.word_embeddings"
+
+    def published(weights: Weights) -> Weights:
+        return {f"deberta.{name}": own for name, own in weights.items()} | {
+            f"deberta.{words}._weight": weights[f"{words}.weight"].clone()
+        }
+
+    folder = changed(tmp_path / "deberta", published)
+    assert all(not name.startswith("deberta.") for name in load_pretrained("AutoModelForMaskedLM", folder, "it").new)
+    other = changed(Path(folder), lambda weights: weights | {"deberta.encoder.rel_embeddings.other": torch.zeros(3)})
+    assert "deberta.encoder.rel_embeddings.other" in refusal("AutoModelForMaskedLM", other)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"a": "text"}, 7], ids=str)
+def test_a_file_of_other_things_than_weights(bert: Path, content: Any) -> None:
+    (bert / "model.safetensors").unlink()
+    torch.save(content, bert / "pytorch_model.bin")
+    assert refusal("AutoModelForMaskedLM", str(bert)).startswith("encoder.name=it: the ")

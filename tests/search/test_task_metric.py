@@ -50,7 +50,9 @@ def test_a_model_is_fine_tuned_in_a_process_of_its_own(
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.setenv(name, "1")  # of a training: the process would wait for others
     own = metric(f"data_root={tmp_path}", "training.threads_per_worker=1")
-    value, figures = own(None, AutoModelForMaskedLM.from_pretrained(model), wordpiece, None)
+    found = own(None, AutoModelForMaskedLM.from_pretrained(model), wordpiece, None)
+    value, figures = found.value, found.figures
+    assert found.samples == {}
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name)
     expected = development_score(str(model), "sib200", tmp_path, own.recipe, own.seed, 1, False)

@@ -71,3 +71,20 @@ def test_a_ray_job_keeps_nothing_in_its_own_folder(tmp_path: Path, monkeypatch: 
         with pytest.raises(UserError, match=rf"{key}: 'there': in a Ray job name an absolute path"):
             load_config("bundled", [f"{key}=there"])
     assert load_config("bundled", ["output.dir=~/there"]).output.dir == str(tmp_path / "me" / "there")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("sqlite:///m.db", "sqlite:///{here}/m.db"),
+        ("sqlite:///~/m.db?timeout=3", "sqlite:///{here}/me/m.db?timeout=3"),
+        ("sqlite+pysqlite:///a/m.db", "sqlite+pysqlite:///{here}/a/m.db"),
+        ("sqlite:////tmp/m.db", "sqlite:////tmp/m.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("mlruns", "{here}/mlruns"),
+        ("~/mlruns", "{here}/me/mlruns"),
+        *((other, other) for other in ("http://127.0.0.1:5000", "databricks", "databricks://me", "file:///tmp/x")),
+    ],
+)
+def test_the_store_of_mlflow(given: str, expected: str, tmp_path: Path) -> None:
+    assert load_config("bundled", [f"tracking.uri='{given}'"]).tracking.uri == expected.format(here=tmp_path)

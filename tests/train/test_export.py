@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForMaskedLM,
     AutoTokenizer,
@@ -118,3 +119,16 @@ def test_loaded_exported_and_loaded_again(tmp_path: Path, sentencepiece: Any) ->
     loaded = AutoModelForMaskedLM.from_pretrained(tmp_path / "model")
     inputs = AutoTokenizer.from_pretrained(tmp_path / "model")("Is it raining?", "今天下雨吗？", return_tensors="pt")
     torch.testing.assert_close(loaded.eval()(**inputs).logits, model.eval()(**inputs).logits)
+
+
+def test_words_that_the_base_has_in_its_head_alone(wordpiece: Any, tmp_path: Path) -> None:
+    """A masked language model finds them there, since they are tied; the export must not stumble where it trained."""
+    base = bert(BertForMaskedLM, wordpiece, tmp_path / "base")
+    weights = load_file(base / "model.safetensors")
+    weights["cls.predictions.decoder.weight"] = weights.pop("bert.embeddings.word_embeddings.weight")
+    save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
+    moved = AutoModelForMaskedLM.from_pretrained(exported(base, wordpiece, tmp_path / "model", step=0.01))
+    before = AutoModelForMaskedLM.from_pretrained(base)
+    torch.testing.assert_close(
+        moved.get_input_embeddings().weight, before.get_input_embeddings().weight + 0.01, rtol=0, atol=0
+    )

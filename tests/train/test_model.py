@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import torch
 from transformers import (
+    BartConfig,
+    BartModel,
     BertConfig,
     BertForMaskedLM,
     BertModel,
@@ -13,6 +15,8 @@ from transformers import (
     CamembertForMaskedLM,
     DistilBertConfig,
     DistilBertForMaskedLM,
+    IBertConfig,
+    IBertForMaskedLM,
     ModernBertConfig,
     ModernBertForMaskedLM,
     XLMRobertaConfig,
@@ -57,6 +61,21 @@ def test_positions_are_those_that_the_model_takes(family: str) -> None:
     model(input_ids=torch.full((1, room), 5))
     with pytest.raises((IndexError, RuntimeError)):
         model(input_ids=torch.full((1, room + 1), 5))
+
+
+def test_positions_of_a_table_of_its_own_kind() -> None:
+    """I-BERT's is no `Embedding`; of BART's relatives the first two rows stand for nothing."""
+    ids = {"pad_token_id": 1, "bos_token_id": 2, "eos_token_id": 3}
+    ibert = IBertForMaskedLM(IBertConfig(**SIZES, **ids)).eval()
+    assert (num_positions(ibert), first_position(ibert)) == (38, 2)
+    own = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2}
+    own |= {"decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
+    bart = BartModel(BartConfig(vocab_size=50, max_position_embeddings=40, **own, **ids)).eval()
+    assert (num_positions(bart), first_position(bart)) == (40, 2)
+    for model, room in ((ibert, 38), (bart, 40)):
+        model(input_ids=torch.full((1, room), 5))
+        with pytest.raises((IndexError, RuntimeError)):
+            model(input_ids=torch.full((1, room + 1), 5))
 
 
 def test_positions_that_are_no_table() -> None:

@@ -37,6 +37,11 @@ def text_hashes(languages: tuple[str, str], source: str, target: str) -> tuple[i
     return first, text_hash(languages[1], target) if languages[1] else first
 
 
+def ranked_side(languages: tuple[str, str]) -> str:
+    """The side of a pair whose sentence is ranked: the English one, else the source."""
+    return "target" if languages[1] == "en" else "source"
+
+
 def rank_hash(seed: int, text: str) -> int:
     """The rank of a sentence among those that may be held out."""
     digest = hashlib.blake2b(text.strip().encode(), digest_size=8, salt=seed.to_bytes(16)).digest()
@@ -56,9 +61,9 @@ def candidates(
     """
     best: dict[int, Candidate] = {}  # by rank, rising
     row = 0
-    ranked_side = "target" if languages[1] == "en" else "source"
+    side = ranked_side(languages)
     for block in (batch.slice(at, ROWS_AT_ONCE) for batch in batches for at in range(0, len(batch), ROWS_AT_ONCE)):
-        ranks = [rank_hash(seed, text) for text in block[ranked_side].to_pylist()]
+        ranks = [rank_hash(seed, text) for text in block[side].to_pylist()]
         bound = max(best) if len(best) == wanted * SPARE else 2**63
         near = [k for k, rank in enumerate(ranks) if rank < bound and rank not in best]
         pairs = block.take(pa.array(near, pa.int64()))

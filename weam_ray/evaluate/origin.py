@@ -13,7 +13,7 @@ from weam_ray.store.training_folder import CONFIG
 
 
 def held_out_of(run: Path) -> list[HeldOutPairs]:
-    """The held-out pairs of a run folder, from the stages of its home.
+    """The pairs of the part `test` that a run folder holds out, from the stages of its home.
 
     Raises:
         UserError: no run of ours, or its stages are gone.
@@ -26,7 +26,7 @@ def held_out_of(run: Path) -> list[HeldOutPairs]:
     stage = home.store.find(AlignmentPlan.of(config, home.source_hashes()).align.spec)
     if stage is None:
         raise UserError(f"held_out={run}: the aligned pairs of this run are not under {home.stages.path} any more.")
-    return held_out_pairs(stage)
+    return held_out_pairs(stage, config.corpus.held_out_seed)
 
 
 def config_of_run(model: str) -> Config | None:

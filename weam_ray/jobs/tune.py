@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from weam_ray.cluster.capacity import check_capacity, check_shared, workers_that_fit
 from weam_ray.cluster.ray_private import prepare_training
+from weam_ray.corpus.parts import DEV
 from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.errors import UserError
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder
@@ -59,10 +60,16 @@ class SearchJob:
         task = TaskMetric.of(config)
         if task is not None:
             task.check()
-        elif config.corpus.held_out == 0 or not any(source.is_paired for source in config.corpus.sources):
+        elif config.corpus.held_out < 2 or not any(source.is_paired for source in config.corpus.sources):
             raise UserError(
-                "A search compares trials on held-out pairs, and there are none; it takes a source of pairs and "
-                "corpus.held_out above 0."
+                "A search compares trials on half of the held-out pairs, and there are not two; it takes a source of "
+                "pairs and corpus.held_out of 2 or more."
+            )
+        if task is not None and config.search.retrain:
+            raise UserError(
+                f"search.retrain={config.search.retrain}: what is trained again is measured on held-out pairs, and "
+                f"search.metric={config.search.metric} is not; train the best configuration with other seeds by "
+                "jobs/pretrain.py, and evaluate that."
             )
         if config.training.continue_from is not None:
             raise UserError("training.continue_from: a search starts each trial from the encoder; leave it out.")
@@ -81,7 +88,13 @@ class SearchJob:
         check_tokenizer(config.encoder)
         settings = config.search.counted(Role.SEARCH)
         known = fingerprint([run_fingerprint(config, plan, hashes), space.model_dump(mode="json"), settings])
-        return cls(config, space, home, plan, ledger_of(config, home, known, fresh))
+        ledger = ledger_of(config, home, known, fresh)
+        if ledger.part is None and config.search.retrain:
+            raise UserError(
+                f"search.retrain={config.search.retrain}: an earlier version began this search, and chose by all "
+                "held-out pairs, so there are none to measure on; --fresh begins it again."
+            )
+        return cls(config, space, home, plan, ledger)
 
     @property
     def folder(self) -> Path:
@@ -112,10 +125,11 @@ class SearchJob:
         """Run the trials that are left, and write the results; the result, as result.json has it."""
         search = self.config.search
         if self.ledger.finished and len(self.ledger.ended()) >= search.num_trials:
-            print(f"This search is finished; --fresh runs it again. Its result, from {self.folder}:")
             result: dict[str, Any] = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
-            self.say(result)
-            return result
+            if "on_test" not in result or len(result.get("retrained", [])) >= search.retrain:
+                print(f"This search is finished; --fresh runs it again. Its result, from {self.folder}:")
+                self.say(result)
+                return result
         clock = Clock()
         with self.frame.at_work(), interrupted_by_sigterm():  # after Ray, which sets a handler of its own
             self.ledger.reread()
@@ -154,7 +168,7 @@ class SearchJob:
         ledger, earlier = self.ledger, self.ledger.seconds
         ledger.sessions += 1
         ledger.finished = False
-        trials = Trials(self.config, self.space, self.home, self.folder, self.rungs)
+        trials = Trials(self.config, self.space, self.home, self.folder, self.rungs, ledger.part)
         tracker = SearchTracker(trials, ledger, data)
         with tracker.parent.ending(tracker.deliver) as courier:
             follow = Follow(trials, ledger)
@@ -168,7 +182,7 @@ class SearchJob:
                 follow.interrupt()
             if not courier.catch_up(self.config.tracking.wait_seconds):
                 raise UserError(self.untold(courier.reason))
-            result = self.conclude(tracker, trials)
+            result = self.conclude(tracker, trials, data)
         ledger.finished = True
         ledger.save()
         return result
@@ -191,14 +205,16 @@ class SearchJob:
         except failures() as error:
             raise UserError(self.untold(reason_of(error))) from None
 
-    def conclude(self, tracker: Any, trials: Any) -> dict[str, Any]:
-        """Result, table, plots, best configuration, and the registered model.
+    def conclude(self, tracker: Any, trials: Any, data: Data) -> dict[str, Any]:
+        """Result, table, plots, best configuration, and the registered model; what it is worth on other text, and with
+        other seeds.
 
         Raises:
             UserError: every trial failed.
         """
         from weam_ray.report.search import TABLE, write_plots, write_table
         from weam_ray.search.champion import register
+        from weam_ray.search.on_test import can_be_tested, on_test, retrain
         from weam_ray.search.tracker import figures_of
 
         ledger, metric = self.ledger, self.config.search.metric
@@ -221,12 +237,15 @@ class SearchJob:
         run_id, tags = best.mlflow_run_id, {"metric": metric, "value": f"{best.value:.6f}"}
         assert run_id is not None
         ledger.champion = self.tell(lambda: register(tracker.parent, run_id, model, name, tags))
+        tests = can_be_tested(trials)
         result = {
             "fingerprint": ledger.fingerprint,
             "metric": metric,
             "best_trial": best.number,
             "best_values": best.values,
             "best_value": best.value,
+            **({"on_test": on_test(trials, best, data)} if tests else {}),
+            **({"retrained": retrain(trials, best, data)} if tests and self.config.search.retrain else {}),
             "trials": {
                 state: sum(trial.state == state for trial in ledger.trials)
                 for state in dict.fromkeys(trial.state for trial in ledger.trials)
@@ -238,7 +257,7 @@ class SearchJob:
             "address": tracker.parent.address(),
         }
         write_whole(self.folder / RESULT, json.dumps(result, indent=1))
-        self.tell(lambda: tracker.conclude(best, figures_of(ledger, best), [*files, self.folder / RESULT]))
+        self.tell(lambda: tracker.conclude(best, figures_of(ledger, best, result), [*files, self.folder / RESULT]))
         return result
 
     def best_config(self, best: Trial) -> Config:
@@ -252,14 +271,33 @@ class SearchJob:
         print_trials(self.ledger, self.space, self.config.search.metric)
         print_phases(self.ledger)
         done = len(self.ledger.completed(metric_of(self.config.search.metric).mode))
-        print(
-            f"The best of {done} trials has {result['best_value']:.4g}, on the data that it was chosen by; with other "
-            "seeds expect less."
-        )
+        print("\n".join(verdict(result, done)))
         print(f"Best model: {result['champion']} (mlflow.transformers.load_model), {result['model']}")
         print(f"Train it again: python jobs/pretrain.py --config {shlex.quote(str(self.folder / BEST_CONFIG))}")
         files = (TABLE, BEST_CONFIG, RESULT, PAGE, "plots")
         self.frame.say_where(files, "search", result["address"])
+
+
+def verdict(result: dict[str, Any], done: int) -> list[str]:
+    """What the best of some trials is worth, in sentences."""
+    lines = [
+        f"The best of {done} trials has {result['best_value']:.4g}, on the data that it was chosen by; with other "
+        "seeds expect less."
+    ]
+    if (tested := result.get("on_test")) is not None:
+        lines.append(
+            f"On held-out pairs that nothing was chosen by it has {tested['value']:.4g}"
+            + (f" ({100 * tested['level']:.0f} % interval over sentences: " if tested["interval"] else ".")
+            + (f"{tested['interval'][0]:.4g} to {tested['interval'][1]:.4g})." if tested["interval"] else "")
+        )
+    if again := [own["value"] for own in result.get("retrained", [])]:
+        lines.append(
+            f"Trained again with {len(again)} other seeds it has on these {', '.join(f'{own:.4g}' for own in again)}; "
+            f"the mean is {sum(again) / len(again):.4g}."
+        )
+    elif tested is not None:
+        lines.append("With other seeds: the same command with search.retrain=3.")
+    return lines
 
 
 def ledger_of(config: Config, home: Home, known: str, fresh: bool) -> Ledger:
@@ -273,7 +311,7 @@ def ledger_of(config: Config, home: Home, known: str, fresh: bool) -> Ledger:
     ledger = Ledger.read(path)
     if ledger is None:
         check_free(path, "search")
-        return Ledger(path, known)
+        return Ledger(path, known, part=DEV)
     if ledger.fingerprint != known:
         raise UserError(
             f"output.dir={path} holds a search with another space, configuration or data; choose another folder, or "

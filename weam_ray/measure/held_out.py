@@ -2,24 +2,33 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from weam_ray.corpus.parts import Part, held_out_parts
 from weam_ray.encode.rows import EncodedRow, EncodedShard
+from weam_ray.errors import UserError
 from weam_ray.measure.names import named
-from weam_ray.measure.prediction import prediction_scores, sentence_scores
-from weam_ray.measure.sentence_retrieval import retrieval_scores
+from weam_ray.measure.prediction import predictions
+from weam_ray.measure.samples import Figures, Sample
+from weam_ray.measure.sentence_retrieval import retrieval_hits
 from weam_ray.measure.states import check_layer, sentence_vectors
+from weam_ray.pipeline import Data
 from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.store.stages import Stage
 
 ENGLISH = "en"
 NO_LANGUAGE = ""  # of the target of unpaired text
-Figures = tuple[float, dict[str, float]]  # the value that a search compares, and the figures behind it, as in MLflow
+UNCENTRED = "_uncentred"
+APART = 2**40  # numbers of sentences that stand alone, beyond those of pairs
+Hits = tuple[dict[str, NDArray[np.bool_]], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -29,10 +38,19 @@ class HeldOut:
     rows: dict[tuple[str, str], list[EncodedRow]]
 
     @classmethod
-    def of(cls, encoded: Stage) -> "HeldOut":
+    def of(cls, data: Data, part: Part | None) -> "HeldOut":
+        """Those of a part; None: all."""
+        parts = {} if part is None else held_out_parts(data.corpus, data.config.corpus.held_out_seed)
+        return cls.read(data.encoded, None if part is None else {name for name, own in parts.items() if own == part})
+
+    @classmethod
+    def read(cls, encoded: Stage, names: Collection[str] | None = None) -> "HeldOut":
+        """Those with some `pair_id`s; None: all."""
         rows: dict[tuple[str, str], list[EncodedRow]] = {}
         for file in encoded.files("held_out"):
             table = encoded.read_arrow(file)
+            if names is not None:
+                table = table.filter(pc.is_in(table["pair_id"], pa.array(list(names), pa.string())))
             if not table.num_rows:
                 continue
             shard = EncodedShard(table)
@@ -43,6 +61,22 @@ class HeldOut:
     @property
     def pairs(self) -> dict[tuple[str, str], list[EncodedRow]]:
         return {pair: rows for pair, rows in self.rows.items() if pair[1] != NO_LANGUAGE}
+
+    def check_pairs(self) -> None:
+        """See that there are pairs.
+
+        Raises:
+            UserError: there are none, so that nothing can be compared.
+        """
+        if not self.pairs:
+            raise UserError(
+                "No pairs are held out to compare by: corpus.held_out is too low, or the corpus, of which at most a "
+                "fifth is held out, too small."
+            )
+
+    def sizes(self) -> dict[str, int]:
+        """How many rows there are, by language pair, such as `en-de`."""
+        return {"-".join(filter(None, pair)): len(rows) for pair, rows in self.rows.items()}
 
     def sentences(self) -> dict[str, list[EncodedRow]]:
         """Return every sentence of each language once, as unpaired text."""
@@ -63,8 +97,8 @@ class HeldOut:
         """Measure an encoder on the held-out rows.
 
         Returns:
-            `retrieval` by language; `loss`, the `prediction_scores` of all held-out pairs; and `sentences`, the
-            `sentence_scores` by language, without languages of which no token happens to be masked.
+            `retrieval` by language; `loss`, the `scores` of predictions on all held-out pairs; and `sentences`,
+            those `of_sentences` by language, without languages of which no token happens to be masked.
         """
         if not self.rows:
             return {"retrieval": {}, "loss": {}, "sentences": {}}
@@ -72,24 +106,29 @@ class HeldOut:
         pairs = [row for rows in self.pairs.values() for row in rows]
         return {
             "retrieval": self.retrieval(model, tokenizer, settings) if pairs else {},
-            "loss": prediction_scores(model, tokenizer, pairs, *size) if pairs else {},
+            "loss": predictions(model, tokenizer, pairs, *size).scores() if pairs else {},
             "sentences": self.prediction_alone(model, tokenizer, settings),
         }
 
     def prediction_alone(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, dict[str, float]]:
-        """Compute `sentence_scores` by language."""
+        """Compute the scores of predictions `of_sentences` by language."""
         size = (settings.training.max_length, settings.evaluation.batch_size)
         return {
             language: scores
             for language, rows in self.sentences().items()
-            if (scores := sentence_scores(model, tokenizer, rows, *size))
+            if (scores := predictions(model, tokenizer, rows, *size).of_sentences())
         }
 
     def retrieval(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, dict[str, float]]:
-        """Compute `retrieval_scores` by language.
+        """Compute P@1 by language, and by the ways of `retrieval_hits`.
 
         A pair of languages without the pivot stands under `source-target`, its target language as the pivot.
         """
+        found = self.hits(model, tokenizer, settings)
+        return {name: {way: float(hits.mean()) for way, hits in own.items()} for name, (own, _) in found.items()}
+
+    def hits(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, Hits]:
+        """Whether each translation is the nearest sentence, by language, and the names of the sentences asked for."""
         evaluation = settings.evaluation
         check_layer(model, evaluation.layer)
         pivot = self.pivot(evaluation.pivot)
@@ -103,33 +142,46 @@ class HeldOut:
         sentences = [np.frombuffer(key, np.int32) for key in numbers]
         size = (settings.training.max_length, evaluation.batch_size)
         encoded = sentence_vectors(model, tokenizer, sentences, evaluation.layer, *size)
-        every = iter([encoded[[numbers[key] for key in side]] for side in sides])
-        retrieval: dict[str, dict[str, float]] = {}
+        every = iter([[numbers[key] for key in side] for side in sides])
+        found: dict[str, Hits] = {}
         for source, target in self.pairs:
-            vectors = [next(every), next(every)]
+            chosen = [next(every), next(every)]
             if source == pivot:
-                name, goal, (other, centre) = target, pivot, vectors[::-1]
+                name, goal, (other, centre) = target, pivot, chosen[::-1]
             else:
                 name = source if target == pivot else f"{source}-{target}"
-                goal, (other, centre) = target, vectors
-            if name in retrieval:  # both directions of a language pair are there
+                goal, (other, centre) = target, chosen
+            if name in found:  # both directions of a language pair are there
                 name = f"{source}-{target}"
-            retrieval[name] = retrieval_scores(other, centre, "english" if goal == ENGLISH else goal)
-        return retrieval
+            hits = retrieval_hits(encoded[other], encoded[centre], "english" if goal == ENGLISH else goal)
+            found[name] = hits, np.array(centre)
+        return found
 
 
 def mean_retrieval(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
     """Compute the mean P@1, a share, over both ways and all languages, each language's mean removed."""
-    retrieval = held_out.retrieval(model, tokenizer, settings)
-    values = [value for own in retrieval.values() for key, value in own.items() if not key.endswith("_uncentred")]
-    return sum(values) / len(values), named({"retrieval": retrieval}, "after")
+    held_out.check_pairs()
+    found = held_out.hits(model, tokenizer, settings)
+    scores = {name: {way: float(hits.mean()) for way, hits in own.items()} for name, (own, _) in found.items()}
+    values = [value for own in scores.values() for way, value in own.items() if not way.endswith(UNCENTRED)]
+    samples = [
+        Sample(hits.astype(np.float64), np.ones(len(hits)), units)
+        for own, units in found.values()
+        for way, hits in own.items()
+        if not way.endswith(UNCENTRED)
+    ]
+    return Figures(sum(values) / len(values), named({"retrieval": scores}, "after"), {"retrieval": samples})
 
 
 def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
     """Compute the loss, in nats a token, with masks that are the same whatever the run's mask probability and seeds."""
+    held_out.check_pairs()
     pairs = [row for rows in held_out.pairs.values() for row in rows]
-    loss = prediction_scores(model, tokenizer, pairs, settings.training.max_length, settings.evaluation.batch_size)
-    return loss["multilingual_loss"], named({"loss": loss}, "after")
+    size = (settings.training.max_length, settings.evaluation.batch_size)
+    found = predictions(model, tokenizer, pairs, *size)
+    loss = found.scores()
+    sample = Sample(found.own_loss.numpy(), np.ones(len(found.rows)), found.rows)
+    return Figures(loss["multilingual_loss"], named({"loss": loss}, "after"), {"loss": [sample]})
 
 
 def retrieval_and_prediction(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
@@ -138,11 +190,22 @@ def retrieval_and_prediction(held_out: HeldOut, model: Any, tokenizer: Any, sett
     The latter is of sentences that stand alone, the mean over languages. So retrieval that is bought by forgetting to
     predict is worth nothing.
     """
-    retrieval, figures = mean_retrieval(held_out, model, tokenizer, settings)
-    sentences = held_out.prediction_alone(model, tokenizer, settings)
-    right = [own["accuracy"] for own in sentences.values()]
+    retrieval = mean_retrieval(held_out, model, tokenizer, settings)
+    size = (settings.training.max_length, settings.evaluation.batch_size)
+    scores, samples, first = {}, [], APART
+    for language, rows in held_out.sentences().items():
+        found = predictions(model, tokenizer, rows, *size)
+        if len(found.rows):
+            scores[language] = found.of_sentences()
+            samples.append(Sample(found.own_right.numpy(), np.ones(len(found.rows)), first + found.rows))
+        first += len(rows)
+    right = [own["accuracy"] for own in scores.values()]
     accuracy = sum(right) / len(right) if right else 0.0
-    return math.sqrt(retrieval * accuracy), figures | named({"sentences": sentences}, "after")
+    return Figures(
+        math.sqrt(retrieval.value * accuracy),
+        retrieval.figures | named({"sentences": scores}, "after"),
+        {**retrieval.samples, "accuracy": samples},
+    )
 
 
 FIGURES: dict[str, Callable[[HeldOut, Any, Any, TrainingSettings], Figures]] = {  # by the metric of a search

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from weam_ray.align.gold import MAX_NUMBER, Gold, check_words, read_gold
 from weam_ray.align.links import Links
 from weam_ray.align.symmetrize import symmetrize
+from weam_ray.corpus.parts import TEST, Part, held_out_parts
 from weam_ray.corpus.readers.base import read_lines
 from weam_ray.encode.tokens import flat_spans
 from weam_ray.errors import UserError
@@ -53,11 +55,18 @@ class HeldOutPairs:
         return others[0] if len(others) == 1 else "-".join(self.languages)
 
 
-def held_out_pairs(align: Stage) -> list[HeldOutPairs]:
-    """Read the held-out pairs of a run, by language pair; unpaired text is left out."""
+def held_out_pairs(align: Stage, seed: int, part: Part = TEST) -> list[HeldOutPairs]:
+    """Read a part of the held-out pairs of a run, by language pair; unpaired text is left out.
+
+    Args:
+        seed: `corpus.held_out_seed` of the run.
+    """
+    parts = held_out_parts(align, seed)
+    own = pa.array([name for name, found in parts.items() if found == part], pa.string())
     by_pair: dict[str, list[pa.Table]] = {}
     for file in align.files("held_out"):
         table = align.read_parquet(file)
+        table = table.filter(pc.is_in(table["pair_id"], own))
         if table.num_rows and table["target_lang"][0].as_py():
             by_pair.setdefault(file.info["language_pair"], []).append(table)
     return [HeldOutPairs.of(pa.concat_tables(tables)) for tables in by_pair.values()]

@@ -1,6 +1,7 @@
 """Predictions on held-out pairs and sentences: losses, accuracies, and what knowing frequencies alone would give."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,30 +32,69 @@ def unigram_accuracy(labels: NDArray[np.int64]) -> float:
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
 
-def sentence_scores(
-    model: Any, tokenizer: Any, sentences: Sequence[EncodedRow], max_length: int, batch_size: int
-) -> dict[str, float]:
-    """Measure loss (nats a token) and accuracy on masked tokens of single sentences, and those of frequencies alone."""
-    scores = prediction_scores(model, tokenizer, sentences, max_length, batch_size)
-    names = {"multilingual_loss": "loss", "multilingual_accuracy": "accuracy"}
-    keys = ("multilingual_loss", "unigram_entropy", "multilingual_accuracy", "unigram_accuracy", "masked_tokens")
-    return {names.get(key, key): scores[key] for key in keys if scores}
+@dataclass(frozen=True)
+class Predictions:
+    """What a model makes of masked tokens, (tokens,) each.
+
+    Attributes:
+        rows: the row that a token is of.
+        labels: the token that was masked.
+        linked: whether it has a partner.
+        own_loss: in nats, predicted from its own state; `own_right` is 1 where the likeliest token is right.
+        exchanged_loss: the same from the state that the exchange puts there, and `exchanged_right`.
+    """
+
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    linked: NDArray[np.bool_]
+    own_loss: torch.Tensor
+    own_right: torch.Tensor
+    exchanged_loss: torch.Tensor
+    exchanged_right: torch.Tensor
+
+    def scores(self) -> dict[str, float]:
+        """Losses (nats a token) and accuracies, beside those of knowing frequencies alone; {} where none is masked.
+
+        The `linked` figures are over masked tokens that have a partner, and left out where none has.
+        """
+        if not len(self.labels):
+            return {}
+        scores = {
+            "multilingual_loss": float(self.own_loss.mean()),
+            "unigram_entropy": unigram_entropy(self.labels),
+            "multilingual_accuracy": float(self.own_right.mean()),
+            "unigram_accuracy": unigram_accuracy(self.labels),
+            "masked_tokens": float(len(self.labels)),
+        }
+        if not self.linked.any():
+            return scores  # without links there is only one prediction
+        has_partner = torch.from_numpy(self.linked)
+        return scores | {
+            "cross_lingual_loss": float(self.exchanged_loss.mean()),
+            "linked_cross_lingual_loss": float(self.exchanged_loss[has_partner].mean()),
+            "linked_unigram_entropy": unigram_entropy(self.labels[self.linked]),
+            "linked_cross_lingual_accuracy": float(self.exchanged_right[has_partner].mean()),
+            "linked_share": float(has_partner.double().mean()),
+        }
+
+    def of_sentences(self) -> dict[str, float]:
+        """The scores of sentences that stand alone: loss, accuracy, and those of frequencies."""
+        scores = self.scores()
+        names = {"multilingual_loss": "loss", "multilingual_accuracy": "accuracy"}
+        keys = ("multilingual_loss", "unigram_entropy", "multilingual_accuracy", "unigram_accuracy", "masked_tokens")
+        return {names.get(key, key): scores[key] for key in keys if scores}
 
 
 @torch.no_grad()
-def prediction_scores(
+def predictions(
     model: Any, tokenizer: Any, rows: Sequence[EncodedRow], max_length: int, batch_size: int
-) -> dict[str, float]:
-    """Measure losses (nats a token) and accuracies on the masked tokens of held-out pairs; {} where none is masked.
-
-    `multilingual_loss` predicts each masked token from its own state, `cross_lingual_loss` from the state that the
-    exchange puts there; the `linked` figures are over masked tokens that have a partner, and left out where none has.
-    """
+) -> Predictions:
+    """Predict the masked tokens of held-out pairs or sentences, each from its own state and from its partner's."""
     collator = PairCollator(Vocabulary.of(tokenizer), MASKING, SEEDS, max_length)
     masked_model = MaskedModel(model)
     model.eval()
     order = np.argsort([len(row.source_ids) + len(row.target_ids) for row in rows], kind="stable")
-    own_loss, exchanged_loss, own_right, exchanged_right, linked, labels = [], [], [], [], [], []
+    own_loss, exchanged_loss, own_right, exchanged_right, linked, labels, places = [], [], [], [], [], [], []
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         collated = collator([(RowKey(0, int(number)), rows[number]) for number in chosen])
@@ -62,36 +102,18 @@ def prediction_scores(
         partners = batch.exchange[batch.masked]
         logits = masked_model.logits(batch, torch.cat([batch.masked, partners]))
         both = torch.cat([batch.labels, batch.labels])
-        losses, right = token_losses(logits, both).double().cpu(), (logits.argmax(dim=1) == both).cpu()
+        losses, right = token_losses(logits, both).double().cpu(), (logits.argmax(dim=1) == both).double().cpu()
         size = len(batch.masked)
         own_loss.append(losses[:size])
         exchanged_loss.append(losses[size:])
         own_right.append(right[:size])
         exchanged_right.append(right[size:])
-        linked.append((partners != batch.masked).cpu())
-        labels.append(batch.labels.cpu())
-    has_partner = torch.cat(linked)
-    label_ids = torch.cat(labels)
-    if not len(label_ids):
-        return {}
-
-    def mean(values: list[torch.Tensor], where: torch.Tensor | None = None) -> float:
-        joined = torch.cat(values).double()
-        return float((joined if where is None else joined[where]).mean())
-
-    scores = {
-        "multilingual_loss": mean(own_loss),
-        "unigram_entropy": unigram_entropy(label_ids.numpy()),
-        "multilingual_accuracy": mean(own_right),
-        "unigram_accuracy": unigram_accuracy(label_ids.numpy()),
-        "masked_tokens": float(len(label_ids)),
-    }
-    if not has_partner.any():
-        return scores  # without links there is only one prediction
-    return scores | {
-        "cross_lingual_loss": mean(exchanged_loss),
-        "linked_cross_lingual_loss": mean(exchanged_loss, has_partner),
-        "linked_unigram_entropy": unigram_entropy(label_ids[has_partner].numpy()),
-        "linked_cross_lingual_accuracy": mean(exchanged_right, has_partner),
-        "linked_share": float(has_partner.double().mean()),
-    }
+        linked.append((partners != batch.masked).cpu().numpy())
+        labels.append(collated.labels)
+        places.append(chosen[collated.masked // collated.input_ids.shape[1]])
+    return Predictions(
+        np.concatenate(places),
+        np.concatenate(labels),
+        np.concatenate(linked),
+        *map(torch.cat, (own_loss, own_right, exchanged_loss, exchanged_right)),
+    )

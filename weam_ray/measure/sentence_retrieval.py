@@ -22,10 +22,12 @@ def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return vectors - vectors.mean(axis=0, keepdims=True)
 
 
-def retrieval_scores(language: NDArray[np.float32], pivot: NDArray[np.float32], pivot_name: str) -> dict[str, float]:
-    """Compute P@1 of translations, as shares: both ways with each language's mean removed, and to the pivot as is."""
+def retrieval_hits(
+    language: NDArray[np.float32], pivot: NDArray[np.float32], pivot_name: str
+) -> dict[str, NDArray[np.bool_]]:
+    """Whether translations are nearest, (N,): both ways with each language's mean removed, and to the pivot as is."""
     return {
-        f"to_{pivot_name}": precision_at_1(centred(language), centred(pivot)),
-        f"from_{pivot_name}": precision_at_1(centred(pivot), centred(language)),
-        f"to_{pivot_name}_uncentred": precision_at_1(language, pivot),
+        f"to_{pivot_name}": nearest_is_own(centred(language), centred(pivot)),
+        f"from_{pivot_name}": nearest_is_own(centred(pivot), centred(language)),
+        f"to_{pivot_name}_uncentred": nearest_is_own(language, pivot),
     }

@@ -172,12 +172,12 @@ def pooler_of(name: str, revision: str | None = None) -> dict[str, Any]:
     """The weights of a checkpoint's pooler by their names in an encoder without a head; none where it has no pooler.
 
     Raises:
-        UserError: it cannot be loaded, or its checkpoint is not whole.
+        UserError: it cannot be loaded.
     """
     import torch
 
     options = {"revision": revision or "main", "dtype": torch.float32}
-    loaded = load_pretrained("AutoModel", name, f"encoder.name={name}", **options)
+    loaded = load_pretrained("AutoModel", name, f"encoder.name={name}", whole=False, **options)
     weights = loaded.model.state_dict()
     return {own: weights[own] for own in weights if POOLER in own.split(".") and own not in loaded.new}
 

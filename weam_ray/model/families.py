@@ -78,12 +78,10 @@ def encoder_part(model: Any) -> Any:
 
 def position_table(model: Any) -> Any:
     """The embedding of positions of a model, or None where it has none: where they are rotary, or relative."""
-    from torch.nn import Embedding
-
     tables = (
         module
         for name, module in model.named_modules()
-        if isinstance(module, Embedding) and name.rpartition(".")[2] in POSITION_TABLES
+        if name.rpartition(".")[2] in POSITION_TABLES and getattr(getattr(module, "weight", None), "ndim", 0) == 2
     )
     return next(tables, None)
 
@@ -92,7 +90,11 @@ def first_position(model: Any) -> int:
     """The number that a model's embedding of positions has for the first token: families like RoBERTa leave out those
     up to the number of padding.
     """
-    padding = getattr(position_table(model), "padding_idx", None)
+    table = position_table(model)
+    offset = getattr(table, "offset", None)  # as BART's relatives call it
+    if isinstance(offset, int):
+        return offset
+    padding = getattr(table, "padding_idx", None)
     return 0 if padding is None else padding + 1
 
 
@@ -101,7 +103,7 @@ def num_positions(model: Any) -> int | None:
     table = position_table(model)
     if table is None:
         return getattr(model.config, "max_position_embeddings", None)
-    return table.num_embeddings - first_position(model)
+    return int(table.weight.shape[0]) - first_position(model)
 
 
 def states_of(model: Any, layers: Sequence[int], **inputs: Any) -> "list[torch.Tensor]":

@@ -1,8 +1,8 @@
 """Weights of a pretrained encoder: loaded, and held against what its architecture asks for."""
 
-import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pickle import UnpicklingError
 from typing import Any
 
 from weam_ray.errors import UserError
@@ -22,13 +22,14 @@ class Loaded:
     new: tuple[str, ...]
 
 
-def load_pretrained(head: str, name: str, where: str, **options: Any) -> Loaded:
+def load_pretrained(head: str, name: str, where: str, whole: bool = True, **options: Any) -> Loaded:
     """Load a checkpoint into a class of transformers, such as `AutoModelForMaskedLM` or `AutoModel`.
 
     Args:
         head: the name of the class.
         name: a folder, or a name on the hub.
         where: what messages begin with, such as `encoder.name=NAME`.
+        whole: whether all of the encoder is needed.
         options: of `from_pretrained`.
 
     Raises:
@@ -38,17 +39,29 @@ def load_pretrained(head: str, name: str, where: str, **options: Any) -> Loaded:
     import transformers
     from safetensors import SafetensorError
 
+    # the last three where a file holds other things than weights by their names
+    unreadable = (
+        OSError,
+        ValueError,
+        RuntimeError,
+        SafetensorError,
+        UnpicklingError,
+        TypeError,
+        AttributeError,
+        KeyError,
+    )
     kind = getattr(transformers, head)
     transformers.utils.logging.disable_progress_bar()
     before = transformers.utils.logging.get_verbosity()
     transformers.utils.logging.set_verbosity_error()  # its report of missing weights; ours is an error, or `new`
     try:
         model, report = kind.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **options)
-    except (OSError, ValueError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+    except unreadable as error:
         raise UserError(f"{where}: the model cannot be loaded: {' '.join(str(error).split())[:300]}") from None
     finally:
         transformers.utils.logging.set_verbosity(before)
-    check_weights(model, report, where)
+    if whole:
+        check_weights(model, report, where)
     return Loaded(model, tuple(sorted(report["missing_keys"])))
 
 
@@ -76,7 +89,12 @@ def check_weights(model: Any, report: dict[str, Any], where: str) -> None:
             f"as {name}: {saved} there, {wanted} asked for. Is the config.json that of this checkpoint?"
         )
     missing = of_encoder(report["missing_keys"])
-    unexpected = of_encoder(name for name in report["unexpected_keys"] if name.rpartition(".")[2] not in buffers)
+    unexpected = of_encoder(
+        name
+        for name in report["unexpected_keys"]
+        # a buffer that is not saved any more, or a second copy of a weight, as published mDeBERTa checkpoints have it
+        if name.rpartition(".")[2] not in buffers and copied(name) not in asked
+    )
     if missing:
         there = f"; {len(unexpected)} are there that it has no place for ({some(unexpected)})" if unexpected else ""
         raise UserError(
@@ -89,6 +107,12 @@ def check_weights(model: Any, report: dict[str, Any], where: str) -> None:
             f"{where}: the checkpoint has {len(unexpected)} weights of an encoder that {kind}, as its config.json "
             f"describes it, has no place for ({some(unexpected)}). Is the config.json that of this checkpoint?"
         )
+
+
+def copied(name: str) -> str:
+    """The name of the weight that one with this name is a copy of: `_weight` beside `weight`."""
+    place, _, last = name.rpartition(".")
+    return f"{place}.{last.removeprefix('_')}" if last.startswith("_") else ""
 
 
 def remedy(missing: list[str], unexpected: list[str]) -> str:

@@ -2,8 +2,8 @@
 
 The logits of a large vocabulary are the largest tensors of a step. Here they are made and used by chunks of rows, the
 head's matrix is padded to a multiple of 64 words so that the products run on kernels of whole tiles, and losses and
-gradient are both made from the softmax of the logits. The padding exists in the copy that is multiplied alone: weights, checkpoints and
-exported models know nothing of it.
+gradient are both made from the softmax of the logits. The padding exists in the copy that is multiplied alone: weights,
+checkpoints and exported models know nothing of it.
 """
 
 from typing import Any

@@ -10,7 +10,8 @@ def run_figures(steps: Steps, scores: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         steps: losses and timings of every step.
-        scores: the parts of `measure`, under `before` and `after`, with `notes` and `unknown_tokens`.
+        scores: the parts of `measure`, under `before` and `after`, with `notes` and `unknown_tokens`, and on which rows
+            they were measured, `held_out`.
     """
     seconds = sum(entry["seconds"] for entry in steps)
     totals = {"tokens": "tokens", "predictions": "masked_tokens", "head_rows": "head_rows"}
@@ -20,6 +21,7 @@ def run_figures(steps: Steps, scores: dict[str, Any]) -> dict[str, Any]:
             name: sum(entry[key] for entry in steps) for name, key in totals.items() if all(key in e for e in steps)
         },
         **{part: {when: scores[when][part] for when in ("before", "after")} for part in scores["after"]},
+        **({"held_out": scores["held_out"]} if "held_out" in scores else {}),
         "unknown_tokens": scores["unknown_tokens"],
         "notes": scores["notes"],
         "tokens_per_second": ratio(sum(entry["tokens"] for entry in steps), seconds),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from weam_ray.corpus.parts import Part
 from weam_ray.search.space import Value
 from weam_ray.store.files import write_whole
 
@@ -50,7 +51,11 @@ class Trial:
 
 @dataclass
 class Ledger:
-    """The state of a search, in its folder."""
+    """The state of a search, in its folder.
+
+    `part` is that of the held-out rows which trials are compared on; None in searches that an earlier version began,
+    which go on as they began: on all.
+    """
 
     folder: Path
     fingerprint: str
@@ -60,6 +65,7 @@ class Ledger:
     mlflow_run_id: str | None = None
     champion: str | None = None
     trials: list[Trial] = field(default_factory=list)
+    part: Part | None = None
     begun: dict[int, float] = field(default_factory=dict)  # by the clock of this process, of the trials that run in it
 
     @classmethod

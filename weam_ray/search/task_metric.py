@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
+from weam_ray.measure.samples import Figures
 from weam_ray.settings.config import Config
 from weam_ray.settings.search import task_of_metric
 from weam_ray.settings.training import TrainingSection
@@ -49,7 +50,7 @@ class TaskMetric:
 
         planned_task(self.task, None if self.data_root is None else Path(self.data_root), self.recipe)
 
-    def __call__(self, held_out: Any, model: Any, tokenizer: Any, settings: Any) -> tuple[float, dict[str, float]]:
+    def __call__(self, held_out: Any, model: Any, tokenizer: Any, settings: Any) -> Figures:
         """The share of the development data that is right, and the same by its name in MLflow.
 
         Raises:
@@ -70,4 +71,4 @@ class TaskMetric:
             why = said[-1].removeprefix("error: ")
             raise UserError(f"search.metric=task:{self.task}: the fine-tuning failed: {why}")
         share = json.loads(found.stdout.strip().splitlines()[-1])["score"] / 100
-        return share, {f"development_after/{Path(self.task).stem}": share}
+        return Figures(share, {f"development_after/{Path(self.task).stem}": share}, {})

@@ -217,7 +217,16 @@ def told(domain: Domain) -> str:
     return f"{kind} {domain.low:g} to {domain.high:g}"
 
 
-def figures_of(ledger: Ledger, best: Trial) -> dict[str, Any]:
-    """What the parent run shows: the best value and the counts of trials by state."""
+def figures_of(ledger: Ledger, best: Trial, result: dict[str, Any]) -> dict[str, Any]:
+    """What the parent run shows: the best value, what it is worth on other text and with other seeds, and the counts of
+    trials by state.
+    """
+    tested: dict[str, float] = {}
+    if (found := result.get("on_test")) is not None:
+        tested["test/value"] = found["value"]
+        tested |= dict(zip(("test/low", "test/high"), found["interval"] or (), strict=False))
+    again = [own["value"] for own in result.get("retrained", [])]
+    tested |= {"test/retrained_mean": sum(again) / len(again)} if again else {}
     states = [trial.state for trial in ledger.trials]
-    return {VALUE: best.value, **{f"trials/{state}": states.count(state) for state in (COMPLETED, PRUNED, FAILED)}}
+    counts = {f"trials/{state}": states.count(state) for state in (COMPLETED, PRUNED, FAILED)}
+    return {VALUE: best.value, **tested, **counts}

@@ -15,6 +15,7 @@ from typing import Any
 
 from ray.tune import Trainable
 
+from weam_ray.corpus.parts import DEV, Part
 from weam_ray.pipeline import StagePlan, run_stages
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space
@@ -43,6 +44,7 @@ class Trials:
     home: Home
     folder: Path
     rungs: Rungs
+    part: Part | None = DEV
 
     def place(self, number: int) -> Path:
         """The folder of a trial."""
@@ -51,6 +53,10 @@ class Trials:
     def training(self, number: int, seed: int) -> TrainingFolder:
         """The folder of one of its trainings, from 0."""
         return TrainingFolder(self.place(number) / f"seed-{seed + 1}")
+
+    def retrained(self, number: int, seed: int) -> TrainingFolder:
+        """The folder of a further training with a trial's values, when the search is over."""
+        return TrainingFolder(self.folder / "retrained" / f"{number:04d}" / f"seed-{seed + 1}")
 
     def configured(self, values: dict[str, Any], seed: int = 0) -> Config:
         """The configuration of a trial; its later trainings have seeds of their own."""
@@ -71,7 +77,7 @@ class Trials:
             if stopped.is_set():
                 return
             own = self.configured(values, seed)
-            milestones = Milestones(self.rungs.of_training(seed), own.search.metric, TaskMetric.of(own))
+            milestones = Milestones(self.rungs.of_training(seed), own.search.metric, TaskMetric.of(own), self.part)
             known = fingerprint([own.result_settings(), plan.encode.fingerprint, milestones.steps])
             folder.path.mkdir(parents=True, exist_ok=True)
             name = f"{self.folder.name}/{number}/{seed + 1}"

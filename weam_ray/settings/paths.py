@@ -34,6 +34,21 @@ def _path_or_uri(address: str) -> str:
     return address if "://" in address else _kept(address)
 
 
+def store_address(uri: str) -> str:
+    """The address of an MLflow store, with the path of one that is a folder or a file of sqlite made absolute.
+
+    Raises:
+        ValueError: a relative path in a Ray job.
+    """
+    if ":" not in uri and not uri.startswith("databricks"):
+        return _kept(uri)
+    scheme, mark, place = uri.partition(":///")
+    file, question, options = place.partition("?")
+    if scheme.split("+")[0] != "sqlite" or not mark or file in ("", ":memory:"):
+        return uri
+    return f"{scheme}{mark}{_kept(file)}{question}{options}"
+
+
 def folder_or_name(name: str) -> str:
     """A folder by its absolute path; any other name as it is."""
     return absolute(name) if Path(os.path.expanduser(name)).is_dir() else name

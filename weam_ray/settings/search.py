@@ -94,6 +94,13 @@ class SearchSection(Section):
         default=1, ge=1, description="How many of the best trials keep their models on the disk."
     )
 
+    retrain: Annotated[int, Role.SESSION] = Field(
+        default=0,
+        ge=0,
+        description="How many times the best configuration is trained again, each time with seeds that no trial had; "
+        "of a search that is finished too.",
+    )
+
     @field_validator("metric")
     @classmethod
     def known(cls, metric: str) -> str:

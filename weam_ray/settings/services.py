@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from weam_ray.settings.base import Role, Section
-from weam_ray.settings.paths import OutputPath
+from weam_ray.settings.paths import OutputPath, store_address
 
 
 class TrackingSection(Section):
@@ -34,7 +34,7 @@ class TrackingSection(Section):
                 f"{shown!r} holds a password, which would be written to every run; "
                 "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead"
             )
-        return uri
+        return None if uri is None else store_address(uri)
 
 
 class ClusterSection(Section):

@@ -113,11 +113,12 @@ class HeldOutFigures(Callback):
         if weights is None:
             return
         self.model = filled(weights, self.model_config, self.model).to(self.engine.device)
-        held_out = HeldOut.of(self.job.data.encoded)
+        held_out = HeldOut.of(self.job.data, self.job.milestones.part)
         milestones = self.job.milestones
         figures_of = FIGURES[milestones.metric] if milestones.figures is None else milestones.figures
-        value, figures = figures_of(held_out, self.model, self.tokenizer, self.job.settings)
-        lines = [*read_steps(self.job.folder.held_out), {"step": step, "value": value, "figures": figures}]
+        found = figures_of(held_out, self.model, self.tokenizer, self.job.settings)
+        line = {"step": step, "value": found.value, "figures": found.figures}
+        lines = [*read_steps(self.job.folder.held_out), line]
         write_whole(self.job.folder.held_out, "".join(json.dumps(line) + "\n" for line in lines))
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from weam_ray.corpus.parts import DEV, Part
+from weam_ray.measure.samples import Figures
 from weam_ray.pipeline import Data
 from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.settings.training import TrainingSection
@@ -12,12 +14,13 @@ from weam_ray.store.training_folder import TrainingFolder
 @dataclass(frozen=True)
 class Milestones:
     """The steps after which a search measures, and what: `metric` is a name of `measure.held_out.FIGURES`, unless there
-    are `figures` that take what those take.
+    are `figures` that take what those take. `part` is that of the held-out rows; None: all, as earlier versions had it.
     """
 
     steps: tuple[int, ...] = ()
     metric: str = ""
-    figures: Callable[..., tuple[float, dict[str, float]]] | None = None
+    figures: Callable[..., Figures] | None = None
+    part: Part | None = DEV
 
 
 @dataclass(frozen=True)

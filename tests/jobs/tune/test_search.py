@@ -103,6 +103,47 @@ class TestSearch:
         assert first.reports[0][1] < second.reports[0][1]
         assert searched["result"]["best_values"] == {"optimizer.learning_rate": 0.005}
 
+    def test_the_best_is_measured_on_pairs_that_nothing_was_chosen_by(self, searched: dict[str, Any]) -> None:
+        ledger, tested = Ledger.read(searched["folder"]), searched["result"]["on_test"]
+        assert ledger is not None
+        assert (ledger.part, tested["part"], tested["level"]) == ("dev", "test", 0.95)
+        assert tested["interval"][0] < tested["value"] < tested["interval"][1]
+        assert tested["value"] != searched["result"]["best_value"]
+
+    def test_the_best_is_trained_again_with_other_seeds(
+        self, searched: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Of a search that is finished; what has been trained again is not trained once more."""
+        place, before = searched["place"], searched["result"]
+        results = [SearchJob.of(search_config(place, f"search.retrain={number}"), place).run() for number in (1, 2)]
+        assert "the mean is" in capsys.readouterr().out
+        first, second = (result["retrained"] for result in results)
+        assert second[:1] == first
+        assert [own["seeds"]["model"] for own in second] == [1_003, 2_003]
+        assert len({own["value"] for own in second} | {before["on_test"]["value"]}) == 3
+        assert all(Path(own["model"], "config.json").is_file() for own in second)
+        assert not list(searched["folder"].glob("retrained/*/*/checkpoints"))
+        for result in results:
+            assert (result["best_value"], result["on_test"]) == (before["best_value"], before["on_test"])
+        client = MlflowClient(f"sqlite:///{place / 'home' / 'mlflow.db'}")
+        logged = client.get_run(results[1]["mlflow_run_id"]).data.metrics
+        assert logged["test/value"] == before["on_test"]["value"]
+        assert logged["test/retrained_mean"] == pytest.approx(sum(own["value"] for own in second) / 2)
+        again = SearchJob.of(search_config(place, "search.retrain=1"), place).run()
+        assert again == results[1]
+
+    def test_what_an_earlier_version_began_goes_on_as_it_began(self, searched: dict[str, Any], tmp_path: Path) -> None:
+        """On all held-out pairs; of which none are left to measure the best on."""
+        state = json.loads((searched["folder"] / "state.json").read_text(encoding="utf-8"))
+        del state["part"]
+        (tmp_path / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        ledger = Ledger.read(tmp_path)
+        assert ledger is not None
+        assert ledger.part is None
+        config = search_config(searched["place"], "search.retrain=1", f"output.dir={tmp_path}")
+        with pytest.raises(UserError, match=r"search\.retrain=1: an earlier version began this search"):
+            SearchJob.of(config, searched["place"])
+
     def test_what_it_leaves(self, searched: dict[str, Any]) -> None:
         folder: Path = searched["folder"]
         table = pq.read_table(folder / "trials.parquet").to_pylist()
@@ -248,7 +289,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("overrides", "message"),
         [
-            (["corpus.held_out=0"], "compares trials on held-out pairs, and there are none"),
+            (["corpus.held_out=1"], "compares trials on half of the held-out pairs, and there are not two"),
             (["search.num_trials=3"], r"search\.num_trials=3: the grid of .*own_space\.py has 2 points"),
             (["search.space=nowhere"], "--space nowhere: neither a file nor one of"),
             (["search.metric=loss"], r"search\.metric: .*'loss' is none of retrieval, .* and no task:NAME"),
@@ -308,7 +349,7 @@ class TestRefusals:
         ):
             job.ledger.trials = trials
             with pytest.raises(UserError, match=message):
-                job.conclude(tracker, None)
+                job.conclude(tracker, None, None)
 
     def test_a_preview_writes_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         job = SearchJob.of(search_config(tmp_path), tmp_path)

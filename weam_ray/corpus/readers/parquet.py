@@ -61,8 +61,8 @@ def columns_of(source: ParquetSource, file: Path, schema: pa.Schema) -> list[Col
     Raises:
         UserError: a column is missing, or does not hold text.
     """
-    if source.id_column is not None and source.id_column not in schema.names:
-        raise UserError(f"{file}: no column {source.id_column!r}; there are {described(schema)}.")
+    if source.id_column is not None and schema.names.count(source.id_column) != 1:
+        raise UserError(f"{file}: no column, or several, {source.id_column!r}; there are {described(schema)}.")
     names = source.source_column, source.target_column
     if names == DEFAULT_COLUMNS and not set(names) & set(schema.names):
         structs = [field.name for field in schema if set(source.languages) <= set(fields_of(field.type))]
@@ -78,17 +78,22 @@ def text_column(file: Path, schema: pa.Schema, name: str) -> Column:
         UserError: there is none, or it does not hold text.
     """
     struct, _, field = name.rpartition(".")
+    for column in (name, struct):
+        if schema.names.count(column) > 1:
+            raise UserError(
+                f"{file}: {schema.names.count(column)} columns are called {column!r}; give them other names."
+            )
     if name in schema.names:
-        column: Column = (name,)
+        found: Column = (name,)
         kind = schema.field(name).type
     elif struct in schema.names and field in fields_of(schema.field(struct).type):
-        column = (struct, field)
+        found = (struct, field)
         kind = schema.field(struct).type.field(field).type
     else:
         raise UserError(f"{file}: no column {name!r}; there are {described(schema)}.")
     if not is_text(kind):
         raise UserError(f"{file}: column {name!r} holds {kind}, not text.")
-    return column
+    return found
 
 
 def fields_of(kind: pa.DataType) -> list[str]:

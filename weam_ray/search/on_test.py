@@ -1,0 +1,88 @@
+"""What the best configuration is worth on held-out text that nothing was chosen by: as it was chosen, with an interval,
+and trained again with seeds that no trial had.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from weam_ray.cluster.tasks import progress
+from weam_ray.corpus.parts import DEV, TEST
+from weam_ray.measure.before_after import on_the_device
+from weam_ray.measure.samples import LEVEL, Samples, interval
+from weam_ray.pipeline import Data
+from weam_ray.search.ledger import Trial
+from weam_ray.search.task_metric import TaskMetric
+from weam_ray.search.trial import Trials, release
+from weam_ray.settings.of_training import TrainingSettings
+from weam_ray.store.files import fingerprint
+from weam_ray.train.follow import monitored
+from weam_ray.train.job import TrainingJob
+from weam_ray.train.launch import launch
+
+RETRAINED = "retrained"
+
+
+def can_be_tested(trials: Trials) -> bool:
+    """Whether the metric of a search is known on text that its trials were not compared on."""
+    return trials.part == DEV and TaskMetric.of(trials.config) is None
+
+
+def on_test(trials: Trials, best: Trial, data: Data) -> dict[str, Any]:
+    """The best trial's value on the part `test`: the mean over its trainings, and the interval of a bootstrap over
+    sentences, which does not know of other seeds.
+    """
+    config = trials.configured(best.values)
+    models = [trials.training(best.number, seed).model for seed in range(trials.rungs.num_seeds)]
+    value, samples = measured(config.of_training(), data, models, config.search.metric)
+    return {"value": value, "interval": interval(samples, config.search.seed), "level": LEVEL, "part": TEST}
+
+
+def measured(
+    settings: TrainingSettings, data: Data, models: Sequence[Path], metric: str
+) -> tuple[float, dict[str, list[Any]]]:
+    """The mean value of some models on the part `test`, and the samples of all."""
+    found = [on_the_device(settings, value_on_test, settings, data, model, metric) for model in models]
+    joined: dict[str, list[Any]] = {}
+    for _, samples in found:
+        for kind, own in samples.items():
+            joined.setdefault(kind, []).extend(own)
+    return sum(value for value, _ in found) / len(found), joined
+
+
+def value_on_test(settings: TrainingSettings, data: Data, model: Path, metric: str) -> tuple[float, Samples]:
+    """The value of an exported model on the part `test`, and its samples."""
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    from weam_ray.measure.held_out import FIGURES, HeldOut
+
+    torch.set_num_threads(settings.training.threads_per_worker)
+    device = "cuda" if settings.training.use_gpu else "cpu"
+    trained = AutoModelForMaskedLM.from_pretrained(model, dtype=torch.float32).to(device)
+    found = FIGURES[metric](HeldOut.of(data, TEST), trained, data.load_tokenizer(), settings)
+    return found.value, found.samples
+
+
+def retrain(trials: Trials, best: Trial, data: Data) -> list[dict[str, Any]]:
+    """Train the best configuration `search.retrain` times with seeds that no trial had, and measure each.
+
+    What an earlier session trained is not trained again.
+    """
+    found = []
+    for number in range(trials.config.search.retrain):
+        seed = trials.rungs.num_seeds + number
+        config = trials.configured(best.values, seed)
+        folder = trials.retrained(best.number, seed)
+        if not folder.has_model:
+            known = fingerprint([config.result_settings(), data.encoded.fingerprint, RETRAINED])
+            folder.path.mkdir(parents=True, exist_ok=True)
+            job = TrainingJob(config.of_training(), data, folder, known, f"{trials.folder.name}/{RETRAINED}/{seed + 1}")
+            bar = progress(None, f"retraining {number + 1} of {trials.config.search.retrain}", trials.rungs.max_steps)
+            with monitored(folder, lambda steps: None, bar):
+                if not launch(job):
+                    raise KeyboardInterrupt
+            release(folder.path.parent, with_models=False)
+        value, _ = measured(config.of_training(), data, [folder.model], config.search.metric)
+        found.append({"seeds": config.seeds.model_dump(), "value": value, "model": str(folder.model)})
+    return found
