@@ -61,8 +61,10 @@ def columns_of(source: ParquetSource, file: Path, schema: pa.Schema) -> list[Col
     Raises:
         UserError: a column is missing, or does not hold text.
     """
-    if source.id_column is not None and schema.names.count(source.id_column) != 1:
-        raise UserError(f"{file}: no column, or several, {source.id_column!r}; there are {described(schema)}.")
+    if source.id_column is not None:
+        check_unique(file, schema, source.id_column)
+        if source.id_column not in schema.names:
+            raise UserError(f"{file}: no column {source.id_column!r}; there are {described(schema)}.")
     names = source.source_column, source.target_column
     if names == DEFAULT_COLUMNS and not set(names) & set(schema.names):
         structs = [field.name for field in schema if set(source.languages) <= set(fields_of(field.type))]
@@ -79,10 +81,7 @@ def text_column(file: Path, schema: pa.Schema, name: str) -> Column:
     """
     struct, _, field = name.rpartition(".")
     for column in (name, struct):
-        if schema.names.count(column) > 1:
-            raise UserError(
-                f"{file}: {schema.names.count(column)} columns are called {column!r}; give them other names."
-            )
+        check_unique(file, schema, column)
     if name in schema.names:
         found: Column = (name,)
         kind = schema.field(name).type
@@ -94,6 +93,17 @@ def text_column(file: Path, schema: pa.Schema, name: str) -> Column:
     if not is_text(kind):
         raise UserError(f"{file}: column {name!r} holds {kind}, not text.")
     return found
+
+
+def check_unique(file: Path, schema: pa.Schema, name: str) -> None:
+    """See that no two columns have a name that is asked for.
+
+    Raises:
+        UserError: they have.
+    """
+    number = schema.names.count(name)
+    if number > 1:
+        raise UserError(f"{file}: {number} columns are called {name!r}; give them other names.")
 
 
 def fields_of(kind: pa.DataType) -> list[str]:
