@@ -292,7 +292,7 @@ def verdict(result: dict[str, Any], done: int) -> list[str]:
         )
     if again := [own["value"] for own in result.get("retrained", [])]:
         lines.append(
-            f"Trained again with {len(again)} other seeds it has on these {', '.join(f'{own:.4g}' for own in again)}; "
+            f"Trained again with {len(again)} other seeds, it has on these {', '.join(f'{own:.4g}' for own in again)}; "
             f"the mean is {sum(again) / len(again):.4g}."
         )
     elif tested is not None:

@@ -5,7 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-TITLE = "On held-out text, before > after: retrieval, P@1 in %; masked tokens, right in %"
+TITLE = "On held-out text (test), before > after: retrieval, P@1 in %; masked tokens, right in %"
 
 
 def result_table(result: dict[str, Any]) -> Table:

@@ -35,7 +35,8 @@ def on_test(trials: Trials, best: Trial, data: Data) -> dict[str, Any]:
     config = trials.configured(best.values)
     models = [trials.training(best.number, seed).model for seed in range(trials.rungs.num_seeds)]
     value, samples = measured(config.of_training(), data, models, config.search.metric)
-    return {"value": value, "interval": interval(samples, config.search.seed), "level": LEVEL, "part": TEST}
+    found = interval(samples, config.search.seed)
+    return {"value": value, "interval": None if found is None else list(found), "level": LEVEL, "part": TEST}
 
 
 def measured(
