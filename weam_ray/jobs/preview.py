@@ -64,7 +64,8 @@ def opening_lines(config: Config, home: Home, plan: AlignmentPlan, folder: RunFo
     weight = "" if "lambda" in objective.idle else f", lambda {objective.lambda_}"
     return [
         f"pre-training: {config.name}",
-        f"corpus: {pairs}; {corpus.held_out} pairs of each held out, half of them to choose by; words aligned by {config.align.aligner}",
+        f"corpus: {pairs}; {corpus.held_out} pairs of each held out, half of them to choose by; "
+        f"words aligned by {config.align.aligner}",
         f"encoder: {encoder}",
         f"objective: {objective.name}, mask probability {objective.mask_probability}{weight}",
         *batch_lines(config, num_pairs(home.store.find(plan.corpus.spec))),

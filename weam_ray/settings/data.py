@@ -22,8 +22,8 @@ class CorpusSection(Section):
     held_out: Annotated[int, Role.RESULT] = Field(
         default=300,
         ge=0,
-        description="How many pairs of each language pair are kept for measurement, not trained on: about half to choose "
-        "by (dev), half to report (test).",
+        description="How many pairs of each language pair are kept for measurement, not trained on: half to choose by "
+        "(dev), half to report (test).",
     )
     held_out_seed: Annotated[int, Role.RESULT, Younger()] = Field(
         default=1,
