@@ -3,11 +3,18 @@
 import io
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from weam_ray.cluster.environment import quiet_environment
 from weam_ray.errors import Stopped, UserError
 
 USER_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
+
+
+def spoken(command: str) -> str:
+    """How a command is typed, in the way that this process was started."""
+    started = Path(sys.argv[0])
+    return f"python jobs/{command}.py" if started.suffix == ".py" else f"weam-ray {command}"
 
 
 def run(job: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> None:

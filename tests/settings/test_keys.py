@@ -64,7 +64,7 @@ def test_lists_of_keys_follow_from_roles() -> None:
         for key in ("num_workers", "micro_batch_size", "threads_per_worker", "zero_stage", "precision")
     }
     assert keys_with(Config, Role.SESSION) == [
-        f"search.{key}" for key in ("space", "num_trials", "max_concurrent", "vary_budget", "keep_models")
+        f"search.{key}" for key in ("space", "num_trials", "max_concurrent", "vary_budget", "keep_models", "retrain")
     ]
     assert keys_only_for(AlignSection, "eflomal") == ["lowercase"]
     assert keys_only_for(AlignSection, "fast_align") == [

@@ -14,6 +14,9 @@ from weam_ray.train.phases import Phase
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingFolder:
     monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.05)
     monkeypatch.setattr("ray.available_resources", lambda: {"CPU": 1.5})
+    monkeypatch.setattr(
+        "ray.util.placement_group_table", lambda: {"a": {"state": "REMOVED"}, "b": {"state": "PENDING"}}
+    )
     folder = TrainingFolder(tmp_path)
     phases.begin(folder, Phase.WORKERS)
     return folder
@@ -23,6 +26,13 @@ def test_what_is_lacking(folder: TrainingFolder) -> None:
     assert waiting.lacking(1, {"CPU": 1.0}) == ""
     assert "1.5 CPU of 2 are free" in waiting.lacking(2, {"CPU": 1.0})
     assert "1.5 CPU of 2 and 0 GPU of 2 are free" in waiting.lacking(2, {"CPU": 1.0, "GPU": 1.0})
+
+
+def test_nothing_is_lacking_that_the_workers_themselves_hold(
+    folder: TrainingFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray.util.placement_group_table", lambda: {"b": {"state": "CREATED"}})
+    assert waiting.lacking(2, {"CPU": 1.0}) == ""
 
 
 def test_one_line_while_it_waits(folder: TrainingFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,9 +82,10 @@ def memory_of(settings: TrainingSettings, shape: Any, num_parameters: int, vocab
     half = training.precision == "bf16"
     sides = sequences_of_a_row(objective)
     positions = training.micro_batch_size * training.max_length * sides
-    heads = {"mlm": 1, "tlm": 1, "weam": 2 if any(values(objective.lambda_)) else 1}  # predictions of a masked token
+    # predictions of a masked token: one, unless an objective says otherwise
+    heads = {"word_aligned": 0, "weam": 2 if any(values(objective.lambda_)) else 1}
     masked = positions * max(values(objective.mask_probability))
-    rows = round(masked * sum(heads.get(name, 0) for name in objective.members))
+    rows = round(masked * sum(heads.get(name, 1) for name in objective.members))
     layers = 1 if training.gradient_checkpointing else shape.num_hidden_layers
     kept = (STATES_BF16 if half else STATES) * layers
     if training.gradient_checkpointing:

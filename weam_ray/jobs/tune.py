@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from weam_ray.cli import spoken
 from weam_ray.cluster.capacity import check_capacity, check_shared, workers_that_fit
 from weam_ray.cluster.ray_private import prepare_training
 from weam_ray.corpus.parts import DEV
@@ -273,7 +274,7 @@ class SearchJob:
         done = len(self.ledger.completed(metric_of(self.config.search.metric).mode))
         print("\n".join(verdict(result, done)))
         print(f"Best model: {result['champion']} (mlflow.transformers.load_model), {result['model']}")
-        print(f"Train it again: python jobs/pretrain.py --config {shlex.quote(str(self.folder / BEST_CONFIG))}")
+        print(f"Train it again: {spoken('pretrain')} --config {shlex.quote(str(self.folder / BEST_CONFIG))}")
         files = (TABLE, BEST_CONFIG, RESULT, PAGE, "plots")
         self.frame.say_where(files, "search", result["address"])
 

@@ -1,6 +1,8 @@
 """The best trial's model in MLflow's registry, under the alias `champion`."""
 
+import io
 import logging
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,11 +19,17 @@ def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[
 
     `mlflow.transformers.load_model` loads it; the requirements are the versions that wrote it.
     """
+    if not is_champion(tracker, run_id, name, tags):
+        said = io.StringIO()  # bars, and what the libraries say of each file; errors are raised
+        with redirect_stdout(said), redirect_stderr(said):
+            log_and_register(tracker, run_id, folder, name, tags)
+    return f"models:/{name}@{ALIAS}"
+
+
+def log_and_register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[str, str]) -> None:
     import mlflow
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-    if is_champion(tracker, run_id, name, tags):
-        return f"models:/{name}@{ALIAS}"
     logging.getLogger("mlflow.transformers").setLevel(logging.ERROR)  # it looks for a licence on the hub
     mlflow.set_tracking_uri(tracker.uri)
     before = tracker.client.get_run(run_id).info
@@ -41,7 +49,6 @@ def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[
     about = f"The best trial of a search by {tags['metric']}: {tags['value']}, on the data that it was chosen by."
     tracker.client.update_model_version(name, logged.registered_model_version, about)
     tracker.client.set_registered_model_alias(name, ALIAS, logged.registered_model_version)
-    return f"models:/{name}@{ALIAS}"
 
 
 def is_champion(tracker: Tracker, run_id: str, name: str, tags: dict[str, str]) -> bool:

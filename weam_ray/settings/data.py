@@ -29,7 +29,7 @@ class CorpusSection(Section):
         default=1,
         ge=0,
         lt=2**63,
-        description="The seed of which pairs are held out, and of an aligner that draws; no other seed moves them.",
+        description="The seed of which pairs are held out, and of eflomal's sampling; no other seed moves them.",
     )
     rows_per_shard: Annotated[int, Role.RESULT] = Field(
         default=20_000, ge=1, description="How many rows one file of a stage has; the order of batches depends on it."

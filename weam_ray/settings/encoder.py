@@ -37,8 +37,8 @@ class EncoderSection(Section):
 
     name: Annotated[str, Role.RESULT, Fixed("losses of other words cannot be compared")] = Field(
         min_length=1,
-        description="The Hugging Face name or the folder of a masked language model, which counts by its files; or "
-        "scratch, which builds a new one.",
+        description="The Hugging Face name or the folder of a masked language model (a folder counts by its content), "
+        "or scratch, which builds a new one.",
     )
     revision: Annotated[str | None, Role.RESULT, Fixed("losses of other words cannot be compared")] = Field(
         default=None, description="The branch, tag or commit of a model on the hub."

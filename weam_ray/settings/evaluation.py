@@ -107,7 +107,7 @@ class EvaluationSettings(Section):
     )
     languages: Annotated[list[str], Role.RESULT] = Field(
         default=[],
-        description="The test languages by XTREME's codes; English is always among them; none: all with test data.",
+        description="The test languages by XTREME's codes; English is always among them; if empty, all with test data.",
     )
     setting: Annotated[Setting, Role.RESULT] = Field(
         default="zero-shot", description="What is trained on: English, each language's translations, or all of these."

@@ -17,5 +17,5 @@ class EvaluationSection(Section):
         default=64, ge=1, description="How many sentences are encoded at once."
     )
     pivot: Annotated[str | None, Role.RESULT] = Field(
-        default=None, description="The language that translations are looked up in; null: the most frequent."
+        default=None, description="The language that translations are looked up in; null: the most frequent language."
     )

@@ -58,7 +58,7 @@ class ObjectiveSection(Section):
     `mask_probability` are numbers, or points `[[step, value], ...]` with straight lines between them.
     """
 
-    name: Annotated[str, Role.RESULT, Called("mlm, tlm, weam, word_aligned or mixture")] = Field(
+    name: Annotated[str, Role.RESULT, Called(f"{', '.join(FORMS)} or {MIXTURE}")] = Field(
         default="weam",
         min_length=1,
         description="What is learned: masked words (mlm), those of pairs (tlm), of pairs with linked words exchanged "
@@ -89,7 +89,10 @@ class ObjectiveSection(Section):
         description="The language whose states word_aligned holds where the initial encoder has them.",
     )
     anchor_weight: Annotated[float, Role.RESULT, OnlyFor("word_aligned")] = Field(
-        default=1.0, ge=0, allow_inf_nan=False, description="The weight of the term of the loss that holds them."
+        default=1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="The weight of the term that keeps them near the initial ones.",
     )
 
     @field_validator("name")

@@ -89,7 +89,11 @@ def written(root: type[Section]) -> Iterator[str]:
 
 def help_text(root: type[Section], width: int) -> str:
     """The same for a terminal of so many columns, without roles."""
-    lines = ["settings, as key=value here or as keys of a YAML file (--config):"]
+    about = (
+        "settings, as key=value here or as keys of a YAML file (--config). The defaults are those of the keys; a "
+        "configuration, the shipped ones too, and the flags above may set others, and --dry-run prints what is used:"
+    )
+    lines = textwrap.wrap(about, width)
     for chapter in chapters(root):
         if chapter.title:
             about = chapter.text.split("\n\n", maxsplit=1)[0]

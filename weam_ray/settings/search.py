@@ -88,7 +88,7 @@ class SearchSection(Section):
     reduction_factor: Annotated[int, Role.SEARCH] = Field(
         default=2,
         ge=2,
-        description="One in so many of the trials that reach a rung goes on, to so many times the steps.",
+        description="At each rung, one in so many of the trials continues, to so many times the steps.",
     )
     keep_models: Annotated[int, Role.SESSION] = Field(
         default=1, ge=1, description="How many of the best trials keep their models on the disk."

@@ -97,8 +97,8 @@ class TrainingSection(Section):
     )
     precision: Annotated[Literal["fp32", "tf32", "bf16"], Role.RESULT, Role.WORKERS] = Field(
         default="fp32",
-        description="The numbers of which products are made: float32, on a GPU also the shorter tf32, or bfloat16; "
-        "weights are float32.",
+        description="The precision of matrix products: float32, on a GPU also the shorter tf32, or bfloat16; weights "
+        "are float32.",
     )
     gradient_checkpointing: Annotated[bool, Role.RESULT] = Field(
         default=False,

@@ -24,6 +24,12 @@ def filled(weights: dict[str, Any], model_config: Any, model: Any = None) -> Any
     return model
 
 
+def readable_like(file: Path, folder: Path) -> None:
+    """Give all files of a folder the permissions of one: safetensors writes for the owner alone."""
+    for other in folder.iterdir():
+        other.chmod(file.stat().st_mode)
+
+
 def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, folder: Path) -> None:
     """Write a Hugging Face model folder (safetensors); whole or not at all.
 
@@ -38,5 +44,6 @@ def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, fo
     named = {f"{model.base_model_prefix}.{name}": weight for name, weight in pooler.items()}
     model.save_pretrained(partial, state_dict=model.state_dict() | named)
     tokenizer.save_pretrained(partial)
+    readable_like(partial / "config.json", partial)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)

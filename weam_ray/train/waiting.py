@@ -45,9 +45,12 @@ def waits(folder: TrainingFolder) -> bool:
 
 
 def lacking(num_workers: int, per_worker: dict[str, float]) -> str:
-    """What the cluster lacks at the moment for some workers, as a sentence; empty if there is room for all."""
+    """What the cluster lacks at the moment for some workers, as a sentence; empty if they have room."""
     import ray
+    from ray.util import placement_group_table
 
+    if not any(group["state"] == "PENDING" for group in placement_group_table().values()):
+        return ""  # the workers have their room, and have not begun
     free = ray.available_resources()
     needed = {name: amount * num_workers for name, amount in per_worker.items()}
     short = {name: amount for name, amount in needed.items() if free.get(name, 0.0) < amount}
