@@ -122,7 +122,15 @@ class TestHeading:
         [
             *("source\ttarget", " Source \tTARGET", "en\tde", "EN\tDE", "src\ttgt", "sentence1\tsentence2"),
             *("text_en\tde-text", "source (en)\ttarget (de)", "English\tGerman", "eng\tDeutsch", "source_text\tde"),
-            *("en-US\tde-DE", "en_XX\tde_DE", "eng_Latn\tdeu_Latn", '"en"\t"de"', "#en\tde", "British English\tger"),
+            *(
+                "en-US\tde-DE",
+                "en_XX\tde_DE",
+                "eng_Latn\tdeu_Latn",
+                '"en"\t"de"',
+                "#en\tde",
+                "British English\tger",
+                "Englisch\tDeutsch",
+            ),
         ],
     )
     def test_names_of_the_columns(self, tmp_path: Path, heading: str, name: str) -> None:

@@ -15,20 +15,23 @@ from transformers import (
     CamembertForMaskedLM,
     DistilBertConfig,
     DistilBertForMaskedLM,
+    ElectraConfig,
     IBertConfig,
     IBertForMaskedLM,
     ModernBertConfig,
     ModernBertForMaskedLM,
+    NystromformerConfig,
     XLMRobertaConfig,
     XLMRobertaForMaskedLM,
     XLMRobertaXLConfig,
     XLMRobertaXLForMaskedLM,
+    YosoConfig,
 )
 
 from weam_ray.errors import UserError
 from weam_ray.model.families import first_position, num_positions
 from weam_ray.settings.config import Config, load_config
-from weam_ray.train.model import examine
+from weam_ray.train.model import check_length, examine
 
 SIZES: dict[str, Any] = {
     "vocab_size": 50,
@@ -122,3 +125,27 @@ class TestExamine:
         AFTER_PADDING["camembert"]().save_pretrained(tmp_path)
         (note,) = examine(config_of(tmp_path, "training.max_length=38"))
         assert "the model family 'camembert' is not in the table of families" in note
+
+
+@pytest.mark.parametrize(
+    ("config", "room"),
+    [
+        (NystromformerConfig(**SIZES, num_landmarks=8, segment_means_seq_len=8), 40),
+        (YosoConfig(**SIZES), 40),
+        (ElectraConfig(**SIZES), 40),
+        (IBertConfig(**SIZES), 38),
+    ],
+    ids=lambda own: getattr(own, "model_type", None),
+)
+def test_other_families_are_tried(config: Any, room: int) -> None:
+    """Some keep rows of their table for nothing and do not say so."""
+    check_length(load_config("bundled", [f"training.max_length={room}"]).of_training(), config)
+    with pytest.raises(
+        UserError, match=f"training.max_length={room + 1}: an encoder of the family '{config.model_type}'"
+    ):
+        check_length(load_config("bundled", [f"training.max_length={room + 1}"]).of_training(), config)
+
+
+def test_a_family_without_a_limit() -> None:
+    ids = {f"{name}_token_id": number for number, name in enumerate(("pad", "cls", "sep", "bos", "eos"))}
+    check_length(load_config("bundled", ["training.max_length=200"]).of_training(), ModernBertConfig(**SIZES, **ids))

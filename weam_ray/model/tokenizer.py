@@ -14,7 +14,8 @@ from weam_ray.settings.data import TokenizerSection
 
 LONGEST_WORD = 100  # characters of a word in which WordPiece looks for tokens
 UP_TO_LONGEST = f".{{1,{LONGEST_WORD}}}"
-_NEARLY_LONG = re.compile(rf"\S{{{LONGEST_WORD // 2},}}")  # what may be a long word when it is normalised
+# what may be a long word when it is normalised, by which some signs go that Python takes for spaces
+_NEARLY_LONG = re.compile(rf"(?:\S|[\x1c-\x1f\x85]){{{LONGEST_WORD // 2},}}")
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 

@@ -57,12 +57,23 @@ def load_pretrained(head: str, name: str, where: str, whole: bool = True, **opti
     try:
         model, report = kind.from_pretrained(name, output_loading_info=True, ignore_mismatched_sizes=True, **options)
     except unreadable as error:
-        raise UserError(f"{where}: the model cannot be loaded: {' '.join(str(error).split())[:300]}") from None
+        raise UserError(f"{where}: the model cannot be loaded: {reason_of(error)}") from None
     finally:
         transformers.utils.logging.set_verbosity(before)
     if whole:
         check_weights(model, report, where)
     return Loaded(model, tuple(sorted(report["missing_keys"])))
+
+
+def reason_of(error: Exception) -> str:
+    """Why a checkpoint cannot be loaded. What torch and safetensors say of files that hold no weights misleads."""
+    said = " ".join(str(error).split())[:300]
+    if "weights_only" in said or type(error).__name__ in ("SafetensorError", "UnpicklingError"):
+        return (
+            "a file of weights is damaged, or is something else, such as a pointer of Git LFS in place of the file "
+            f"({said.split('. ')[0].split(' (1)')[0].split('weights_only')[0].strip()[:120]})"
+        )
+    return said
 
 
 def check_weights(model: Any, report: dict[str, Any], where: str) -> None:

@@ -188,7 +188,7 @@ def task_notes(pair: SystemPair, task: TaskComparison) -> list[str]:
     if task.decided_by != SEEDS or test.num_seeds > 1:
         notes.append(
             f"Called different where p is below {LEVEL} by Holm over the languages of this task ({len(found.rows)}). "
-            "The averages over languages are a family of their own, of all tasks and pairs of systems of this comparison."
+            "The averages over languages are a family of their own, of all tasks and pairs of systems compared here."
         )
     if test.num_seeds > 1 and test.smallest_p >= LEVEL:
         notes.append(

@@ -1,5 +1,6 @@
 """What is trained: the encoder in its objective, prepared as the section `training` says."""
 
+import copy
 from typing import Any
 
 from weam_ray.cluster.tasks import RayTasks
@@ -28,6 +29,43 @@ def objective_of(settings: TrainingSettings, tokenizer: Any) -> Any:
     if settings.training.compile:
         model.base_model.compile(dynamic=True)
     return objective
+
+
+def check_length(settings: TrainingSettings, config: Any) -> None:
+    """See that a small model of an encoder's kind, with as many positions, takes the longest sequences.
+
+    Where a family's positions begin, its weights do not say; so one layer with few words is made, and tried.
+
+    Raises:
+        UserError: it does not.
+    """
+    import torch
+    from transformers import AutoModel
+
+    words = 2 + max(
+        0, *(getattr(config, f"{name}_token_id", None) or 0 for name in ("pad", "bos", "eos", "cls", "sep"))
+    )
+    small = copy.deepcopy(config)
+    small.vocab_size, small.num_hidden_layers = words, 1
+    try:
+        model = AutoModel.from_config(small).eval()
+    except Exception:  # a family that cannot be made as small as that says nothing
+        return
+    length = settings.training.max_length
+    ids = torch.full((1, length), words - 1)
+    try:
+        with torch.no_grad():
+            model(input_ids=ids[:, :2])
+    except Exception:  # nor does one that takes other things than numbers of tokens
+        return
+    try:
+        with torch.no_grad():
+            model(input_ids=ids)
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"training.max_length={length}: an encoder of the family {config.model_type!r} with this config.json "
+            f"cannot take so many tokens ({' '.join(str(error).split())[:120]}); lower it."
+        ) from None
 
 
 class Examination:
@@ -85,6 +123,8 @@ def examine(settings: TrainingSettings) -> list[str]:
     loaded = load_masked_model(settings.encoder, model_config(settings.encoder, None), device_map="meta")
     model = loaded.model
     check_fit(settings, num_positions(model), model.config.num_hidden_layers)
+    if model.config.model_type not in FAMILIES:
+        check_length(settings, model.config)
     notes = []
     if settings.encoder.begins_anew:
         notes.append(f"encoder.weights=random: every weight of {name} begins as a random number from seeds.model.")

@@ -1,6 +1,6 @@
 """Whether the first line of a table is a heading: it is only where both cells are names and nothing else.
 
-What languages are called, in English and in themselves, is Unicode's CLDR, by way of Babel.
+What languages are called, in English and in each other, is Unicode's CLDR, by way of Babel.
 """
 
 import re
@@ -34,31 +34,34 @@ NO_REGION = "xx"  # of mBART's codes
 
 def is_heading(cells: tuple[str, str], languages: tuple[str, str]) -> bool:
     """Whether the cells of the two columns of a pair name them, as `source` and `target`, `en` and `text_de` do."""
-    return names_column(cells[0], languages[0], SOURCE) and names_column(cells[1], languages[1], TARGET)
+    return names_column(cells[0], languages, SOURCE) and names_column(cells[1], languages[::-1], TARGET)
 
 
 def is_swapped(cells: tuple[str, str], languages: tuple[str, str]) -> bool:
     """Whether each cell names the other column."""
-    return names_column(cells[0], languages[1], TARGET) and names_column(cells[1], languages[0], SOURCE)
+    return names_column(cells[0], languages[::-1], TARGET) and names_column(cells[1], languages, SOURCE)
 
 
-def names_column(cell: str, language: str, side: set[str]) -> bool:
-    """Whether a cell holds a name of a language or of a side, and beside it only words such as `text`."""
+def names_column(cell: str, languages: tuple[str, str], side: set[str]) -> bool:
+    """Whether a cell holds a name of the first language or of a side, and beside it only words such as `text`."""
     parts = words(cell)
-    names, beside = names_of(language)
+    names, beside = names_of(*languages)
     return bool(parts & (names | side)) and parts <= names | side | beside | TEXT
 
 
 @cache
-def names_of(language: str) -> tuple[set[str], set[str]]:
-    """The words that name a language, and those that may stand beside them: of scripts, regions and varieties."""
+def names_of(language: str, other: str) -> tuple[set[str], set[str]]:
+    """The words that name a language, in English, in itself and in another, and those that may stand beside them: of
+    scripts, regions and varieties.
+    """
     primary, *subtags = re.split(r"[-_]", language.lower())
     aliases = get_global("language_aliases")
     alike = {code for code in (primary, *aliases) if aliases.get(code, code) == aliases.get(primary, primary)}
     english = Locale("en")
     names = {primary, *alike} | words(f"{english.languages.get(primary, '')} {COLLOQUIAL.get(primary, '')}")
-    with suppress(UnknownLocaleError, ValueError):  # where its name in itself is not known
-        names |= words(Locale(primary).get_language_name(primary) or "")
+    for speaking in (primary, re.split(r"[-_]", other.lower())[0]):
+        with suppress(UnknownLocaleError, ValueError):  # where CLDR does not know this language
+            names |= words(Locale(speaking).languages.get(primary, ""))
     varieties = (name for code, name in english.languages.items() if code.lower().startswith(f"{primary}_"))
     codes = {code.lower() for code in (*english.scripts, *english.territories)}
     return names, codes | set(subtags) | words(" ".join(varieties)) | {NO_REGION}
