@@ -74,7 +74,7 @@ def test_markdown_by_seeds() -> None:
         "- Claim: two checkpoints, not two methods.",
         "- Paired: seeds by number: 1, 2, 3.",
         "- p is of the paired t test over 3 pairs of values; the test set is taken as given.",
-        "- Called different where p is below 0.05 by Holm over the 4 languages of this task",
+        "- Called different where p is below 0.05 by Holm over the languages of this task (4). The",
         "- With 3 seeds an exact sign-flip test reaches no p below 0.25;",
         "sampling error of the test set only",
         "- sw: every seed differs by the same amount",
