@@ -157,7 +157,7 @@ class TestLineEnds:
 
     def test_the_remedy(self, tmp_path: Path) -> None:
         file = written(tmp_path, TEXT.replace(b"\n", b"\r"), "a file")
-        command = refusal(file).partition("convert the file: ")[2].removesuffix(".").replace("NEW", "new")
+        command = refusal(file).partition("convert it: ")[2].removesuffix(".").replace("NEW", "new")
         assert shutil.which("tr")
         subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
         assert lines_of(tmp_path / "new") == LINES

@@ -141,5 +141,5 @@ def check_line_ends(path: Path, num_line_feeds: int, num_returns: int) -> None:
     if num_returns > RETURNS_IN_A_LINE * num_line_feeds:
         raise UserError(
             f"{path}: the lines end in carriage returns alone, as on old Macs, and only a line feed ends a line here; "
-            rf"convert the file (unpacked, if it is packed): tr '\r' '\n' < {shlex.quote(str(path))} > NEW."
+            rf"unpack the file if it is packed, and convert it: tr '\r' '\n' < {shlex.quote(str(path))} > NEW."
         )

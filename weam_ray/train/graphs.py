@@ -147,7 +147,8 @@ class Recording:
         assert output is not None
         own = [self.aliases[name] for name in self.names]
         found = torch.autograd.grad(output, own, self.output_gradient)
-        torch._foreach_copy_([self.gradients[name] for name in self.names], found)
+        for name, gradient in zip(self.names, found, strict=True):
+            self.gradients[name].copy_(gradient)
 
 
 class Played(torch.autograd.Function):
