@@ -146,6 +146,13 @@ def test_other_families_are_tried(config: Any, room: int) -> None:
         check_length(load_config("bundled", [f"training.max_length={room + 1}"]).of_training(), config)
 
 
+def test_several_ends_of_a_text_are_no_mistake() -> None:
+    """As some configurations list them."""
+    config = NystromformerConfig(**SIZES, num_landmarks=8, segment_means_seq_len=8)
+    config.eos_token_id = [2, 3]
+    check_length(load_config("bundled", ["training.max_length=40"]).of_training(), config)
+
+
 def test_a_family_without_a_limit() -> None:
     ids = {f"{name}_token_id": number for number, name in enumerate(("pad", "cls", "sep", "bos", "eos"))}
     check_length(load_config("bundled", ["training.max_length=200"]).of_training(), ModernBertConfig(**SIZES, **ids))

@@ -8,11 +8,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from weam_ray.batches.batch import Batch, MicroBatches
 from weam_ray.batches.loader import Batches
 from weam_ray.errors import UserError
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
 
 PREFETCHED_STEPS = 4
 # what the process that the others are copies of has in memory, so that they need not read it one by one
@@ -36,7 +39,7 @@ def collated(batches: Batches, steps: range, num_processes: int = 0) -> Iterator
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     loader: Iterable[MicroBatches | UserError] = DataLoader(
-        StepsByNumber(batches),  # type: ignore[arg-type]
+        cast("Dataset[MicroBatches | UserError]", StepsByNumber(batches)),
         batch_size=None,
         sampler=steps,
         collate_fn=unchanged,

@@ -1,6 +1,7 @@
 """What is trained: the encoder in its objective, prepared as the section `training` says."""
 
 import copy
+from contextlib import suppress
 from typing import Any
 
 from weam_ray.cluster.tasks import RayTasks
@@ -9,6 +10,9 @@ from weam_ray.model.encoder import SCRATCH, build_encoder, load_masked_model, mo
 from weam_ray.model.families import FAMILIES, num_positions
 from weam_ray.model.weights import some
 from weam_ray.settings.of_training import TrainingSettings
+
+# what a family of transformers raises that cannot be made small, or takes other things than numbers of tokens
+UNTRIED = (ImportError, OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, AssertionError)
 
 
 def objective_of(settings: TrainingSettings, tokenizer: Any) -> Any:
@@ -42,30 +46,25 @@ def check_length(settings: TrainingSettings, config: Any) -> None:
     import torch
     from transformers import AutoModel
 
-    words = 2 + max(
-        0, *(getattr(config, f"{name}_token_id", None) or 0 for name in ("pad", "bos", "eos", "cls", "sep"))
-    )
+    numbers = (getattr(config, f"{name}_token_id", None) for name in ("pad", "bos", "eos", "cls", "sep"))
+    words = 2 + max((number for number in numbers if isinstance(number, int)), default=0)
     small = copy.deepcopy(config)
     small.vocab_size, small.num_hidden_layers = words, 1
-    try:
-        model = AutoModel.from_config(small).eval()
-    except Exception:  # a family that cannot be made as small as that says nothing
-        return
     length = settings.training.max_length
     ids = torch.full((1, length), words - 1)
-    try:
-        with torch.no_grad():
-            model(input_ids=ids[:, :2])
-    except Exception:  # nor does one that takes other things than numbers of tokens
-        return
-    try:
-        with torch.no_grad():
+    refusal = ""
+    with suppress(*UNTRIED), torch.no_grad():
+        model = AutoModel.from_config(small).eval()
+        model(input_ids=ids[:, :2])  # a family that takes other things, or cannot be as small as that, says nothing
+        try:
             model(input_ids=ids)
-    except (IndexError, RuntimeError, ValueError) as error:
+        except (IndexError, RuntimeError, ValueError) as error:
+            refusal = " ".join(str(error).split())[:120]
+    if refusal:
         raise UserError(
             f"training.max_length={length}: an encoder of the family {config.model_type!r} with this config.json "
-            f"cannot take so many tokens ({' '.join(str(error).split())[:120]}); lower it."
-        ) from None
+            f"cannot take so many tokens ({refusal}); lower it."
+        )
 
 
 class Examination:
