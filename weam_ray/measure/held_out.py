@@ -1,6 +1,5 @@
 """What a run measures on its held-out rows: sentence retrieval, both predictions, and sentences that stand alone."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -163,14 +162,13 @@ def mean_retrieval(held_out: HeldOut, model: Any, tokenizer: Any, settings: Trai
     held_out.check_pairs()
     found = held_out.hits(model, tokenizer, settings)
     scores = {name: {way: float(hits.mean()) for way, hits in own.items()} for name, (own, _) in found.items()}
-    values = [value for own in scores.values() for way, value in own.items() if not way.endswith(UNCENTRED)]
     samples = [
         Sample(hits.astype(np.float64), np.ones(len(hits)), units)
         for own, units in found.values()
         for way, hits in own.items()
         if not way.endswith(UNCENTRED)
     ]
-    return Figures(sum(values) / len(values), named({"retrieval": scores}, "after"), {"retrieval": samples})
+    return Figures.of(named({"retrieval": scores}, "after"), {"retrieval": samples})
 
 
 def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
@@ -181,7 +179,7 @@ def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, settings: T
     found = predictions(model, tokenizer, pairs, *size)
     loss = found.scores()
     sample = Sample(found.own_loss.numpy(), np.ones(len(found.rows)), found.rows)
-    return Figures(loss["multilingual_loss"], named({"loss": loss}, "after"), {"loss": [sample]})
+    return Figures.of(named({"loss": loss}, "after"), {"loss": [sample]})
 
 
 def retrieval_and_prediction(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
@@ -199,10 +197,7 @@ def retrieval_and_prediction(held_out: HeldOut, model: Any, tokenizer: Any, sett
             scores[language] = found.of_sentences()
             samples.append(Sample(found.own_right.numpy(), np.ones(len(found.rows)), first + found.rows))
         first += len(rows)
-    right = [own["accuracy"] for own in scores.values()]
-    accuracy = sum(right) / len(right) if right else 0.0
-    return Figures(
-        math.sqrt(retrieval.value * accuracy),
+    return Figures.of(
         retrieval.figures | named({"sentences": scores}, "after"),
         {**retrieval.samples, "accuracy": samples},
     )

@@ -42,6 +42,11 @@ class Figures:
     figures: dict[str, float]
     samples: Samples
 
+    @classmethod
+    def of(cls, figures: dict[str, float], samples: Samples) -> "Figures":
+        """Those whose value is that of some samples."""
+        return cls(value_of(samples), figures, samples)
+
 
 def value_of(samples: Samples) -> float:
     """The value that some samples have."""
