@@ -49,6 +49,7 @@ def test_every_field_counts(plan: StagePlan) -> None:
         align=replace(align, corpus=other),
         tokenizer=replace(tokenizer, max_positions=7),
     )
+    assert differ(plan.seen, corpus=other, base="f00d", unknown="bert", aligner="beef")
 
 
 def test_what_is_of_machines_does_not_count(plan: StagePlan) -> None:
@@ -58,7 +59,7 @@ def test_what_is_of_machines_does_not_count(plan: StagePlan) -> None:
 
 
 def test_stages_stand_in_the_order_of_the_flow(plan: StagePlan) -> None:
-    assert [stage.name for stage in plan.stages] == ["corpus", "tokenizer", "aligner", "align", "encode"]
+    assert [stage.name for stage in plan.stages] == ["corpus", "tokenizer", "aligner", "align", "encode", "seen"]
 
 
 def test_seeds_of_a_training_move_no_data(tiny_config: Config, plan: StagePlan, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The data stages in their order: corpus -> (tokenizer) -> aligner -> align -> encode."""
+"""The data stages in their order: corpus -> (tokenizer) -> aligner -> align -> encode, and seen."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from weam_ray.encode.stage import EncodeStage
 from weam_ray.encode.tokenizer_stage import EncoderTokenizer, TokenizerStage, load_trained
 from weam_ray.model.encoder import SCRATCH, encoder_fingerprint
 from weam_ray.model.tokenizer import load_tokenizer
+from weam_ray.overlap.seen import SeenStage
 from weam_ray.settings.config import Config
 from weam_ray.store.files import SourceHashes, fingerprint
 from weam_ray.store.stages import Committed, Stage, StageDefinition, StageStore
@@ -55,6 +56,7 @@ class StagePlan(AlignmentPlan):
 
     tokenizer: TokenizerStage | None
     encode: EncodeStage
+    seen: SeenStage
 
     @classmethod
     def of(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
@@ -71,14 +73,16 @@ class StagePlan(AlignmentPlan):
         else:
             tokenizer = EncoderTokenizer.of(config.encoder, hashes)
         trained = tokenizer if isinstance(tokenizer, TokenizerStage) else None
-        return cls(corpus, alignment.aligner, align, trained, EncodeStage(config.encode, align, tokenizer))
+        encode = EncodeStage(config.encode, align, tokenizer)
+        seen = SeenStage.of(corpus, config.encoder, config.align, hashes)
+        return cls(corpus, alignment.aligner, align, trained, encode, seen)
 
     @property
     def stages(self) -> list[StageDefinition]:
         """The stages that are built or reused, in their order."""
         corpus, *aligned = super().stages
         trained = [] if self.tokenizer is None else [self.tokenizer]
-        return [corpus, *trained, *aligned, self.encode]
+        return [corpus, *trained, *aligned, self.encode, self.seen]
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Data:
     aligner: Stage
     align: Stage
     encoded: Stage
+    seen: Stage
 
     def load_tokenizer(self) -> Any:
         """Load the tokenizer of the run: the trained one, or that of the encoder."""
@@ -106,7 +111,7 @@ def run_stages(config: Config, store: StageStore, plan: StagePlan) -> Data:
         committed.build(stage)
     tokenizer = None if plan.tokenizer is None else committed[plan.tokenizer]
     aligned = committed[plan.corpus], tokenizer, committed[plan.aligner], committed[plan.align]
-    return Data(config, *aligned, committed[plan.encode])
+    return Data(config, *aligned, committed[plan.encode], committed[plan.seen])
 
 
 def run_fingerprint(config: Config, plan: StagePlan, hashes: SourceHashes) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weam_ray.corpus.words import Segmentation, Words, has_word, segment, word_spans
+from weam_ray.corpus.words import Segmentation, Words, bare_words, has_word, segment, word_spans
 
 
 def words(text: str) -> list[str]:
@@ -107,6 +107,14 @@ class TestAnyText:
     @given(any_text | tricky)
     def test_has_word(self, text: str) -> None:
         assert has_word(text) == bool(word_spans(text))
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=30))
+def test_ascii_is_cut_as_any_text(text: str) -> None:
+    """It has a way of its own, which is quicker; a word of another script behind it has it go the general way."""
+    general = word_spans(f"{text} ж")
+    assert word_spans(text) == general[:-1]
+    assert bare_words(text) == bare_words(f"{text} ж")[:-1]
 
 
 def by_text(found: Words) -> list[list[str]]:

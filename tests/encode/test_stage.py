@@ -26,7 +26,7 @@ from weam_ray.store.stages import Committed, Stage, StageStore
 pytestmark = pytest.mark.ray
 
 PARTS = ("train", "held_out")
-STAGES = ("corpus", "tokenizer", "aligner", "align", "encode")
+STAGES = ("corpus", "tokenizer", "aligner", "align", "encode", "seen")
 
 # What the stages make of the bundled English and German verses: the versions of the code behind it, and a hash. Where
 # a hash changes on purpose, so must a version: homes go on using what the old code made under the old one.
@@ -45,7 +45,14 @@ def run(config: Config, home: Path) -> Data:
 
 def stages(data: Data) -> dict[str, Stage]:
     tokenizer = {} if data.tokenizer is None else {"tokenizer": data.tokenizer}
-    return {"corpus": data.corpus, **tokenizer, "aligner": data.aligner, "align": data.align, "encode": data.encoded}
+    return {
+        "corpus": data.corpus,
+        **tokenizer,
+        "aligner": data.aligner,
+        "align": data.align,
+        "encode": data.encoded,
+        "seen": data.seen,
+    }
 
 
 def rows(stage: Stage, part: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,9 +21,11 @@ from transformers import (
 
 from weam_ray.evaluate.models import examine, with_new_head
 from weam_ray.model.encoder import build_encoder
+from weam_ray.overlap.record import FILE, Record
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.train.export import export
 
+SEEN = Record(np.array([3, 4])).to_bytes()
 SMALL = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 32}
 
 
@@ -42,7 +45,7 @@ def exported(base: Path, tokenizer: Any, folder: Path, step: float = 0.0) -> Pat
     settings = EncoderSection(name=str(base), dropout=0.0)
     model = build_encoder(settings, tokenizer, seed=1)
     weights = {name: parameter.detach() + step for name, parameter in model.named_parameters()}
-    export(weights, settings, tokenizer, folder)
+    export(weights, settings, tokenizer, SEEN, folder)
     return folder
 
 
@@ -87,7 +90,7 @@ def test_random_weights_keep_no_pooler_that_was_trained(wordpiece: Any, tmp_path
     base = bert(BertForPreTraining, wordpiece, tmp_path / "base")
     settings = EncoderSection(name=str(base), weights="random")
     model = build_encoder(settings, wordpiece, seed=1)
-    export(dict(model.named_parameters()), settings, wordpiece, tmp_path / "model")
+    export(dict(model.named_parameters()), settings, wordpiece, SEEN, tmp_path / "model")
     assert "no pooler" in examine([str(tmp_path / "model")])[0]
 
 
@@ -109,13 +112,14 @@ def test_loaded_exported_and_loaded_again(tmp_path: Path, sentencepiece: Any) ->
         for parameter in model.parameters():
             parameter.add_(0.01)
     weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    export(weights, settings, tokenizer, tmp_path / "model")
+    export(weights, settings, tokenizer, SEEN, tmp_path / "model")
     assert {path.name for path in (tmp_path / "model").iterdir()} >= {
         "config.json",
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
     }
+    assert (tmp_path / "model" / FILE).read_bytes() == SEEN
     loaded = AutoModelForMaskedLM.from_pretrained(tmp_path / "model")
     inputs = AutoTokenizer.from_pretrained(tmp_path / "model")("Is it raining?", "今天下雨吗？", return_tensors="pt")
     torch.testing.assert_close(loaded.eval()(**inputs).logits, model.eval()(**inputs).logits)

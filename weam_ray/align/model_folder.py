@@ -38,6 +38,7 @@ def write_model(aligner: Stage, align: AlignSection, segmentation: Segmentation,
     manifest = {
         "format_version": FORMAT_VERSION,
         **{last_part(key): value for key, value in of_model(align, segmentation).items()},
+        "corpus": corpus_of(aligner),
         "files": files,
         "info": aligner.info,
     }
@@ -47,6 +48,11 @@ def write_model(aligner: Stage, align: AlignSection, segmentation: Segmentation,
 def of_model(align: AlignSection, segmentation: Segmentation) -> dict[str, Any]:
     """The settings that a fitted model has, by dotted key."""
     return {**{f"align.{key}": value for key, value in align.only(Role.MODEL).items()}, SEGMENTATION: segmentation}
+
+
+def corpus_of(aligner: Stage) -> str:
+    """The fingerprint of the corpus that a model was fitted on; empty where an earlier version left it out."""
+    return str(aligner.manifest.get("inputs", aligner.manifest).get("corpus", ""))
 
 
 def last_part(key: str) -> str:

@@ -1,5 +1,7 @@
 """Words of raw text, and where they stand in it."""
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,12 +18,13 @@ Segmentation = Literal["words", "whitespace"]
 # Scripts written without spaces between words are cut into grapheme clusters; elsewhere a word is a run of letters,
 # marks, digits and connectors (the joiners U+200C and U+200D included), and any other visible grapheme stands alone.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
-_WORD = regex.compile(
-    rf"(?=[{_UNSPACED}])\X"
-    rf"|(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}](?:(?![{_UNSPACED}])[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}\u200c\u200d])*"
-    r"|(?=[^\s\p{C}])\X",
-    flags=regex.VERSION1,
-)
+_SPELT = r"\p{L}\p{M}\p{N}\p{Pc}"
+_SPELT_WORD = rf"[[{_SPELT}]--[{_UNSPACED}]][[{_SPELT}\u200c\u200d]--[{_UNSPACED}]]*+|(?=[{_UNSPACED}])\X"
+_WORD = regex.compile(rf"{_SPELT_WORD}|(?=[^\s\p{{C}}])\X", flags=regex.VERSION1)
+_BARE_WORD = regex.compile(_SPELT_WORD, flags=regex.VERSION1)
+_ASCII_WORD = re.compile(r"\w+|[!-~]", flags=re.ASCII)  # the same of text that is ASCII, in a fifth of the time
+_ASCII_BARE_WORD = re.compile(r"\w+", flags=re.ASCII)
+_LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{N}]")
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,19 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     Chinese and Japanese are cut by character, other scripts without spaces by grapheme cluster; white space and
     invisible control characters belong to no word.
     """
-    return [match.span() for match in _WORD.finditer(text)]
+    return [match.span() for match in (_ASCII_WORD if text.isascii() else _WORD).finditer(text)]
 
 
 def has_word(text: str) -> bool:
     """Whether `word_spans` finds any."""
-    return _WORD.search(text) is not None
+    return (_ASCII_WORD if text.isascii() else _WORD).search(text) is not None
+
+
+def bare_words(text: str) -> list[str]:
+    """The words of a text by which it is known again: without case, punctuation and compatibility forms (NFKC)."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    words = (_ASCII_BARE_WORD if text.isascii() else _BARE_WORD).findall(text)
+    return [word for word in words if word.isalnum() or _LETTER_OR_DIGIT.search(word)]
 
 
 def segment(texts: pa.StringArray, segmentation: Segmentation) -> Words:

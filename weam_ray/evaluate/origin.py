@@ -22,11 +22,16 @@ def held_out_of(run: Path) -> list[HeldOutPairs]:
     if not file.is_file():
         raise UserError(f"held_out={run}: there is no {CONFIG}, so this is no folder of a run.")
     config = load_config(str(file))
-    home = Home.of(config, run.parent.parent)
+    home = home_of(config, run)
     stage = home.store.find(AlignmentPlan.of(config, home.source_hashes()).align.spec)
     if stage is None:
         raise UserError(f"held_out={run}: the aligned pairs of this run are not under {home.stages.path} any more.")
     return held_out_pairs(stage, config.corpus.held_out_seed)
+
+
+def home_of(config: Config, run: Path) -> Home:
+    """The home of a run of ours, by its configuration and its folder."""
+    return Home.of(config, run.parent.parent)
 
 
 def config_of_run(model: str) -> Config | None:

@@ -10,6 +10,7 @@ from weam_ray.evaluate.compare import LOWER_IS_BETTER
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.run import ALIGNMENT
+from weam_ray.evaluate.seen import Seen
 from weam_ray.evaluate.statistics import summary
 from weam_ray.measure.by_layer import GOLD, METRICS, TOLD, left_out
 
@@ -76,8 +77,8 @@ def one_or_all(fingerprints: list[str]) -> str | list[str]:
     return fingerprints if len(set(fingerprints)) > 1 else fingerprints[0]
 
 
-def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) -> dict[str, Any]:
-    """Describe what was evaluated and how, as evaluation.json has it."""
+def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records, seen: Seen) -> dict[str, Any]:
+    """Describe what was evaluated and how, and what the models had seen of it, as evaluation.json has it."""
     settings = plan.settings
     # all runs of a task have the same test rows, some of them where each language has runs of its own
     unknown = {planned.task.name: UnknownCounts() for planned in plan.tasks}
@@ -120,6 +121,9 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) 
                 "counts": counts.get(task, {}),
                 "languages": list(languages),
             }
+    for task, own in tasks.items():
+        own["seen"] = seen.counts(task)
+        own["notes"] += seen.sentences(task)
     return {
         "identity": plan.identity,
         "system": settings.system,
@@ -133,7 +137,7 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records) 
         "data_root": settings.data_root,
         "threads": settings.threads,
         "use_gpu": settings.use_gpu,
-        "notes": plan.notes,
+        "notes": [*plan.notes, *seen.notes],
         "tasks": tasks,
         "layers": [{key: record[key] for key in ("number", "model", "layer", "layers")} for record in measured],
     }

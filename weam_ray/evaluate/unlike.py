@@ -11,6 +11,7 @@ WORDS = {
     "labels": "labels",
     "layer": "layer",
     "chain": "intermediate training",
+    "seen": "test examples seen in pre-training",
 }
 
 

@@ -10,6 +10,7 @@ from weam_ray.errors import UserError
 from weam_ray.evaluate.aggregates import aggregates
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.results import Result, about_evaluation, all_records, evaluation_result, overview, tested
+from weam_ray.evaluate.seen import Seen
 from weam_ray.evaluate.submit import Submission
 from weam_ray.evaluate.tracker import EvaluationTracker
 from weam_ray.jobs.evaluate_folder import EvaluationFolder
@@ -78,6 +79,8 @@ class EvaluationJob:
             with self.frame.cluster():
                 self.check_cluster()
                 self.place.keep_plan()
+                with clock.phase("seen"):
+                    seen = Seen.of(self.plan, self.home.store)
                 tracker = EvaluationTracker(self.settings, self.home.path, self.folder / STATE)
                 with tracker.parent.ending(tracker.deliver) as courier:
                     for name, record in records.items():
@@ -87,7 +90,7 @@ class EvaluationJob:
                             records[run.name] = record
                             tracker.add_run(run.name, record)
                     with clock.phase("results"):
-                        result = self.conclude(list(records.values()), tracker)
+                        result = self.conclude(list(records.values()), seen, tracker)
         print(clock.line())
         self.frame.say_where(FILES, "evaluation", tracker.parent.address())
         if courier.reason:
@@ -95,12 +98,12 @@ class EvaluationJob:
             warn_of_lacks("evaluation", lacks, courier.reason)
         return result
 
-    def conclude(self, records: list[dict[str, Any]], tracker: EvaluationTracker) -> Result:
+    def conclude(self, records: list[dict[str, Any]], seen: Seen, tracker: EvaluationTracker) -> Result:
         """Result, report and pictures of finished runs."""
         records, measured = all_records(records)
         metrics, tests = tested(self.plan, measured)
         result = evaluation_result(records, metrics, tests)
-        about, whole = about_evaluation(self.plan, records, measured), overview(result)
+        about, whole = about_evaluation(self.plan, records, measured, seen), overview(result)
         about["benchmarks"] = aggregates(result)
         write_whole(self.folder / RESULT, json.dumps(result, indent=1))
         write_whole(self.folder / ABOUT, json.dumps({**about, "overview": whole}, indent=1))

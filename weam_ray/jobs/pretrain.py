@@ -7,6 +7,7 @@ from typing import Any
 from weam_ray.cluster.capacity import check_capacity, check_shared
 from weam_ray.cluster.ray_private import prepare_training
 from weam_ray.cluster.tasks import progress
+from weam_ray.corpus.parts import TEST
 from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.errors import EncoderUnavailable, Stopped
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
@@ -15,6 +16,9 @@ from weam_ray.jobs.run_folder import FINISHED, RunFolder, run_name
 from weam_ray.jobs.telling import RunTelling
 from weam_ray.measure.before_after import measure
 from weam_ray.model.encoder import check_tokenizer
+from weam_ray.overlap.found import Asked, Overlap
+from weam_ray.overlap.record import Record
+from weam_ray.overlap.seen import record_bytes
 from weam_ray.pipeline import AlignmentPlan, Data, StagePlan, run_fingerprint, run_stages
 from weam_ray.report.run_figures import run_figures
 from weam_ray.report.run_picture import run_plot
@@ -146,11 +150,22 @@ class Pretraining:
                 )
             with self.clock.phase("measurement"):
                 scores = measure(settings, data, folder.model)
-            scores |= {"notes": [*encoder.notes(), *unknown.warnings()], "unknown_tokens": unknown.shares()}
+                overlap = self.overlap(data)
+            scores["held_out"]["seen"] = overlap.counts()
+            notes = [*encoder.notes(), *unknown.warnings(), *overlap.sentences("held-out pairs")]
+            scores |= {"notes": notes, "unknown_tokens": unknown.shares()}
             telling.result = result = self.conclude(scores, telling.tracker.address())
         folder.state.status = FINISHED
         self.note_what_mlflow_lacks(telling, courier.reason)
         return result
+
+    def overlap(self, data: Data) -> Overlap:
+        """What stands in the training text of the pairs that the run is measured on, or nearly."""
+        asked = Asked.of_held_out(data.corpus, self.config.corpus.held_out_seed, TEST)
+        record = Record.from_bytes(record_bytes(data.seen), str(data.seen.folder.path))
+        found = Overlap.find(asked, [record], [self.home.store], self.config.cluster.data_cpus)
+        print("".join(f"note: {sentence}\n" for sentence in found.sentences("held-out pairs")), end="")
+        return found
 
     def open_run(self, inputs: list[dict[str, str]]) -> RunTelling:
         """Start the run's MLflow run, or reopen it."""

@@ -144,6 +144,10 @@ class EvaluationSettings(Section):
     recipes: Annotated[dict[str, dict[str, Any]], Role.RESULT, Called("mapping of tasks to keys and values")] = Field(
         default={}, description="Keys of the recipe for one task, which override those for every task."
     )
+    seen: Annotated[Literal["mark", "refuse"], Role.PLACE] = Field(
+        default="mark",
+        description="Test examples that stand in a model's training text: mark: measured and told; refuse: an error.",
+    )
     threads: Annotated[int, Role.RESULT, Role.DEVICE] = Field(
         default=1, ge=1, description="How many CPU cores a fine-tuning run has."
     )

@@ -199,7 +199,11 @@ class StageStore:
 
     def find(self, spec: StageSpec) -> Stage | None:
         """Find the committed stage of a specification; None unless all its files are there in full."""
-        folder = self.folder.child(spec.folder_name)
+        return self.named(spec.folder_name)
+
+    def named(self, folder_name: str) -> Stage | None:
+        """Find the committed stage in a folder of the store; None unless all its files are there in full."""
+        folder = self.folder.child(folder_name)
         sizes = folder.sizes()
         if "manifest.json" not in sizes:
             return None

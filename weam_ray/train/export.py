@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.model.encoder import base_config, pooler_of
+from weam_ray.overlap.record import FILE
 from weam_ray.settings.encoder import EncoderSection
 
 
@@ -30,8 +31,8 @@ def readable_like(file: Path, folder: Path) -> None:
         other.chmod(file.stat().st_mode)
 
 
-def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, folder: Path) -> None:
-    """Write a Hugging Face model folder (safetensors); whole or not at all.
+def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, seen: bytes, folder: Path) -> None:
+    """Write a Hugging Face model folder (safetensors), with the record of what the model has seen; whole or not at all.
 
     What pre-training does not change is as the base encoder has it: its configuration, and its pooler. So both are
     fine-tuned alike.
@@ -44,6 +45,7 @@ def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, fo
     named = {f"{model.base_model_prefix}.{name}": weight for name, weight in pooler.items()}
     model.save_pretrained(partial, state_dict=model.state_dict() | named)
     tokenizer.save_pretrained(partial)
+    (partial / FILE).write_bytes(seen)
     readable_like(partial / "config.json", partial)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)

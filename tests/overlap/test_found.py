@@ -1,0 +1,168 @@
+"""Stages `seen` and `overlap` on Ray: what a run trained on is known again, whatever the shards, along a chain."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.main_job import tiny_overrides, write_moses
+from weam_ray.corpus.parts import TEST
+from weam_ray.overlap.found import NEAR, SAME, Asked, Overlap, Texts
+from weam_ray.overlap.record import FILE, Record, sentence_names
+from weam_ray.overlap.seen import SeenStage, record_bytes
+from weam_ray.pipeline import StagePlan
+from weam_ray.settings.config import Config, load_config
+from weam_ray.settings.data import AlignSection
+from weam_ray.settings.encoder import EncoderSection
+from weam_ray.store.files import SourceHashes
+from weam_ray.store.folder import Folder
+from weam_ray.store.stages import Committed, Stage, StageStore
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module")
+def configure(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]:
+    base = tmp_path_factory.mktemp("text")
+    overrides = tiny_overrides(base / "home", write_moses(base))
+    return lambda *others: load_config("bundled", [*overrides, "corpus.held_out=20", *others])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> StageStore:
+    return StageStore(Folder.at(tmp_path_factory.mktemp("stages")))
+
+
+def seen_of(config: Config, store: StageStore, folder: Path, base: str = "scratch") -> tuple[Stage, Stage]:
+    """The stages `corpus` and `seen` of a configuration."""
+    plan = StagePlan.of(config, SourceHashes(folder / "hashes.json"))
+    committed = Committed(store, 1.0)
+    corpus = committed.build(plan.corpus)
+    stage = SeenStage.of(plan.corpus, EncoderSection(name=base), AlignSection(), SourceHashes(folder / "hashes.json"))
+    return corpus, committed.build(stage)
+
+
+def texts_of(corpus: Stage, part: str) -> list[str]:
+    tables = [corpus.read_parquet(file) for file in corpus.files(part)]
+    return [text for table in tables for side in ("source", "target") for text in table[side].to_pylist()]
+
+
+def record_of(seen: Stage) -> Record:
+    return Record.from_bytes(record_bytes(seen), "a stage")
+
+
+@pytest.fixture(scope="module")
+def stages(
+    ray_session: None, configure: Callable[..., Config], store: StageStore, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Stage, Stage]:
+    return seen_of(configure(), store, tmp_path_factory.mktemp("run"))
+
+
+class TestSeen:
+    def test_the_training_part_and_no_other(self, stages: tuple[Stage, Stage]) -> None:
+        corpus, seen = stages
+        record = record_of(seen)
+        assert record.names.tolist() == sentence_names(texts_of(corpus, "train")).tolist()
+        assert not record.has(sentence_names(texts_of(corpus, "held_out"))).any()
+        assert record.about == {"corpora": (corpus.fingerprint,), "aligners": (), "unknown": ()}
+        assert seen.counts.rows_in == seen.counts.rows_out == sum(file.rows for file in corpus.files("train"))
+
+    def test_whatever_the_shards(
+        self, stages: tuple[Stage, Stage], configure: Callable[..., Config], store: StageStore, tmp_path: Path
+    ) -> None:
+        _, other = seen_of(configure("corpus.rows_per_shard=7"), store, tmp_path)
+        assert record_of(other).names.tolist() == record_of(stages[1]).names.tolist()
+
+    def test_along_a_chain(
+        self, stages: tuple[Stage, Stage], configure: Callable[..., Config], store: StageStore, tmp_path: Path
+    ) -> None:
+        """A run on other text that begins from a model knows the text of both, and what the first began from."""
+        first = tmp_path / "first"
+        first.mkdir()
+        base = record_of(stages[1]).joined(Record(sentence_names([]), (), ("aligner's",), ("bert",)))
+        (first / FILE).write_bytes(base.to_bytes())
+        (tmp_path / "more").mkdir()
+        sources = configure().corpus.sources
+        text = write_moses(tmp_path / "more", num_pairs=200)
+        moved = sources[0].model_copy(update={"source": str(text[0]), "target": str(text[1])})
+        config = configure()
+        config = config.model_copy(update={"corpus": config.corpus.model_copy(update={"sources": [moved]})})
+        corpus, seen = seen_of(config, store, tmp_path, base=str(first))
+        record = record_of(seen)
+        assert record.corpora == (corpus.fingerprint, stages[0].fingerprint)
+        assert (record.aligners, record.unknown) == (("aligner's",), ("bert",))
+        both = sentence_names([*texts_of(corpus, "train"), *texts_of(stages[0], "train")])
+        assert record.names.tolist() == both.tolist()
+
+    def test_an_encoder_without_a_record(self, configure: Callable[..., Config], tmp_path: Path) -> None:
+        hashes = SourceHashes(tmp_path / "hashes.json")
+        corpus = StagePlan.of(configure(), hashes).corpus
+        (tmp_path / "bert").mkdir()
+        names = (str(tmp_path / "bert"), "owner/other", "scratch")
+        unknown = [SeenStage.of(corpus, EncoderSection(name=name), AlignSection(), hashes).unknown for name in names]
+        assert unknown == ["bert", "other", ""]
+
+
+class TestOverlap:
+    def asked(self, stages: tuple[Stage, Stage]) -> Asked:
+        first, second, *_ = texts_of(stages[0], "train")
+        return Asked(
+            {
+                "a task/en": [
+                    [first.upper().replace(" .", "!")],  # the same words
+                    [second + " indeed"],  # one word more
+                    [" ".join(reversed(second.split()))],  # in another order
+                    ["nothing of the kind"],
+                    ["", "..."],
+                    ["nothing of the kind", first],  # one of its texts
+                ],
+                "a task/xx": [["da numeru", "nothing"]],
+            }
+        )
+
+    def test_counts(self, stages: tuple[Stage, Stage], store: StageStore) -> None:
+        found = Overlap.find(self.asked(stages), [record_of(stages[1])], [store], 1.0)
+        assert found.counts() == {
+            "a task/en": {"examples": 6, SAME: 2, NEAR: 2},
+            "a task/xx": {"examples": 1, SAME: 0, NEAR: 0},
+        }
+        assert found.missing == ()
+        rows = {row["example"]: row for row in found.table.to_pylist()}
+        first, second, *_ = texts_of(stages[0], "train")
+        assert [rows[number]["training_text"] for number in (0, 1, 2)] == [first, second, second]
+        words = set(second.split()) - {"."}
+        assert rows[1]["jaccard"] == pytest.approx(len(words) / (len(words) + 1))
+        (sentence,) = found.sentences("examples")
+        assert sentence.startswith("a task/en: of 6 examples, 2 have a sentence whose words stand in the training text")
+
+    def test_without_the_text_what_is_the_same_is_known(self, stages: tuple[Stage, Stage], tmp_path: Path) -> None:
+        empty = StageStore(Folder.at(tmp_path))
+        found = Overlap.find(self.asked(stages), [record_of(stages[1])], [empty], 1.0)
+        assert found.counts()["a task/en"] == {"examples": 6, SAME: 2, NEAR: 0}
+        assert found.missing == (stages[0].fingerprint,)
+        assert f"is not counted: corpus-{stages[0].fingerprint}" in found.sentences("examples")[-1]
+
+    def test_what_several_have_seen_counts_once(self, stages: tuple[Stage, Stage], store: StageStore) -> None:
+        record = record_of(stages[1])
+        (text,) = self.asked(stages).examples["a task/en"][3]
+        other = Record(sentence_names([text]))
+        found = Overlap.find(self.asked(stages), [record, record, other], [store], 1.0)
+        assert found.counts()["a task/en"] == {"examples": 6, SAME: 3, NEAR: 2}
+
+    def test_none(self, ray_session: None, store: StageStore) -> None:
+        assert Overlap.find(Asked({"a": [["text"]]}), [], [store], 1.0).counts() == {
+            "a": {"examples": 1, SAME: 0, NEAR: 0}
+        }
+
+    def test_texts_in_the_second_store(self, stages: tuple[Stage, Stage], store: StageStore, tmp_path: Path) -> None:
+        found = Texts.of(record_of(stages[1]), [StageStore(Folder.at(tmp_path)), store])
+        assert [stage.fingerprint for stage in found.stages] == [stages[0].fingerprint]
+        assert found.missing == ()
+
+    def test_held_out_pairs(self, stages: tuple[Stage, Stage], configure: Callable[..., Config]) -> None:
+        asked = Asked.of_held_out(stages[0], configure().corpus.held_out_seed, TEST)
+        own = {tuple(example) for example in asked.examples["en-xx"]}
+        texts = texts_of(stages[0], "held_out")
+        assert 0 < len(own) < 20
+        assert {text for example in own for text in example} <= set(texts)
+        assert all(len(example) == 2 for example in own)

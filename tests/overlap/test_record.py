@@ -1,0 +1,97 @@
+"""The record of what a model has seen: names of sentences, there and back, and joined along a chain."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weam_ray.corpus.words import bare_words
+from weam_ray.errors import UserError
+from weam_ray.overlap.record import FILE, Record, sentence_name, sentence_names
+
+NAMES = st.lists(st.integers(0, 2**63 - 1), max_size=20).map(lambda names: np.unique(np.array(names, np.int64)))
+TOLD = st.lists(st.sampled_from(["f00d", "beef", "bert"]), unique=True, max_size=3).map(tuple)
+RECORDS = st.builds(Record, NAMES, TOLD, TOLD, TOLD)
+
+
+class TestNames:
+    @pytest.mark.parametrize("other", ["THE CAT — sat", '"The cat sat."', " the\tcat sat!", "ｔｈｅ cat sat"])
+    def test_case_marks_and_spaces_do_not_count(self, other: str) -> None:
+        assert sentence_names([other]).tolist() == sentence_names(["The cat sat."]).tolist()
+
+    @pytest.mark.parametrize("other", ["the cat sits", "cat the sat", "the cats at", "thecat sat"])
+    def test_words_and_their_order_do(self, other: str) -> None:
+        assert sentence_names([other]).tolist() != sentence_names(["the cat sat"]).tolist()
+
+    def test_scripts(self) -> None:
+        """Marks that belong to words are kept; Chinese goes by character."""
+        assert bare_words("नमस्ते, दुनिया!") == ["नमस्ते", "दुनिया"]
+        assert bare_words("今天，下雨。") == ["今", "天", "下", "雨"]
+        assert bare_words("l'été nº 3_4") == ["l", "été", "no", "3_4"]
+
+    def test_without_a_word(self) -> None:
+        assert len(sentence_names(["...", "", " — ", "_"])) == 0
+
+    def test_once_and_rising(self) -> None:
+        names = sentence_names(["b", "a", "B", "c"])
+        assert names.tolist() == sorted({sentence_name([word]) for word in "abc"})
+
+
+class TestRecord:
+    @given(RECORDS)
+    def test_there_and_back(self, record: Record) -> None:
+        read = Record.from_bytes(record.to_bytes(), "a file")
+        assert read.names.tolist() == record.names.tolist()
+        assert read.about == record.about
+        assert read.fingerprint == record.fingerprint
+
+    @given(RECORDS, RECORDS)
+    def test_joined(self, first: Record, second: Record) -> None:
+        both = first.joined(second)
+        assert both.names.tolist() == sorted({*first.names.tolist(), *second.names.tolist()})
+        for key, told in both.about.items():
+            assert set(told) == {*first.about[key], *second.about[key]}
+            assert len(told) == len(set(told))
+
+    @given(RECORDS, NAMES)
+    def test_has(self, record: Record, names: np.ndarray) -> None:
+        own = set(record.names.tolist())
+        asked = np.concatenate([names, record.names])
+        assert record.has(asked).tolist() == [name in own for name in asked.tolist()]
+
+    def test_each_part_counts(self) -> None:
+        record = Record(np.array([1, 2]), ("a",), ("b",), ("c",))
+        others = [
+            Record(np.array([1, 3]), ("a",), ("b",), ("c",)),
+            Record(np.array([1, 2]), ("x",), ("b",), ("c",)),
+            Record(np.array([1, 2]), ("a",), ("x",), ("c",)),
+            Record(np.array([1, 2]), ("a",), ("b",), ("x",)),
+        ]
+        assert len({own.fingerprint for own in [record, *others]}) == 5
+
+
+class TestBeside:
+    def test_none(self, tmp_path: Path) -> None:
+        assert Record.beside(str(tmp_path)) is None
+        assert Record.beside("owner/name") is None
+
+    def test_read(self, tmp_path: Path) -> None:
+        (tmp_path / FILE).write_bytes(Record(np.array([4, 5])).to_bytes())
+        found = Record.beside(str(tmp_path))
+        assert found is not None
+        assert found.names.tolist() == [4, 5]
+
+    @pytest.mark.parametrize("damage", [b"", b"PAR1 and nothing more", Record(np.array([4])).to_bytes()[:-9]])
+    def test_damaged(self, tmp_path: Path, damage: bytes) -> None:
+        (tmp_path / FILE).write_bytes(damage)
+        with pytest.raises(UserError, match=r"seen\.parquet: no record of training text that can be read"):
+            Record.beside(str(tmp_path))
+
+    def test_of_another_version(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("weam_ray.overlap.record.VERSION", 9)
+            (tmp_path / FILE).write_bytes(Record(np.array([4])).to_bytes())
+        with pytest.raises(UserError, match="of another version of weam-ray; this one reads version 1"):
+            Record.beside(str(tmp_path))

@@ -1,0 +1,113 @@
+"""What a model has seen: a file beside its weights that knows every sentence of its training text again.
+
+The record of an encoder that another run began from is part of it, so that one file tells of the whole chain.
+"""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from weam_ray.corpus.words import bare_words
+from weam_ray.errors import UserError
+from weam_ray.store.arrays import parquet_options
+
+FILE = "seen.parquet"
+ABOUT = b"weam_ray"
+VERSION = 1
+
+
+def sentence_name(words: Iterable[str]) -> int:
+    """63 bits that name a sentence by its bare words in their order."""
+    digest = hashlib.blake2b("\t".join(words).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1
+
+
+def sentence_names(texts: Iterable[str]) -> NDArray[np.int64]:
+    """The names of some texts, each once, rising; of texts without a word there are none."""
+    return np.unique(np.array([sentence_name(words) for text in texts if (words := bare_words(text))], np.int64))
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a model, its tokenizer and its aligner were trained on.
+
+    Args:
+        names: (sentences) int64, rising: the names of the sentences.
+        corpora: fingerprints of the stages `corpus` that these sentences are the training parts of.
+        aligners: fingerprints of further corpora, which a fitted aligner comes from; their sentences are not among
+            `names`.
+        unknown: names of encoders that a chain began with, and that came without a record.
+    """
+
+    names: NDArray[np.int64]
+    corpora: tuple[str, ...] = ()
+    aligners: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str) -> "Record":
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            UserError: it is damaged, or of another version.
+        """
+        try:
+            table = pq.read_table(io.BytesIO(data))
+            about = json.loads(table.schema.metadata[ABOUT])
+            names = table["sentence"].to_numpy()
+        except (pa.ArrowException, KeyError, TypeError, ValueError):
+            raise UserError(f"{where}: no record of training text that can be read; copy the model again.") from None
+        if about.pop("version") != VERSION:
+            raise UserError(f"{where}: a record of another version of weam-ray; this one reads version {VERSION}.")
+        return cls(names, **{key: tuple(value) for key, value in about.items()})
+
+    @classmethod
+    def beside(cls, model: str) -> "Record | None":
+        """The record in the folder of a model; None where there is none.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        file = Path(model) / FILE
+        return cls.from_bytes(file.read_bytes(), str(file)) if file.is_file() else None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return {"corpora": self.corpora, "aligners": self.aligners, "unknown": self.unknown}
+
+    def to_bytes(self) -> bytes:
+        """The record as a Parquet file."""
+        schema = pa.schema([("sentence", pa.int64())], {ABOUT: json.dumps({"version": VERSION, **self.about})})
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"sentence": self.names}, schema=schema), sink, **parquet_options(schema))
+        return sink.getvalue().to_pybytes()
+
+    def joined(self, other: "Record") -> "Record":
+        """This record and another one, as one."""
+        names = np.union1d(self.names, other.names)
+        about = {key: tuple(dict.fromkeys([*own, *other.about[key]])) for key, own in self.about.items()}
+        return Record(names, **about)
+
+    def has(self, names: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each of some names is among those of the record."""
+        places = np.searchsorted(self.names, names)
+        found = np.zeros(len(names), np.bool_)
+        inside = places < len(self.names)
+        found[inside] = self.names[places[inside]] == names[inside]
+        return found
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(json.dumps(self.about).encode())
+        digest.update(np.ascontiguousarray(self.names).data)
+        return digest.hexdigest()[:16]
