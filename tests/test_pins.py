@@ -47,23 +47,26 @@ PINNED: dict[str, dict[str, str]] = {
         "tokenizer": "83961b58dacc1dec",
         "aligner": "6a2da9e35ff6f09d",
         "align": "81e0041a0dab35cb",
-        "encode": "13c461d235d809b8",
-        "run": "be1501c18995fb60",
+        "encode": "d08abdeb576ae52e",
+        "seen": "8ef3b4613db0f107",
+        "run": "bb880a986a804cf9",
     },
     "paper": {
         "corpus": "655350e4582bef6f",
         "aligner": "52da63e6ab0f53d6",
         "align": "c7784e6b4134a9e2",
-        "encode": "de15e54c4ea59b2b",
-        "run": "19c2bb14dfa4f385",
+        "encode": "0b7d588d33c67207",
+        "seen": "b339a503c944f496",
+        "run": "2064e393ff6e40fe",
     },
     "lab": {
         "corpus": "a7c38b15c33b2969",
         "tokenizer": "4ff1256d2f29bb71",
         "aligner": "e65d25983fa2aac2",
         "align": "a92554df197cffc5",
-        "encode": "c5743973d5178e69",
-        "run": "56b837cded890b0d",
+        "encode": "1071631f29b1a5b1",
+        "seen": "324b743eb50f6336",
+        "run": "fee69dfa57219037",
     },
 }
 
@@ -100,6 +103,6 @@ FILES = {
 def test_a_small_run(ray_session: None, tmp_path: Path) -> None:
     write_moses(tmp_path)
     folder = run(tmp_path)
-    assert folder.name == "bundled-dc34d647"
+    assert folder.name == "bundled-bdf37fa4"
     assert losses(folder) == pytest.approx([10.58664, 10.55233, 10.48793, 10.35917, 10.43772, 10.31303], rel=1e-4)
     assert {path.name for path in folder.iterdir()} == FILES

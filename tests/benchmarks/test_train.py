@@ -63,6 +63,7 @@ def test_the_trainer_has_our_losses_on_our_batches(ray_session: None, tmp_path: 
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.timeout(1000)  # a dozen processes that import torch, one after another
 def test_a_short_run(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     file = tmp_path / "figures.json"
@@ -72,7 +73,7 @@ def test_a_short_run(tmp_path: Path) -> None:
         env={**environment, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

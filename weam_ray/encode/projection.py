@@ -6,7 +6,10 @@ from numba import njit
 
 @njit(cache=True)
 def _overlap(tokens, spans, first, last):
-    """First and last word that each token's span overlaps; -1 for none. Words are in order, without overlap."""
+    """First and last word that each token's span overlaps; -1 for none, and for an empty span.
+
+    Words are in order, without overlap.
+    """
     num_words = len(spans) // 2
     word = 0
     for t in range(len(tokens) // 2):
@@ -14,6 +17,8 @@ def _overlap(tokens, spans, first, last):
         end = tokens[2 * t + 1]
         first[t] = -1
         last[t] = -1
+        if end <= start:
+            continue
         while word > 0 and spans[2 * word - 1] > start:
             word -= 1  # offsets may step back: several tokens of one character
         while word < num_words and spans[2 * word + 1] <= start:

@@ -33,7 +33,7 @@ class EncodeStage(StageDefinition):
     """The stage `encode`."""
 
     name: ClassVar[str] = "encode"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     encode: EncodeSection
     align: AlignStage

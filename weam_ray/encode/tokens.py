@@ -1,26 +1,55 @@
 """Token ids and spans of raw text, and lists of them in Arrow columns."""
 
+import unicodedata
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+WORD_BOUNDARIES = ("\u2581", "\u0120")  # SentencePiece's, and that of byte-level tokenizers
+
 
 def tokenize(tokenizer: Any, texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """Tokenize raw texts without special tokens: ids, character spans (start and end, flat), and each text's offset."""
+    """Tokenize raw texts without special tokens: ids, character spans (start and end, flat), and each text's offset.
+
+    What looks like a special token in a text is text; where the tokenizer knows no other way to write it, it is the
+    unknown token. A token that is nothing but the mark of a word's beginning has an empty span.
+    """
     encoded = tokenizer(
         texts,
         add_special_tokens=False,
         return_offsets_mapping=True,
         return_attention_mask=False,
         return_token_type_ids=False,
+        split_special_tokens=True,
         verbose=False,
     )
     offsets = np.concatenate([[0], np.cumsum([len(ids) for ids in encoded["input_ids"]])]).astype(np.int64)
     ids = np.fromiter((value for row in encoded["input_ids"] for value in row), np.int32, offsets[-1])
-    spans = (value for row in encoded["offset_mapping"] for span in row for value in span)
-    return ids, np.fromiter(spans, np.int32, 2 * offsets[-1]), offsets
+    flat = (value for row in encoded["offset_mapping"] for span in row for value in span)
+    spans = np.fromiter(flat, np.int32, 2 * offsets[-1])
+    if tokenizer.unk_token_id is not None:
+        ids[np.isin(ids, tokenizer.all_special_ids)] = tokenizer.unk_token_id
+    empty_boundaries(tokenizer, texts, ids, spans, offsets)
+    return ids, spans, offsets
+
+
+def empty_boundaries(
+    tokenizer: Any, texts: list[str], ids: NDArray[np.int32], spans: NDArray[np.int32], offsets: NDArray[np.int64]
+) -> None:
+    """Empty the spans of tokens that only say that a word begins.
+
+    SentencePiece puts one of these before a text, and a first word that is known without it stands behind it as a
+    token of its own: as of Chinese, Japanese and Thai. Both have the first character of the word in their span.
+    """
+    vocabulary = tokenizer.get_vocab()
+    for mark in WORD_BOUNDARIES:
+        for place in np.flatnonzero(ids == vocabulary.get(mark, -1)):
+            text = texts[int(np.searchsorted(offsets, place, side="right")) - 1]
+            start, end = spans[2 * place : 2 * place + 2]
+            if mark not in unicodedata.normalize("NFKC", text[start:end]):  # else it is a letter of the text
+                spans[2 * place + 1] = start
 
 
 def flat_spans(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -42,6 +42,7 @@ def tokenizer_of(model: str) -> Any:
         )
     check_words(tokenizer, words, f"--model {model}")
     tokenizer.padding_side = "right"
+    tokenizer.split_special_tokens = True  # `[SEP]` in a text is text
     return tokenizer
 
 

@@ -25,7 +25,7 @@ from weam_ray.evaluate.models import (
 )
 from weam_ray.evaluate.origin import budget_and_data, config_of_run, held_out_of
 from weam_ray.evaluate.planned import Planned, known_labels
-from weam_ray.evaluate.run import ALIGNMENT, VERSION, AlignmentRun, Run, languages_of_runs
+from weam_ray.evaluate.run import ALIGNMENT, ALIGNMENT_VERSION, VERSION, AlignmentRun, Run, languages_of_runs
 from weam_ray.evaluate.tables import Hash, earlier_table_fingerprint, table_fingerprint
 from weam_ray.evaluate.tasks import intermediate_of, task_of
 from weam_ray.evaluate.tasks.base import Split, Task
@@ -259,7 +259,7 @@ class EvaluationPlan:
             run, pairs = found[model]
             data = [*(own.fingerprint for own in pairs), *(own.fingerprint for own in sets)]
             after = [seed, self.chain_settings()] if self.chain else []
-            known = fingerprint([VERSION, self.models[model], data, layer, *self.device.values(), *after])
+            known = fingerprint([ALIGNMENT_VERSION, self.models[model], data, layer, *self.device.values(), *after])
             yield AlignmentRun(number, seed, model, run, self.root, len(pairs), len(sets), layer, known)
 
     def held_out(self, model: str, alone: bool) -> tuple[Path | None, list[HeldOutPairs]]:

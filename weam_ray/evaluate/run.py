@@ -30,6 +30,7 @@ from weam_ray.store.files import write_whole
 ALIGNMENT = "alignment"  # among tasks: all metrics of alignment
 TEXT_COLUMNS = ("text", "pair", "prompt", "choices", "words", "question", "context")  # of the rows of all kinds
 VERSION = 1  # of what a run does: records of another one do not count
+ALIGNMENT_VERSION = 2  # likewise of alignment; in 1 a lone metaspace was part of the word behind it
 
 
 @dataclass(frozen=True)
