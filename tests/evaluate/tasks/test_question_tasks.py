@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.writing import layout_of, paragraph, rows_of, write_squad
+from tests.support.writing import layout_of, paragraph, rows_of, write_json, write_squad
 from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.languages import language
@@ -115,3 +115,38 @@ def test_tydiqa(tmp_path: Path) -> None:
         f"t{number}{letter}" for number in range(11) for letter in "ab"
     ]
     assert TaskData.found(TASKS["tydiqa"], tmp_path).test_languages() == ["en", "fi"]
+
+
+class TestMultiCheckList:
+    """Suites without answers, as the benchmark has them in SQuAD's form; answers lie beside them, or nowhere."""
+
+    def write(self, root: Path) -> None:
+        write_squad(root / "squad/train-v1.1.json", *articles("s", 2))
+        write_squad(root / "squad/dev-v1.1.json", *articles("d", 2))
+        for code in ("en", "qu"):
+            questions = [[{"question": "which?", "id": f"{number}"}] for number in range(3)]
+            paragraphs = [[{"context": f"one two {number}", "qas": own}] for number, own in enumerate(questions)]
+            suite = {"version": "fake", "data": [{"title": "", "paragraphs": own} for own in paragraphs]}
+            write_json(root / f"multichecklist/lang_suites/{code}_squad_suite.json", suite)
+
+    def test_hidden(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        data = TaskData.found(TASKS["multichecklist"], tmp_path)
+        assert data.test_languages() == ["en", "qu"]
+        rows = data.read("test", "qu")
+        assert rows["id"].to_pylist() == ["0", "1", "2"]
+        assert data.gold(rows, "qu") is None
+        assert data.read("dev", "en")["answers"].null_count == 0
+
+    def test_scored_by_answers_beside(self, tmp_path: Path) -> None:
+        self.write(tmp_path)
+        task = TASKS["multichecklist"]
+        data = TaskData.found(task, tmp_path)
+        labels = tmp_path / "labels" / "multichecklist"
+        labels.mkdir(parents=True)
+        gold = [(name, ["two"]) for name in ("0", "1", "2")]
+        task.form.write_labels(labels / "test-qu.json", gold)
+        found = data.gold(data.read("test", "qu"), "qu")
+        assert found == gold
+        scores = task.score(found, {"0": "two", "1": "Two.", "2": "one two"}, "qu")
+        assert scores[task.metric].percent == pytest.approx(200 / 3)

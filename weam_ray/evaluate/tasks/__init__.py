@@ -5,6 +5,7 @@ from weam_ray.evaluate.tasks import (
     lareqa,
     mewslix,
     mlqa,
+    multichecklist,
     panx,
     pawsx,
     sib200,
@@ -19,7 +20,7 @@ from weam_ray.evaluate.tasks import (
 from weam_ray.evaluate.tasks.base import Task
 from weam_ray.evaluate.tasks.labelled import task_of_file
 
-MODULES = (xnli, pawsx, xcopa, siqa, udpos, panx, xquad, mlqa, tydiqa, tatoeba, lareqa, mewslix, sib200)
+MODULES = (xnli, pawsx, xcopa, siqa, udpos, panx, xquad, mlqa, tydiqa, multichecklist, tatoeba, lareqa, mewslix, sib200)
 TASKS = {module.TASK.name: module.TASK for module in MODULES}
 
 
