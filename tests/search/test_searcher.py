@@ -55,6 +55,29 @@ def test_choices_follow_from_seed_and_history(tmp_path: Path, algorithm: str) ->
     assert chosen(1, *history) != chosen(1, *history[:4])
 
 
+@pytest.mark.parametrize("equal", [True, False])
+def test_a_search_that_was_stopped_chooses_as_one_that_was_not(tmp_path: Path, equal: bool) -> None:
+    """Trials of equal values rank by their order, which is that of the ledger, whatever had ended at the stop."""
+    value = {number: 1.0 if equal else number / 10 for number in range(1, 9)}
+
+    def going_on(own: Ledger, last: int) -> LedgerSearch:
+        searcher = search(own, seed=3, num_trials=9)
+        while (given := searcher.suggest(f"t{len(searcher.numbers)}")) is not None and given["number"] <= last:
+            trial = own.of(given["number"])
+            trial.reports.append((100, value[trial.number]))
+            trial.state = COMPLETED
+            searcher.on_trial_complete(f"t{len(searcher.numbers) - 1}", {VALUE: value[trial.number], STEPS: 100})
+        return searcher
+
+    whole = ledger(tmp_path / "whole")
+    going_on(whole, 8)
+    for stop in range(1, 9):
+        broken = ledger(tmp_path / f"{stop}", *(Trial(t.number, t.values, t.state, t.reports) for t in whole.trials))
+        broken.trials[stop - 1 :] = [Trial(stop, whole.trials[stop - 1].values, RUNNING)]
+        going_on(broken, 8)
+        assert [trial.values for trial in broken.trials] == [trial.values for trial in whole.trials]
+
+
 def test_unfinished_trials_come_first_under_their_numbers(tmp_path: Path) -> None:
     own = ledger(
         tmp_path,

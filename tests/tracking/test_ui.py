@@ -53,8 +53,19 @@ class Store:
         self.parent.log_results({"held_out": 0.4}, 0)
         self.parent.end("FINISHED")
 
-    def page(self, address: str) -> str:
-        """The page behind an address of the UI, as it is after its scripts have run, of a browser without a past."""
+    def page(self, address: str, *texts: str) -> str:
+        """The page behind an address of the UI, as it is after its scripts have run, of a browser without a past.
+
+        What a script asks of the server may come after the browser has looked, on a machine that is busy: the page is
+        opened again where a text is not there yet.
+        """
+        for _ in range(3):
+            found = self.opened(address)
+            if all(text in found for text in texts):
+                break
+        return found
+
+    def opened(self, address: str) -> str:
         profile = self.home / "profile"
         shutil.rmtree(profile, ignore_errors=True)
         url = address.replace(LOCAL_UI, f"http://127.0.0.1:{self.port}")
@@ -115,8 +126,10 @@ def test_the_page_of_a_search_names_its_trials(store: Store) -> None:
 
 
 def test_a_trial_has_charts_by_step(store: Store) -> None:
-    page = store.page(store.children[0].address().replace(MODEL_TRAINING, f"/model-metrics{MODEL_TRAINING}"))
-    for text in ("retrieval_after/mean", "to_english", "learning_rate", "tokens_per_second", "Step"):
+    address = store.children[0].address().replace(MODEL_TRAINING, f"/model-metrics{MODEL_TRAINING}")
+    texts = ("retrieval_after/mean", "to_english", "learning_rate", "tokens_per_second", "Step")
+    page = store.page(address, *texts)
+    for text in texts:
         assert text in page
     assert page.index("Learning curves") < page.index("retrieval_after/mean")
     assert 'role="dialog"' not in page

@@ -70,16 +70,18 @@ class LedgerSearch(Searcher):
         self.distributions = distributions(space)
         self.numbers: dict[str, int] = {}  # in the ledger, of Tune's trials
         self.running: dict[str, optuna.Trial] = {}
-        first = [trial.values for trial in ledger.unfinished()]
-        if search.algorithm == "grid":
-            known = [trial.values for trial in ledger.trials]
-            first += islice((point for point in space.grid() if point not in known), search.num_trials - len(known))
         direction = {"max": "maximize", "min": "minimize"}[metric_of(search.metric).mode]
         self.study = optuna.create_study(direction=direction, pruner=optuna.pruners.NopPruner())
-        for values in first:
-            self.study.enqueue_trial(values)
-        for trial in ledger.ended():
-            self.study.add_trial(optuna_trial(trial, space))
+        for trial in ledger.trials:  # in their order, by which TPE ranks trials of equal values
+            if trial.state == RUNNING:
+                self.study.enqueue_trial(trial.values)
+            else:
+                self.study.add_trial(optuna_trial(trial, space))
+        if search.algorithm == "grid":
+            known = [trial.values for trial in ledger.trials]
+            points = (point for point in space.grid() if point not in known)
+            for values in islice(points, search.num_trials - len(known)):
+                self.study.enqueue_trial(values)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         if trial_id not in self.numbers:
