@@ -133,7 +133,8 @@ class TestOverlap:
         words = set(second.split()) - {"."}
         assert rows[1]["jaccard"] == pytest.approx(len(words) / (len(words) + 1))
         (sentence,) = found.sentences("examples")
-        assert sentence.startswith("a task/en: of 6 examples, 2 have a sentence whose words stand in the training text")
+        assert sentence.startswith("examples of which a sentence stands in the training text, word by word, and those")
+        assert sentence.endswith(": a task/en 2 and 2 of 6")
 
     def test_without_the_text_what_is_the_same_is_known(self, stages: tuple[Stage, Stage], tmp_path: Path) -> None:
         empty = StageStore(Folder.at(tmp_path))

@@ -187,17 +187,20 @@ class Overlap:
         return cls(asked, pa.concat_tables([SCHEMA.empty_table(), *tables]), tuple(missing))
 
     def sentences(self, examples: str) -> list[str]:
-        """A sentence for each label of which something was found, and one for training text that is not at hand.
+        """A sentence with what was found of each label, if anything was, and one for training text that is not at hand.
 
         Args:
             examples: what they are, such as `held-out pairs`.
         """
-        told = [
-            f"{label}: of {own['examples']:,} {examples}, {own[SAME]:,} have a sentence whose words stand in the "
-            f"training text, and {own[NEAR]:,} more nearly (word Jaccard of {float(NEARLY):g} or more)"
+        found = [
+            f"{label} {own[SAME]:,} and {own[NEAR]:,} of {own['examples']:,}"
             for label, own in self.counts().items()
             if own[SAME] or own[NEAR]
         ]
+        told = [
+            f"{examples} of which a sentence stands in the training text, word by word, and those of which one does "
+            f"nearly (word Jaccard of {float(NEARLY):g} or more): {', '.join(found)}"
+        ][: len(found)]
         if self.missing:
             told.append(
                 "not all training text is at hand, so what is nearly the same as some of it is not counted: "
