@@ -5,7 +5,9 @@ from typing import Any
 
 from weam_ray.evaluate import results
 from weam_ray.evaluate.results import about_evaluation
+from weam_ray.evaluate.seen import Seen
 from weam_ray.measure.by_layer import GOLD, SENTENCES, WORDS
+from weam_ray.overlap.found import SCHEMA, Asked, Overlap
 
 SETTINGS = {
     "system": "s",
@@ -34,12 +36,13 @@ RECORD = {
     "layer": 1,
     "layers": {SENTENCES: {"de": []}, WORDS: {"de": []}},
 }
+NOTHING = Seen(Overlap(Asked({}), SCHEMA.empty_table()), [])
 COUNTS = {WORDS: {"de": {"links": 90, "links_without_state": 2, "links_of_identical_words": 7}}}
 
 
 def test_links_that_are_left_out() -> None:
     """Of the task that leaves them out, as counts and as a sentence."""
-    tasks = about_evaluation(PLAN, [], [RECORD | {"counts": COUNTS}])["tasks"]
+    tasks = about_evaluation(PLAN, [], [RECORD | {"counts": COUNTS}], NOTHING)["tasks"]
     assert tasks[WORDS]["counts"] == COUNTS[WORDS]
     assert tasks[WORDS]["notes"][-1].startswith("de: of 90 links, 2 are left out")
     assert (tasks[SENTENCES]["counts"], tasks[SENTENCES]["notes"]) == ({}, ["The figures are those of layer 1."])
@@ -48,7 +51,7 @@ def test_links_that_are_left_out() -> None:
 
 def test_records_of_an_earlier_version() -> None:
     """They have no counts, and are as good for the figures."""
-    tasks = about_evaluation(PLAN, [], [RECORD])["tasks"]
+    tasks = about_evaluation(PLAN, [], [RECORD], NOTHING)["tasks"]
     assert tasks[WORDS]["counts"] == {}
     assert all("left out" not in note for note in tasks[WORDS]["notes"])
 

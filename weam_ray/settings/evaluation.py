@@ -102,8 +102,8 @@ class EvaluationSettings(Section):
     )
     tasks: Annotated[list[str], Role.RESULT] = Field(
         min_length=1,
-        description="What is evaluated: xnli, pawsx, xcopa, siqa, udpos, panx, xquad, mlqa, tydiqa, tatoeba, lareqa, "
-        "mewslix, sib200, alignment.",
+        description="What is evaluated: xnli, pawsx, xcopa, siqa, udpos, panx, xquad, mlqa, tydiqa, multichecklist, "
+        "tatoeba, lareqa, mewslix, sib200, alignment.",
     )
     languages: Annotated[list[str], Role.RESULT] = Field(
         default=[],
