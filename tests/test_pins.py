@@ -94,6 +94,7 @@ FILES = {
     "phases.jsonl",
     "result.json",
     "result.png",
+    "seen.parquet",
     "state.json",
     "timings.jsonl",
 }

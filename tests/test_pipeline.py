@@ -49,7 +49,7 @@ def test_every_field_counts(plan: StagePlan) -> None:
         align=replace(align, corpus=other),
         tokenizer=replace(tokenizer, max_positions=7),
     )
-    assert differ(plan.seen, corpus=other, base="f00d", unknown="bert", aligner="beef")
+    assert differ(plan.seen, corpus=other, hashes=("f00d",), unknown=("bert",), aligner="beef")
 
 
 def test_what_is_of_machines_does_not_count(plan: StagePlan) -> None:

@@ -74,7 +74,7 @@ class StagePlan(AlignmentPlan):
             tokenizer = EncoderTokenizer.of(config.encoder, hashes)
         trained = tokenizer if isinstance(tokenizer, TokenizerStage) else None
         encode = EncodeStage(config.encode, align, tokenizer)
-        seen = SeenStage.of(corpus, config.encoder, config.align, hashes)
+        seen = SeenStage.of(corpus, config.encoder.name, config.training.continue_from, config.align, hashes)
         return cls(corpus, alignment.aligner, align, trained, encode, seen)
 
     @property

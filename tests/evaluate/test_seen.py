@@ -1,6 +1,7 @@
 """What a system has seen of the examples that it is measured on: found, counted, told, or refused."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,24 @@ class TestSeen:
 
     def test_a_model_without_a_record(self, lab: Path, tmp_path: Path, ray_session: None) -> None:
         seen = self.seen(lab, tmp_path, *model(lab, "plain"))
-        assert seen.counts("tatoeba") == {"de": {"examples": 8, SAME: 0, NEAR: 0}}
+        assert seen.counts("tatoeba") is None  # not 0
         assert seen.sentences("tatoeba") == []
         assert "plain has no record of what it was pre-trained on" in seen.notes[0]
 
+    def test_text_that_is_not_at_hand_is_named(self, lab: Path, tmp_path: Path, ray_session: None) -> None:
+        model_folder = shutil.copytree(lab / "trained", tmp_path / "moved")
+        (model_folder / FILE).write_bytes(Record(sentence_names(["wort 3 ddd"]), ("f00d",), ("beef",)).to_bytes())
+        seen = self.seen(lab, tmp_path, "--model", str(model_folder))
+        assert seen.notes == [
+            "Training text that is not at hand (corpus-f00d, corpus-beef) was not looked through for what is nearly "
+            "the same."
+        ]
+        assert seen.counts("tatoeba") == {"de": {"examples": 8, SAME: 1, NEAR: 0}}
+
     def test_refused(self, lab: Path, tmp_path: Path, ray_session: None) -> None:
-        with pytest.raises(UserError, match=r"sib200, de: 2 of 12 examples .* With seen=mark they are measured"):
+        with pytest.raises(
+            UserError, match=r"sib200, de: 2 of 12 examples; .*tatoeba, de: 2 of 8 .* With seen=mark they"
+        ):
             self.seen(lab, tmp_path, *model(lab, "trained"), "seen=refuse")
         self.seen(lab, tmp_path, *model(lab, "plain"), "seen=refuse")
 
@@ -118,7 +131,5 @@ class TestSeen:
         assert found["trained"]["tasks"]["tatoeba"]["seen"] == {"de": {"examples": 8, SAME: 2, NEAR: 0}}
         report = (tmp_path / "trained" / "report.md").read_text(encoding="utf-8")
         assert "de: 2 of 8 examples have a sentence whose words stand in the training text" in report
-        assert any(
-            clause.startswith("test examples seen in pre-training: ")
-            for clause in unlike(found["plain"], found["trained"], "tatoeba")
-        )
+        (clause,) = (own for own in unlike(found["plain"], found["trained"], "tatoeba") if "seen" in own)
+        assert clause.startswith('test examples seen in pre-training: null and {"de": ')

@@ -9,11 +9,10 @@ from tests.support.main_job import tiny_overrides, write_moses
 from weam_ray.corpus.parts import TEST
 from weam_ray.overlap.found import NEAR, SAME, Asked, Overlap, Texts
 from weam_ray.overlap.record import FILE, Record, sentence_names
-from weam_ray.overlap.seen import SeenStage, record_bytes
+from weam_ray.overlap.seen import SeenStage, record_of
 from weam_ray.pipeline import StagePlan
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.data import AlignSection
-from weam_ray.settings.encoder import EncoderSection
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import Committed, Stage, StageStore
@@ -33,22 +32,20 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> StageStore:
     return StageStore(Folder.at(tmp_path_factory.mktemp("stages")))
 
 
-def seen_of(config: Config, store: StageStore, folder: Path, base: str = "scratch") -> tuple[Stage, Stage]:
+def seen_of(
+    config: Config, store: StageStore, folder: Path, base: str = "scratch", origin: str | None = None
+) -> tuple[Stage, Stage]:
     """The stages `corpus` and `seen` of a configuration."""
     plan = StagePlan.of(config, SourceHashes(folder / "hashes.json"))
     committed = Committed(store, 1.0)
     corpus = committed.build(plan.corpus)
-    stage = SeenStage.of(plan.corpus, EncoderSection(name=base), AlignSection(), SourceHashes(folder / "hashes.json"))
+    stage = SeenStage.of(plan.corpus, base, origin, AlignSection(), SourceHashes(folder / "hashes.json"))
     return corpus, committed.build(stage)
 
 
 def texts_of(corpus: Stage, part: str) -> list[str]:
     tables = [corpus.read_parquet(file) for file in corpus.files(part)]
     return [text for table in tables for side in ("source", "target") for text in table[side].to_pylist()]
-
-
-def record_of(seen: Stage) -> Record:
-    return Record.from_bytes(record_bytes(seen), "a stage")
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +70,9 @@ class TestSeen:
         _, other = seen_of(configure("corpus.rows_per_shard=7"), store, tmp_path)
         assert record_of(other).names.tolist() == record_of(stages[1]).names.tolist()
 
+    @pytest.mark.parametrize("by", ["encoder", "continue_from"])
     def test_along_a_chain(
-        self, stages: tuple[Stage, Stage], configure: Callable[..., Config], store: StageStore, tmp_path: Path
+        self, by: str, stages: tuple[Stage, Stage], configure: Callable[..., Config], store: StageStore, tmp_path: Path
     ) -> None:
         """A run on other text that begins from a model knows the text of both, and what the first began from."""
         first = tmp_path / "first"
@@ -87,7 +85,8 @@ class TestSeen:
         moved = sources[0].model_copy(update={"source": str(text[0]), "target": str(text[1])})
         config = configure()
         config = config.model_copy(update={"corpus": config.corpus.model_copy(update={"sources": [moved]})})
-        corpus, seen = seen_of(config, store, tmp_path, base=str(first))
+        begins = {"base": str(first)} if by == "encoder" else {"origin": str(first)}
+        corpus, seen = seen_of(config, store, tmp_path, **begins)
         record = record_of(seen)
         assert record.corpora == (corpus.fingerprint, stages[0].fingerprint)
         assert (record.aligners, record.unknown) == (("aligner's",), ("bert",))
@@ -98,9 +97,9 @@ class TestSeen:
         hashes = SourceHashes(tmp_path / "hashes.json")
         corpus = StagePlan.of(configure(), hashes).corpus
         (tmp_path / "bert").mkdir()
-        names = (str(tmp_path / "bert"), "owner/other", "scratch")
-        unknown = [SeenStage.of(corpus, EncoderSection(name=name), AlignSection(), hashes).unknown for name in names]
-        assert unknown == ["bert", "other", ""]
+        begins = [(str(tmp_path / "bert"), None), ("owner/other", str(tmp_path / "bert")), ("scratch", None)]
+        unknown = [SeenStage.of(corpus, *names, AlignSection(), hashes).unknown for names in begins]
+        assert unknown == [("bert",), ("other", "bert"), ()]
 
 
 class TestOverlap:

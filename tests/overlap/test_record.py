@@ -89,6 +89,13 @@ class TestBeside:
         with pytest.raises(UserError, match=r"seen\.parquet: no record of training text that can be read"):
             Record.beside(str(tmp_path))
 
+    def test_of_other_keys(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Record, "about", {"corpora": ["a"], "more": ["b"]})
+            (tmp_path / FILE).write_bytes(Record(np.array([4])).to_bytes())
+        with pytest.raises(UserError, match="no record of training text that can be read"):
+            Record.beside(str(tmp_path))
+
     def test_of_another_version(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             patch.setattr("weam_ray.overlap.record.VERSION", 9)

@@ -33,6 +33,7 @@ class Seen:
 
     overlap: Overlap
     notes: list[str]
+    known: bool = True  # whether all models have a record
 
     @classmethod
     def of(cls, plan: EvaluationPlan, store: StageStore) -> "Seen":
@@ -57,22 +58,30 @@ class Seen:
             notes.append(
                 f"Training text that is not at hand ({gone}) was not looked through for what is nearly the same."
             )
-        seen = cls(found, notes)
+        seen = cls(found, notes, len(known) == len(records))
         if plan.settings.seen == "refuse":
             seen.check()
         return seen
 
     def check(self) -> None:
         """Raises UserError for examples that were seen word by word."""
-        for label, own in self.overlap.counts().items():
-            if own[SAME]:
-                raise UserError(
-                    f"{label.replace('/', ', ')}: {own[SAME]:,} of {own['examples']:,} examples have a sentence that "
-                    "stands in the training text of the system. With seen=mark they are measured, and this is told."
-                )
+        found = [
+            f"{label.replace('/', ', ')}: {own[SAME]:,} of {own['examples']:,} examples"
+            for label, own in self.overlap.counts().items()
+            if own[SAME]
+        ]
+        if found:
+            raise UserError(
+                f"{'; '.join(found)} have a sentence that stands in the training text of the system. With seen=mark "
+                "they are measured, and this is told."
+            )
 
-    def counts(self, task: str) -> Counts:
-        """By language, or by the name of a set: examples, those seen word by word, and those seen nearly."""
+    def counts(self, task: str) -> Counts | None:
+        """By language, or by the name of a set: examples, those seen word by word, and those seen nearly; None where
+        that is not known of all models.
+        """
+        if not self.known:
+            return None
         return {label.partition("/")[2]: own for label, own in self.overlap.counts().items() if of_task(label, task)}
 
     def sentences(self, task: str) -> list[str]:
@@ -80,7 +89,7 @@ class Seen:
         return [
             f"{code}: {own[SAME]:,} of {own['examples']:,} examples have a sentence whose words stand in the training "
             f"text of the system, and {own['near']:,} more nearly."
-            for code, own in self.counts(task).items()
+            for code, own in (self.counts(task) or {}).items()
             if own[SAME] or own["near"]
         ]
 

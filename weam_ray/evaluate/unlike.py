@@ -11,7 +11,6 @@ WORDS = {
     "labels": "labels",
     "layer": "layer",
     "chain": "intermediate training",
-    "seen": "test examples seen in pre-training",
 }
 
 
@@ -39,10 +38,18 @@ def differences(first: dict[str, Any], second: dict[str, Any], task: str) -> Ite
         if key == "chain" and first["intermediate"] != second["intermediate"]:
             continue  # said already
         yield from differing(name, ours.get(key), theirs.get(key))
+    yield from of_seen(ours.get("seen"), theirs.get("seen"))
     yield from of_trees("recipe", ours.get("recipe"), theirs.get("recipe"))
     known = [[own for own in about.get("pretraining", ()) if own is not None] for about in both]
     if all(known):
         yield from of_trees("pre-training", *(own[0] for own in known))
+
+
+def of_seen(ours: Any, theirs: Any) -> Iterator[tuple[str, str, str]]:
+    """How many test examples stood in the training text, where any did; null: not known of a system."""
+    some = any(own["same_words"] or own["near"] for counts in (ours, theirs) for own in (counts or {}).values())
+    if some and ours != theirs:
+        yield "test examples seen in pre-training", said(ours), said(theirs)
 
 
 def of_trees(name: str, ours: Any, theirs: Any) -> Iterator[tuple[str, str, str]]:

@@ -17,8 +17,7 @@ from weam_ray.jobs.telling import RunTelling
 from weam_ray.measure.before_after import measure
 from weam_ray.model.encoder import check_tokenizer
 from weam_ray.overlap.found import Asked, Overlap
-from weam_ray.overlap.record import Record
-from weam_ray.overlap.seen import record_bytes
+from weam_ray.overlap.seen import record_bytes, record_of
 from weam_ray.pipeline import AlignmentPlan, Data, StagePlan, run_fingerprint, run_stages
 from weam_ray.report.run_figures import run_figures
 from weam_ray.report.run_picture import run_plot
@@ -131,6 +130,7 @@ class Pretraining:
         print("\n".join(unknown.lines()))
         folder.state.sessions += 1
         write_whole(folder.config_file, config.to_yaml())
+        write_whole(folder.seen, record_bytes(data.seen))
         with self.clock.phase("tracking"):
             telling = self.open_run(data_inputs(config.corpus.sources, data.corpus, data.encoded))
         folder.save()
@@ -162,8 +162,7 @@ class Pretraining:
     def overlap(self, data: Data) -> Overlap:
         """What stands in the training text of the pairs that the run is measured on, or nearly."""
         asked = Asked.of_held_out(data.corpus, self.config.corpus.held_out_seed, TEST)
-        record = Record.from_bytes(record_bytes(data.seen), str(data.seen.folder.path))
-        found = Overlap.find(asked, [record], [self.home.store], self.config.cluster.data_cpus)
+        found = Overlap.find(asked, [record_of(data.seen)], [self.home.store], self.config.cluster.data_cpus)
         print("".join(f"note: {sentence}\n" for sentence in found.sentences("held-out pairs")), end="")
         return found
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from weam_ray.corpus.words import bare_words
 from weam_ray.errors import UserError
 from weam_ray.store.arrays import parquet_options
+from weam_ray.store.training_folder import SEEN
 
-FILE = "seen.parquet"
+FILE = SEEN
 ABOUT = b"weam_ray"
 VERSION = 1
 
@@ -64,12 +65,14 @@ class Record:
         try:
             table = pq.read_table(io.BytesIO(data))
             about = json.loads(table.schema.metadata[ABOUT])
-            names = table["sentence"].to_numpy()
-        except (pa.ArrowException, KeyError, TypeError, ValueError):
+            version = about.pop("version")
+            names = np.unique(table["sentence"].to_numpy().astype(np.int64, casting="safe"))
+            record = cls(names, **{key: tuple(map(str, value)) for key, value in about.items()})
+        except (pa.ArrowException, AttributeError, KeyError, TypeError, ValueError):
             raise UserError(f"{where}: no record of training text that can be read; copy the model again.") from None
-        if about.pop("version") != VERSION:
+        if version != VERSION:
             raise UserError(f"{where}: a record of another version of weam-ray; this one reads version {VERSION}.")
-        return cls(names, **{key: tuple(value) for key, value in about.items()})
+        return record
 
     @classmethod
     def beside(cls, model: str) -> "Record | None":

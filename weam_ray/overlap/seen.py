@@ -1,4 +1,4 @@
-"""Stage `seen`: the record of what a run trains on, with that of the encoder that it begins from."""
+"""Stage `seen`: the record of what a run trains on, with those of the encoder and of the run that it begins from."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from weam_ray.corpus.stage import CorpusStage
 from weam_ray.model.encoder import SCRATCH
 from weam_ray.overlap.record import FILE, Record, sentence_names
 from weam_ray.settings.data import AlignSection
-from weam_ray.settings.encoder import EncoderSection
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.stages import Attempt, Committed, Counts, Stage, StageDefinition, StageFile, StageOutput
 
@@ -27,8 +26,9 @@ class SeenStage(StageDefinition):
     """The stage `seen`.
 
     Args:
-        base: the hash of the record of the encoder that is gone on from; empty where it has none.
-        unknown: the name of that encoder, if it has no record; empty where there is no such encoder.
+        bases: the folders of the encoder and of the run that this one begins from, those of them with a record.
+        hashes: the hashes of these records.
+        unknown: the names of those without a record.
         aligner: the fingerprint of the corpus that the model of `align.model` was fitted on; empty where it is not
             known, or there is no such model.
     """
@@ -37,48 +37,50 @@ class SeenStage(StageDefinition):
     version: ClassVar[int] = 1
 
     corpus: CorpusStage
-    encoder: EncoderSection
-    base: str
-    unknown: str
+    bases: tuple[str, ...]
+    hashes: tuple[str, ...]
+    unknown: tuple[str, ...]
     aligner: str
 
     @classmethod
-    def of(cls, corpus: CorpusStage, encoder: EncoderSection, align: AlignSection, hashes: SourceHashes) -> "SeenStage":
-        """Hash the record of the encoder, and ask the fitted aligner for its corpus."""
-        begins = encoder.name != SCRATCH
-        file = Path(encoder.name) / FILE
-        base = hashes.sha256(file) if begins and file.is_file() else ""
-        unknown = Path(encoder.name).name if begins and not base else ""
+    def of(
+        cls, corpus: CorpusStage, encoder: str, origin: str | None, align: AlignSection, hashes: SourceHashes
+    ) -> "SeenStage":
+        """Hash the records of what a run begins from, and ask the fitted aligner for its corpus.
+
+        Args:
+            encoder: its name or folder.
+            origin: the folder of the run of `training.continue_from`.
+        """
+        begins = ([] if encoder == SCRATCH else [encoder]) + ([] if origin is None else [origin])
+        bases = tuple(base for base in begins if (Path(base) / FILE).is_file())
+        unknown = tuple(Path(base).name for base in begins if base not in bases)
         aligner = "" if align.model is None else read_manifest(align.model)[1].get("corpus", "")
-        return cls(corpus, encoder, base, unknown, aligner)
+        return cls(corpus, bases, tuple(hashes.sha256(Path(base) / FILE) for base in bases), unknown, aligner)
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"unknown": self.unknown}
+        return {"unknown": ",".join(self.unknown)}
 
     @property
     def inputs(self) -> dict[str, str]:
-        return {"corpus": self.corpus.fingerprint, "base": self.base, "aligner": self.aligner}
+        return {"corpus": self.corpus.fingerprint, "base": ",".join(self.hashes), "aligner": self.aligner}
 
     def build(self, attempt: Attempt, committed: Committed, num_cpus: float) -> StageOutput:
         """Name the sentences of all training shards, one task a shard.
 
         Raises:
-            UserError: the record of the encoder is damaged.
+            UserError: the record of the encoder or of the run is damaged.
         """
         corpus = committed[self.corpus]
         files = corpus.files("train")
         tasks = RayTasks(num_cpus)
         waiting = [tasks.submit(names_of_shard, corpus, file) for file in files]
         names = [tasks.get(reference) for reference in progress(waiting, "seen")]
-        about = {
-            "corpora": (self.corpus.fingerprint,),
-            "aligners": (self.aligner,) if self.aligner not in ("", self.corpus.fingerprint) else (),
-            "unknown": (self.unknown,) if self.unknown else (),
-        }
-        record = Record(np.unique(np.concatenate(names)), **about)
-        base = Record.beside(self.encoder.name) if self.base else None
-        record = record if base is None else record.joined(base)
+        aligners = (self.aligner,) if self.aligner not in ("", self.corpus.fingerprint) else ()
+        own = Record(np.unique(np.concatenate(names)), (self.corpus.fingerprint,), aligners, self.unknown)
+        bases = [base for folder in self.bases if (base := Record.beside(folder)) is not None]
+        record = reduce(Record.joined, bases, own)
         file = attempt.write(RECORD, FILE, record.to_bytes(), len(record.names))
         rows = sum(file.rows for file in files)
         return StageOutput([file], Counts(rows, rows), json.loads(json.dumps(record.about)))
@@ -88,6 +90,11 @@ def names_of_shard(corpus: Stage, file: StageFile) -> NDArray[np.int64]:
     """The names of the sentences of both sides of a shard."""
     table = corpus.read_parquet(file, ["source", "target"])
     return reduce(np.union1d, (sentence_names(table[side].to_pylist()) for side in table.column_names))
+
+
+def record_of(seen: Stage) -> Record:
+    """The record that the stage made."""
+    return Record.from_bytes(record_bytes(seen), seen.folder.path)
 
 
 def record_bytes(seen: Stage) -> bytes:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 MISTAKE_BYTES = 4096
 STATE = "state.json"  # of a run; checkpoints, searches and evaluations have files of that name of their own
+SEEN = "seen.parquet"  # also beside the weights of a model
 CONFIG, RESULT = "config.yaml", "result.json"  # the other jobs call theirs so too
 
 
@@ -14,6 +15,7 @@ class TrainingFolder:
     |---|---|---|---|
     | `state.json` | status, fingerprint, MLflow run, seconds | the job | the job, when it starts again |
     | `config.yaml` | the whole configuration | the job | MLflow, evaluations, people |
+    | `seen.parquet` | the record of what the run trains on, as `model/` has it | the job | continued runs |
     | `losses.jsonl` | a line a step, equal on every repetition | the first worker | the driver, continued runs |
     | `timings.jsonl` | a line a step: seconds, waiting, padding | the first worker | the driver, continued runs |
     | `held_out.jsonl` | held-out figures after some steps, in a search | the first worker | the trial, its tracker |
@@ -30,6 +32,7 @@ class TrainingFolder:
         self.path = path
         self.state_file = path / STATE
         self.config_file = path / CONFIG
+        self.seen = path / SEEN
         self.losses = path / "losses.jsonl"
         self.timings = path / "timings.jsonl"
         self.held_out = path / "held_out.jsonl"
