@@ -1,14 +1,18 @@
 """A downstream task as what trials are compared by."""
 
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from transformers import AutoModelForMaskedLM
+import torch
+from transformers import AutoModel, AutoModelForMaskedLM, BertConfig, BertForPreTraining
 
 from tests.support.lab import write_encoder, write_sib200
 from weam_ray.errors import UserError
 from weam_ray.evaluate.development import development_score
+from weam_ray.model.encoder import build_encoder
 from weam_ray.search.task_metric import TaskMetric
 from weam_ray.settings.config import load_config
 from weam_ray.settings.search import METRICS, metric_of, task_of_metric
@@ -49,7 +53,7 @@ def test_a_model_is_fine_tuned_in_a_process_of_its_own(
     model = write_encoder(tmp_path / "encoder", wordpiece)
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.setenv(name, "1")  # of a training: the process would wait for others
-    own = metric(f"data_root={tmp_path}", "training.threads_per_worker=1")
+    own = metric(f"data_root={tmp_path}", f"encoder.name={model}", "training.threads_per_worker=1")
     found = own(None, AutoModelForMaskedLM.from_pretrained(model), wordpiece, None)
     value, figures = found.value, found.figures
     assert found.samples == {}
@@ -61,6 +65,35 @@ def test_a_model_is_fine_tuned_in_a_process_of_its_own(
 
 
 def test_what_the_process_says_is_passed_on(tmp_path: Path, wordpiece: Any) -> None:
-    model = AutoModelForMaskedLM.from_pretrained(write_encoder(tmp_path / "encoder", wordpiece))
+    encoder = write_encoder(tmp_path / "encoder", wordpiece)
+    model = AutoModelForMaskedLM.from_pretrained(encoder)
     with pytest.raises(UserError, match=r"search\.metric=task:sib200: the fine-tuning failed: .*sib200"):
-        metric(f"data_root={tmp_path / 'empty'}")(None, model, wordpiece, None)
+        metric(f"data_root={tmp_path / 'empty'}", f"encoder.name={encoder}")(None, model, wordpiece, None)
+
+
+def test_a_model_has_the_pooler_and_the_dropout_of_its_base(
+    tmp_path: Path, wordpiece: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it would have if it were exported; the weights that were trained are those of the model."""
+    base = tmp_path / "base"
+    shape = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 32}
+    BertForPreTraining(BertConfig(vocab_size=len(wordpiece), hidden_dropout_prob=0.2, **shape)).save_pretrained(base)
+    wordpiece.save_pretrained(base)
+    own = metric(f"data_root={tmp_path}", f"encoder.name={base}", "encoder.dropout=0.0")
+    model = build_encoder(own.encoder, wordpiece, seed=1)
+    assert model.config.hidden_dropout_prob == 0
+    with torch.no_grad():
+        model.bert.embeddings.word_embeddings.weight.add_(1)
+    found = []
+
+    def run(command: list[str], **_: Any) -> Any:
+        found.append(AutoModel.from_pretrained(command[command.index("--model") + 1]))
+        return SimpleNamespace(returncode=0, stdout='{"score": 50}', stderr="")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert own(None, model, wordpiece, None).value == 0.5
+    before = AutoModel.from_pretrained(base)
+    torch.testing.assert_close(found[0].pooler.dense.weight, before.pooler.dense.weight, rtol=0, atol=0)
+    assert found[0].config.hidden_dropout_prob == 0.2
+    words = found[0].embeddings.word_embeddings.weight
+    torch.testing.assert_close(words, before.embeddings.word_embeddings.weight + 1)

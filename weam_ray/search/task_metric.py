@@ -15,6 +15,7 @@ from typing import Any
 from weam_ray.errors import UserError
 from weam_ray.measure.samples import Figures
 from weam_ray.settings.config import Config
+from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.search import task_of_metric
 from weam_ray.settings.training import TrainingSection
 
@@ -29,6 +30,7 @@ class TaskMetric:
     data_root: str | None
     recipe: dict[str, Any]
     seed: int
+    encoder: EncoderSection
     training: TrainingSection
 
     @classmethod
@@ -38,7 +40,7 @@ class TaskMetric:
         if task is None:
             return None
         root = config.data_root or os.environ.get("WEAM_RAY_DATA_ROOT")
-        return cls(task, root, config.search.recipe, config.search.seed, config.training)
+        return cls(task, root, config.search.recipe, config.search.seed, config.encoder, config.training)
 
     def check(self) -> None:
         """See that the task and its data are there.
@@ -53,12 +55,17 @@ class TaskMetric:
     def __call__(self, held_out: Any, model: Any, tokenizer: Any, settings: Any) -> Figures:
         """The share of the development data that is right, and the same by its name in MLflow.
 
+        The encoder is fine-tuned as it would be exported: with the pooler and the dropout of its base.
+
         Raises:
             UserError: the fine-tuning ended with a sentence.
         """
-        with tempfile.TemporaryDirectory(prefix="weam-ray-development-") as folder:
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+        from weam_ray.train.export import export
+
+        with tempfile.TemporaryDirectory(prefix="weam-ray-development-") as place:
+            folder = str(Path(place) / "model")
+            weights = {name: weight.detach().cpu() for name, weight in model.named_parameters()}
+            export(weights, self.encoder, tokenizer, None, Path(folder))
             command = [sys.executable, "-m", "weam_ray.evaluate.development", "--model", folder, "--task", self.task]
             command += ["--recipe", json.dumps(self.recipe), "--seed", str(self.seed)]
             command += ["--threads", str(self.training.threads_per_worker)]

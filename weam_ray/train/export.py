@@ -31,11 +31,14 @@ def readable_like(file: Path, folder: Path) -> None:
         other.chmod(file.stat().st_mode)
 
 
-def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, seen: bytes, folder: Path) -> None:
+def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, seen: bytes | None, folder: Path) -> None:
     """Write a Hugging Face model folder (safetensors), with the record of what the model has seen; whole or not at all.
 
     What pre-training does not change is as the base encoder has it: its configuration, and its pooler. So both are
     fine-tuned alike.
+
+    Args:
+        seen: the record; None for a model that is not kept.
     """
     model = filled(weights, base_config(settings, tokenizer))
     partial = folder.with_name(f".{folder.name}.partial")
@@ -45,7 +48,8 @@ def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, se
     named = {f"{model.base_model_prefix}.{name}": weight for name, weight in pooler.items()}
     model.save_pretrained(partial, state_dict=model.state_dict() | named)
     tokenizer.save_pretrained(partial)
-    (partial / FILE).write_bytes(seen)
+    if seen is not None:
+        (partial / FILE).write_bytes(seen)
     readable_like(partial / "config.json", partial)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
