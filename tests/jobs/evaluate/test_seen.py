@@ -77,3 +77,19 @@ def test_a_run_that_goes_on_from_a_model(lab: Path, first: Path) -> None:
     assert len(after.corpora) == 2
     assert after.has(before.names).all()
     assert len(after.names) > len(before.names)
+
+
+def test_a_run_that_goes_on_from_a_run(lab: Path, first: Path) -> None:
+    """From its checkpoint, with other text that the first was not trained on: it knows the text of both."""
+    source = f"[{{format: moses, source: {lab}/text.en, target: {lab}/text.xx, source_lang: en, target_lang: xx}}]"
+    changes = (f"training.continue_from={first}", f"corpus.sources={source}", "corpus.held_out_seed=5")
+    tokenizer = "tokenizer.vocab_size=200"
+    second = run(
+        lab, "training.max_steps=4", "corpus.held_out=24", f"output.dir={lab / 'goes-on'}", tokenizer, *changes
+    )
+    before, after = (Record.beside(str(folder / "model")) for folder in (first, second))
+    assert before is not None
+    assert after is not None
+    assert len(after.corpora) == 2
+    assert after.has(before.names).all()
+    assert len(after.names) > len(before.names)
