@@ -83,6 +83,8 @@ def check_weights(model: Any, report: dict[str, Any], where: str) -> None:
         UserError: weights of the encoder that are missing, of another shape, or no part of its architecture.
     """
     asked = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    # a model without a head has the weights of a checkpoint with one under shorter names
+    known = asked | {f"{model.base_model_prefix}.{name}" for name in asked}
     buffers = {name.rpartition(".")[2] for name, _ in model.named_buffers()}
     inside = {name for name, _ in model.base_model.named_children()} - {POOLER}
     inside |= {name for name, _ in model.base_model.named_parameters(recurse=False)}
@@ -104,7 +106,7 @@ def check_weights(model: Any, report: dict[str, Any], where: str) -> None:
         name
         for name in report["unexpected_keys"]
         # a buffer that is not saved any more, or a second copy of a weight, as published mDeBERTa checkpoints have it
-        if name.rpartition(".")[2] not in buffers and copied(name) not in asked
+        if name.rpartition(".")[2] not in buffers and copied(name) not in known
     )
     if missing:
         there = f"; {len(unexpected)} are there that it has no place for ({some(unexpected)})" if unexpected else ""
