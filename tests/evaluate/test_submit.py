@@ -13,7 +13,7 @@ from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.finetune import Encoded
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.run import AlignmentRun, Run
-from weam_ray.evaluate.submit import Submission
+from weam_ray.evaluate.submit import Places, Submission
 from weam_ray.evaluate.tasks import TASKS
 from weam_ray.settings.evaluation import EvaluationSettings
 from weam_ray.store.files import SourceHashes
@@ -91,7 +91,9 @@ def test_what_runs_are_given(tmp_path: Path, wordpiece: Any, given: dict[str, tu
     plan = EvaluationPlan(EvaluationSettings.model_validate(tree), SourceHashes(tmp_path / "hashes.json"))
     store = StageStore(Folder.at(tmp_path / "stages"))
     names = {"sib200-1", "sib200-3", *(f"{task}-{seed}" for task in ("tatoeba", "alignment") for seed in (1, 2, 3))}
-    submission = Submission(plan, store, tmp_path / "output", {"sib200-2"})
+    submission = Submission(
+        plan, store, Places(tmp_path / "output"), [run for run in plan.runs if run.name != "sib200-2"]
+    )
     assert {run.name for run, _ in submission.records()} == set(given) == names
     sib, tatoeba = (TaskData.found(TASKS[name], tmp_path / "data") for name in ("sib200", "tatoeba"))
     for seed in (1, 3):

@@ -216,16 +216,20 @@ class EvaluationPlan:
             for number, seed, model in self.measured_encoders():
                 yield self.run(planned, number, seed, model, (), planned.tests)
             return
-        for seed in self.settings.seeds:
+        for seed, model in self.fine_tunings():
             for name, trains_on, tests in languages_of_runs(self.settings.setting, planned.tests):
-                yield self.run(planned, seed, seed, self.settings.model_of(seed), trains_on, tests, name)
+                yield self.run(planned, seed, seed, model, trains_on, tests, name)
+
+    def fine_tunings(self) -> Iterator[tuple[int, str]]:
+        """Each fine-tuning seed, with the model that it trains."""
+        yield from ((seed, self.settings.model_of(seed)) for seed in self.settings.seeds)
 
     def measured_encoders(self) -> Iterator[tuple[int, int, str]]:
         """Number, seed and model of each encoder that a task without training is measured on: every model as it is, or,
         after intermediate tasks, what they make of it with each fine-tuning seed.
         """
         if self.chain:
-            yield from ((seed, seed, self.settings.model_of(seed)) for seed in self.settings.seeds)
+            yield from ((seed, seed, model) for seed, model in self.fine_tunings())
         else:
             distinct = {self.weights[model]: model for model in reversed(self.models)}  # of copies the first
             chosen = [model for model in self.models if model in distinct.values()]

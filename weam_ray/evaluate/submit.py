@@ -1,6 +1,7 @@
 """An evaluation as tasks of the cluster, submitted together: features, and the runs that wait for them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,18 @@ class Submission:
     A run waits for its features, and for the encoder that its intermediate tasks leave, and for nothing else.
     """
 
-    def __init__(self, plan: EvaluationPlan, store: StageStore, folder: Path, done: Collection[str]) -> None:
+    def __init__(
+        self, plan: EvaluationPlan, store: StageStore, places: "Places", left: Sequence[Run | AlignmentRun]
+    ) -> None:
         """Submit all tasks.
 
         Args:
             store: where features are found and kept.
-            folder: where runs leave their results.
-            done: names of runs that are done already.
+            places: where runs leave their results.
+            left: the runs of the plan that are to be done.
         """
         settings = plan.settings
-        self.plan, self.store, self.folder = plan, store, folder
+        self.plan, self.store, self.places, self.left = plan, store, places, left
         self.features_tasks = RayTasks(settings.cluster.data_cpus)
         self.run_tasks = RayTasks(settings.threads, num_gpus=1 if settings.use_gpu else 0)
         self.machine = settings.threads, settings.use_gpu
@@ -47,7 +50,6 @@ class Submission:
         self.test_rows: dict[tuple[int, str], Any] = {}  # where they are ranked as they are
         self.runs: dict[Any, Run | AlignmentRun] = {}  # by the record to come
         self.measurements: set[Any] = set()  # of alignment, to come: each run has several
-        self.left = [run for run in plan.runs if run.name not in done]
         self.encoders: dict[tuple[int, str], Any] = {}  # by seed and model
         for planned in plan.tasks:
             for run in self.left:
@@ -65,7 +67,7 @@ class Submission:
         encoder = self.encoder_of(run)
         if not planned.task.trained:
             tests = [self.rows_of(planned, code) for code in run.tests]
-            reference = self.run_tasks.submit(run_untrained, run, encoder, self.folder, *self.machine, *tests)
+            reference = self.run_tasks.submit(run_untrained, run, encoder, self.places.of(run), *self.machine, *tests)
         else:
             training, development = self.training_of(planned, run.trains_on, run.model, run.seed)
             if planned.task.kind == "retrieval":
@@ -73,7 +75,7 @@ class Submission:
             else:
                 tests = [self.features_of(planned, "test", (code,), run.model, run.seed) for code in run.tests]
             reference = self.run_tasks.submit(
-                run_trained, run, training, development, encoder, self.folder, *self.machine, *tests
+                run_trained, run, training, development, encoder, self.places.of(run), *self.machine, *tests
             )
         self.runs[reference] = run
 
@@ -93,7 +95,7 @@ class Submission:
             link = self.plan.run(planned, run.seed, run.seed, run.model, (ENGLISH,), ())
             training, development = self.training_of(planned, link.trains_on, run.model, run.seed)
             known = fingerprint([self.plan.models[run.model], run.seed, names, link.fingerprint, "with its head"])
-            folder = self.folder / "intermediate" / f"{'+'.join(names)}-{run.seed}-{known[:8]}"
+            folder = self.places.intermediate / f"{'+'.join(names)}-{run.seed}-{known[:8]}"
             encoder = self.run_tasks.submit(carry_on, link, training, development, encoder, folder, *self.machine)
         return encoder
 
@@ -105,7 +107,7 @@ class Submission:
             for number in range(run.num_pairs + run.num_sets)
         ]
         self.measurements.update(measured)
-        self.runs[self.run_tasks.submit(finish_alignment, run, self.folder, *measured)] = run
+        self.runs[self.run_tasks.submit(finish_alignment, run, self.places.of(run), *measured)] = run
 
     def training_of(self, planned: Planned, trains_on: Sequence[str], model: str, seed: int) -> tuple[Any, Any]:
         """The features of the training rows, and of the English development rows."""
@@ -138,19 +140,47 @@ class Submission:
         Raises:
             UserError: raised in a task.
         """
-        import ray
-
         total = len(self.plan.runs) + len(self.measurements)
         bar = progress(range(total), "evaluation", total=total)
         bar.update(len(self.plan.runs) - len(self.left))
-        while self.runs:
-            (ready,), _ = ray.wait([*self.runs, *self.measurements], num_returns=1)
-            bar.update()
-            if ready in self.measurements:
-                self.measurements.remove(ready)
-                continue
-            run = self.runs.pop(ready)
-            record = self.run_tasks.get(ready)
+        for _, run, record in finished([self], bar):
             bar.write(f"{run.name}: done in {record['seconds']:.0f} s", file=None)
             yield run, record
         bar.close()
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where runs leave their results, and intermediate tasks their encoders: the folder of one evaluation."""
+
+    folder: Path
+
+    def of(self, run: Run | AlignmentRun) -> Path:
+        """The folder of a run."""
+        return self.folder
+
+    @property
+    def intermediate(self) -> Path:
+        return self.folder / "intermediate"
+
+
+def finished(
+    submissions: Sequence[Submission], bar: Any
+) -> Iterator[tuple[Submission, Run | AlignmentRun, dict[str, Any]]]:
+    """The runs of several submissions with their records, as they finish, a step of the bar for every task.
+
+    Raises:
+        UserError: raised in a task.
+    """
+    import ray
+
+    waiting = {reference: own for own in submissions for reference in (*own.runs, *own.measurements)}
+    while waiting:
+        (ready,), _ = ray.wait(list(waiting), num_returns=1)
+        bar.update()
+        submission = waiting.pop(ready)
+        if ready in submission.measurements:
+            submission.measurements.remove(ready)
+            continue
+        run = submission.runs.pop(ready)
+        yield submission, run, submission.run_tasks.get(ready)

@@ -54,7 +54,9 @@ def parse(line: CommandLine, description: str, arguments: Sequence[str], program
 def parser(line: CommandLine, description: str, program: str | None = None) -> argparse.ArgumentParser:
     """The parser of a job's command line."""
     result = Parser(line.settings, prog=program, description=description)
-    result.add_argument("--config", default=line.config, metavar="FILE|NAME", help=line.config_help)
+    result.add_argument(
+        line.config_flag, dest="config", default=line.config, metavar="FILE|NAME", help=line.config_help
+    )
     result.add_argument("--dry-run", action="store_true", help="Print what would happen, and do nothing.")
     result.add_argument("--fresh", action="store_true", help="Take a new numbered folder, whatever is there.")
     known = known_keys(line.settings)
@@ -66,7 +68,7 @@ def parser(line: CommandLine, description: str, program: str | None = None) -> a
         "overrides",
         nargs="*",
         metavar="key.sub=value",
-        help="A setting, which overrides flags and the file of --config.",
+        help=f"A setting, which overrides flags and the file of {line.config_flag}.",
     )
     result.set_defaults(among=[])
     return result

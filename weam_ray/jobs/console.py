@@ -14,9 +14,10 @@ from typing import Protocol
 
 from weam_ray import cli
 from weam_ray.jobs.command_line import Options, parse
-from weam_ray.jobs.flags import ALIGN, COMPARE, EVALUATE, PRETRAIN, TUNE, CommandLine
+from weam_ray.jobs.flags import ALIGN, COMPARE, EVALUATE, PRETRAIN, STUDY, TUNE, CommandLine
 from weam_ray.settings.config import load_config
 from weam_ray.settings.paths import absolute
+from weam_ray.settings.study import load_study
 
 PROGRAM = "weam-ray"
 LANGUAGES = ("de", "es", "fr", "ru", "tl")  # of the bundled corpus, beside English
@@ -101,6 +102,15 @@ def tune(call: Call) -> None:
     start(SearchJob.of(config, call.home, options.fresh), options)
 
 
+def study(call: Call) -> None:
+    """Run a study: pre-train and evaluate systems over seeds, tasks and languages, and answer claims about them."""
+    options = call.parsed(STUDY, study)
+    settings = load_study(options.config or "", options.settings())
+    from weam_ray.jobs.study import StudyJob
+
+    start(StudyJob.of(settings, call.home, options.fresh), options)
+
+
 def compare(call: Call) -> None:
     """Compare finished evaluations, each with the first; --output DIR keeps tables and a picture."""
     parser = argparse.ArgumentParser(call.program, description=sentence_of(compare))
@@ -125,7 +135,7 @@ def example(call: Call) -> None:
 
 # by the names that users give: a new command is one more here
 COMMANDS: dict[str, Callable[[Call], None]] = {
-    command.__name__: command for command in (pretrain, align, evaluate, tune, compare, example)
+    command.__name__: command for command in (pretrain, align, evaluate, tune, study, compare, example)
 }
 
 

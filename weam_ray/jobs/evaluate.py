@@ -11,7 +11,7 @@ from weam_ray.evaluate.aggregates import aggregates
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.results import Result, about_evaluation, all_records, evaluation_result, overview, tested
 from weam_ray.evaluate.seen import Seen
-from weam_ray.evaluate.submit import Submission
+from weam_ray.evaluate.submit import Places, Submission
 from weam_ray.evaluate.tracker import EvaluationTracker
 from weam_ray.jobs.evaluate_folder import EvaluationFolder
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
@@ -86,7 +86,9 @@ class EvaluationJob:
                     for name, record in records.items():
                         tracker.add_run(name, record)
                     with clock.phase("runs"):
-                        for run, record in Submission(self.plan, self.home.store, self.folder, records).records():
+                        left = [run for run in self.plan.runs if run.name not in records]
+                        submission = Submission(self.plan, self.home.store, Places(self.folder), left)
+                        for run, record in submission.records():
                             records[run.name] = record
                             tracker.add_run(run.name, record)
                     with clock.phase("results"):

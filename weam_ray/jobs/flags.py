@@ -6,6 +6,7 @@ from typing import Literal
 from weam_ray.settings.base import Section
 from weam_ray.settings.config import Config
 from weam_ray.settings.evaluation import EvaluationSettings
+from weam_ray.settings.study import StudySettings
 
 SOURCE = "corpus.sources[]."  # of keys of the one source that flags name
 COMPARE = "--compare"  # the one flag that stands for another command
@@ -39,12 +40,14 @@ class Flag:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The command line of a job: the settings that it takes, its flags by group, and the default of `--config`."""
+    """The command line of a job: the settings that it takes, its flags by group, and the flag of the file with
+    them, with its default."""
 
     settings: type[Section]
     groups: dict[str, tuple[Flag, ...]]
     config: str | None = None
     config_help: str = "A YAML file of settings."
+    config_flag: str = "--config"
 
     @property
     def flags(self) -> list[Flag]:
@@ -116,6 +119,14 @@ ALIGN = CommandLine(
         ),
     },
     config_help="A YAML file or a shipped configuration instead of --input; each of its language pairs has a model.",
+)
+
+STUDY = CommandLine(
+    StudySettings,
+    {},
+    "bundled",
+    "A YAML file, or a shipped study: bundled (the default), lab, domain, paper.",
+    "--study",
 )
 
 EVALUATE = CommandLine(

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     SEARCH = "a search"
     ALIGNMENT = "an alignment"
     EVALUATION = "an evaluation"
+    STUDY = "a study"
 
 
 def holder(folder: Path) -> Kind | None:
@@ -42,6 +43,8 @@ def holder(folder: Path) -> Kind | None:
         return Kind.EVALUATION
     if has(ALIGNMENT_STATE, "fingerprint"):
         return Kind.ALIGNMENT
+    if has(STATE, "study"):
+        return Kind.STUDY
     if (folder / STATE).is_file():
         return Kind.SEARCH if has(STATE, "trials") else Kind.RUN
     return None

@@ -24,11 +24,6 @@ ONE_CHECKPOINT = (
 )
 BENCHMARKS = "As XTREME and XTREME-R average: with English, questions by the mean of F1 and exact match"
 LAYERS = "Alignment by layer (0: embeddings; *: the layer of the figures above)"
-STYLE = (
-    "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
-    "td,th{border:1px solid #bbb;padding:.2em .6em;text-align:right}td:first-child,th:first-child{text-align:left}"
-    "img{max-width:100%}"
-)
 
 
 @dataclass(frozen=True)
@@ -190,7 +185,7 @@ class Report:
             for title, columns, rows in self.layer_tables():
                 parts.append(f"<h3>{html.escape(title)}</h3>{html_table(columns, rows)}")
             parts.append("</details>")
-        return html_page(self.about["system"], "".join(parts), STYLE)
+        return html_page(self.about["system"], "".join(parts))
 
     def layer_tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
         return [table for record in self.measured for table in layer_tables(record)]

@@ -10,9 +10,16 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 110
 
 
-def html_page(title: str, body: str, style: str = "") -> str:
-    """An HTML page that opens without a network; `body` is HTML, `title` is text, and `style` is CSS."""
-    css = f"<style>{style}</style>" if style else ""
+STYLE = (
+    "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
+    "td,th{border:1px solid #bbb;padding:.2em .6em;text-align:right}td:first-child,th:first-child{text-align:left}"
+    "img{max-width:100%}"
+)
+
+
+def html_page(title: str, body: str) -> str:
+    """An HTML page that opens without a network, with the look of all pages; `body` is HTML, and `title` is text."""
+    css = f"<style>{STYLE}</style>"
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>{css}'
     return f"{head}<body>{body}</body></html>\n"
 

@@ -2,14 +2,12 @@
 `a.b=value` overrides.
 """
 
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
-from ruamel.yaml import YAML
 
 from weam_ray.errors import UserError
 from weam_ray.settings.align_job import AlignJobSection
@@ -19,7 +17,7 @@ from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.measurement import EvaluationSection
 from weam_ray.settings.objective import ObjectiveSection
 from weam_ray.settings.of_training import TrainingSettings
-from weam_ray.settings.parsing import apply_override, flat_parameters, parse_mapping, validated
+from weam_ray.settings.parsing import apply_override, flat_parameters, parse_mapping, validated, written_yaml
 from weam_ray.settings.paths import LocalPath, OutputPath, StoragePath, absolute
 from weam_ray.settings.search import SearchSection
 from weam_ray.settings.services import ClusterSection, OutputSection, TrackingSection
@@ -134,12 +132,7 @@ class Config(Section):
 
     def to_yaml(self) -> str:
         """The tree as YAML that `load_config` reads back to an equal configuration."""
-        buffer = io.StringIO()
-        yaml = YAML(typ="safe", pure=True)
-        yaml.default_flow_style = False
-        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-        yaml.dump(self.tree(), buffer)
-        return buffer.getvalue()
+        return written_yaml(self.tree())
 
     def result_settings(self) -> dict[str, Any]:
         """What can change a result: the tree without places, services and source paths (files count by content)."""
@@ -173,13 +166,22 @@ def make_config(tree: dict[str, Any], overrides: Sequence[str] = ()) -> Config:
     return validated(Config, tree)
 
 
-def read_yaml(name_or_file: str) -> tuple[dict[str, Any], str]:
-    """The tree of a shipped configuration or of a file, and the name that it goes by."""
-    shipped = SHIPPED / f"{name_or_file}.yaml"
+def read_yaml(name_or_file: str, folder: Path = SHIPPED, what: str = "--config") -> tuple[dict[str, Any], str]:
+    """The tree of a shipped configuration or of a file, and the name that it goes by.
+
+    Args:
+        folder: of those that are shipped.
+        what: the option that named it.
+
+    Raises:
+        UserError: there is none of the name, or it is no mapping in YAML.
+    """
+    shipped = folder / f"{name_or_file}.yaml"
     file = shipped if shipped.is_file() else Path(name_or_file).expanduser()
     if not file.is_file():
-        names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
-        raise UserError(f"--config {name_or_file}: neither a file nor one of the shipped configurations ({names}).")
+        names = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        kind = "configurations" if what == "--config" else "studies"
+        raise UserError(f"{what} {name_or_file}: neither a file nor one of the shipped {kind} ({names}).")
     return read_file(file), file.stem
 
 

@@ -1,6 +1,7 @@
 """From YAML and `a.b=value` overrides to a checked tree of settings; what is wrong is told in sentences."""
 
 import difflib
+import io
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, get_args
 
@@ -39,6 +40,16 @@ def parse_mapping(text: str, where: str) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise UserError(f"{where}: a mapping of sections is expected, not {type(tree).__name__}.")
     return tree
+
+
+def written_yaml(tree: dict[str, Any]) -> str:
+    """A tree of plain values as YAML, its keys in their order."""
+    buffer = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(tree, buffer)
+    return buffer.getvalue()
 
 
 def apply_override(tree: dict[str, Any], override: str, short: Sequence[str] = ()) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support import lab as support
 from weam_ray.errors import UserError
 from weam_ray.evaluate.run import carry_on, finish_alignment, measure_alignment, run_trained, run_untrained
-from weam_ray.evaluate.submit import Submission
+from weam_ray.evaluate.submit import Places, Submission
 from weam_ray.jobs.evaluate import EvaluationJob
 
 BOTH = pytest.mark.parametrize("use_gpu", [True, False])
@@ -51,7 +51,7 @@ def test_every_run_is_a_task_with_a_gpu_and_knows_it(lab: Path, monkeypatch: pyt
 
     monkeypatch.setattr("weam_ray.evaluate.submit.RayTasks", Tasks)
     own = job(lab, use_gpu)
-    Submission(own.plan, own.home.store, own.folder, [])
+    Submission(own.plan, own.home.store, Places(own.folder), own.plan.runs)
     settings = own.settings
     assert reserved == [(settings.cluster.data_cpus, 0), (settings.threads, int(use_gpu))]
     steps = {step: arguments for step, *arguments in submitted}

@@ -1,0 +1,262 @@
+"""The study: pre-trains its systems, evaluates them, and answers its claims; what is there is not done again."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weam_ray.cluster.capacity import check_shared, workers_that_fit
+from weam_ray.cluster.tasks import RayTasks, progress
+from weam_ray.errors import UserError
+from weam_ray.evaluate.submit import Submission, finished
+from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
+from weam_ray.jobs.pretrain import Pretraining
+from weam_ray.report.study import StudyReport
+from weam_ray.settings.config import Config
+from weam_ray.settings.study import StudySettings
+from weam_ray.store.files import write_whole
+from weam_ray.store.home import Home
+from weam_ray.store.runs import output_folder
+from weam_ray.store.training_folder import STATE
+from weam_ray.study.answers import Answer, answer_trees, answers
+from weam_ray.study.cells import Cell, Encoder, Matrix, places_of
+from weam_ray.study.check import check_study
+from weam_ray.study.systems import BASE, Configurations, systems_of
+from weam_ray.study.table import Scores, write_cells
+from weam_ray.study.tracker import StudyTracker
+from weam_ray.train.job import resources
+from weam_ray.train.log import read_steps
+
+STUDY, CELLS, ANSWERS = "study.yaml", "cells.parquet", "answers.json"
+FILES = (ANSWERS, CELLS, "report.html", "report.md", STUDY)
+POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """A pre-training of a study: that of the base encoder, or of a system with a seed."""
+
+    name: str
+    seed: int
+    config: Config
+
+    def job(self, checkout: Path) -> Pretraining:
+        """The pre-training as the main job runs it; nothing is written.
+
+        Raises:
+            UserError: a source, the encoder or the run folder is not what it must be.
+        """
+        try:
+            return Pretraining.of(self.config, checkout)
+        except UserError as error:
+            raise UserError(f"{self.label}: {error}") from None
+
+    @property
+    def label(self) -> str:
+        return self.name if self.name == BASE else f"{self.name}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class StudyJob:
+    """A resolved study."""
+
+    settings: StudySettings
+    home: Home
+    folder: Path
+    checkout: Path
+
+    @classmethod
+    def of(cls, settings: StudySettings, checkout: Path, fresh: bool = False) -> "StudyJob":
+        """Resolve it; nothing is run, and nothing written.
+
+        Raises:
+            UserError: a system, a task, a claim or the folder is not what it must be.
+        """
+        home = Home.of(settings, checkout)
+        settings = settings.model_copy(update={"home": str(home.path)})
+        check_study(settings)
+        folder = output_folder(settings.output, home, f"study-{settings.name}", fresh)
+        check_holder(folder, Kind.STUDY, "output.dir")
+        return cls(settings, home, folder, checkout)
+
+    @property
+    def frame(self) -> Frame:
+        return Frame(self.home, self.folder, "output.dir", self.settings)
+
+    @property
+    def configurations(self) -> Configurations:
+        return Configurations(self.settings)
+
+    def base(self) -> Training | None:
+        """The pre-training of the base encoder; None where it is an encoder that is there."""
+        config = self.configurations.of_base()
+        return None if config is None else Training(BASE, 1, config)
+
+    def trainings(self, base: str | None) -> list[Training]:
+        """The pre-trainings of the systems, all of the first seed first, so that what can be seen early is seen.
+
+        Args:
+            base: the folder of the base encoder that the study trained.
+        """
+        seeds = range(1, self.settings.pretraining_seeds + 1)
+        trained = [system for system in systems_of(self.settings) if system.overrides is not None]
+        return [
+            Training(system.name, seed, self.configurations.of(system, seed, base))
+            for seed in seeds
+            for system in trained
+        ]
+
+    def encoders(self, base: str | None, models: dict[tuple[str, int], str]) -> list[Encoder]:
+        """The encoders of all systems, of those that are there.
+
+        Args:
+            models: the folders of those that the study trained, by system and seed.
+        """
+        found = []
+        for system in systems_of(self.settings):
+            if system.overrides is None:
+                found.append(Encoder(system, None, self.configurations.encoder(base)))
+                continue
+            for seed in range(1, self.settings.pretraining_seeds + 1):
+                if (system.name, seed) in models:
+                    found.append(Encoder(system, seed, models[system.name, seed]))
+        return found
+
+    def preview(self) -> None:
+        """Print the cells, what of them is there, and how long the rest will take by what was measured before."""
+        from weam_ray.jobs.study_preview import preview
+
+        preview(self)
+
+    def run(self) -> list[dict[str, Any]]:
+        """Run what is not done yet, and answer the claims; the answers, as answers.json has them."""
+        clock = Clock()
+        with self.frame.at_work():
+            check_shared(self.home.path)
+            check_shared(self.folder, "output.dir")
+            tracker = StudyTracker(self.settings, self.home.path, self.folder / STATE)
+            write_whole(self.folder / STUDY, self.settings.to_yaml())
+            with tracker.parent.ending(tracker.deliver) as courier:
+                with clock.phase("pre-training"):
+                    base, results = self.pretrain()
+                models = {key: result["model"] for key, result in results.items()}
+                matrix = Matrix(self.settings, self.home, self.encoders(base, models))
+                with clock.phase("cells"):
+                    cells, reused = self.evaluate(matrix)
+                with clock.phase("results"):
+                    rows = matrix.rows(cells, reused)
+                    found = self.conclude(rows, results)
+                    runs = {
+                        system: [result["mlflow_run_id"] for (name, _), result in results.items() if name == system]
+                        for system, _ in results
+                    }
+                    tracker.conclude(rows, runs, [self.folder / name for name in FILES])
+        print(clock.line())
+        self.frame.say_where(FILES, "study", tracker.parent.address())
+        if courier.reason:
+            warn_of_lacks("study", "systems and cells of this study", courier.reason)
+        return answer_trees(found)
+
+    def pretrain(self) -> tuple[str | None, dict[tuple[str, int], dict[str, Any]]]:
+        """Train the base encoder and then the systems, those that are not there; the folder of the one, and the results
+        of the others by system and seed.
+        """
+        base, own = None, self.base()
+        if own is not None:
+            base = self.trained([own])[0]["model"]
+        trainings = self.trainings(base)
+        results = self.trained(trainings)
+        return base, {(each.name, each.seed): result for each, result in zip(trainings, results, strict=True)}
+
+    def trained(self, trainings: Sequence[Training]) -> list[dict[str, Any]]:
+        """Run pre-trainings beside each other, as many as the cluster has room for; their results.
+
+        One that fails does not stop the others.
+
+        Raises:
+            UserError: one failed by a mistake.
+            RuntimeError: one failed otherwise.
+        """
+        jobs = [training.job(self.checkout) for training in trainings]
+        distinct = {job.folder.path: (training, job) for training, job in zip(trainings, jobs, strict=True)}
+        left = {path: own for path, own in distinct.items() if not own[1].folder.finished}
+        if len(distinct) > 1 or not left:
+            print(f"{len(distinct) - len(left)} of {len(distinct)} pre-trainings are done already")
+        failed = list(self.run_trainings(list(left.values())))
+        if failed:
+            others = f" (and {len(failed) - 1} others)" if len(failed) > 1 else ""
+            label, error = failed[0]
+            kind = UserError if isinstance(error, UserError) else RuntimeError
+            raise kind(f"{label}: the pre-training failed{others}: {error}") from error
+        for job in jobs:
+            job.folder.read_state()
+        return [job.folder.result() for job in jobs]
+
+    def run_trainings(self, left: list[tuple[Training, Pretraining]]) -> Iterator[tuple[str, Exception]]:
+        """Run pre-trainings as tasks of the cluster; those that fail, with their errors."""
+        import ray
+
+        if not left:
+            return
+        tasks, waiting = RayTasks(0), list(left)
+        running: dict[Any, tuple[Training, Pretraining]] = {}
+        total = sum(training.config.training.max_steps for training, _ in left)
+        bar = progress(None, f"pre-training of {', '.join(dict.fromkeys(own.name for own, _ in left))}", total)
+        while waiting or running:
+            while waiting and (not running or room_for(waiting[0][0].config, len(running))):
+                training, job = waiting.pop(0)
+                running[tasks.submit(pretrain_one, training.config, self.checkout)] = training, job
+            ready, _ = ray.wait(list(running), num_returns=1, timeout=POLL_SECONDS)
+            done = sum(len(read_steps(job.folder.losses)) for _, job in left)
+            bar.update(done - bar.n)
+            for reference in ready:
+                training, job = running.pop(reference)
+                try:
+                    tasks.get(reference)
+                except Exception as error:  # of any kind: the others go on
+                    yield training.label, error
+                else:
+                    bar.write(f"{training.label}: pre-trained, {job.folder.path}", file=None)
+        bar.close()
+
+    def evaluate(self, matrix: Matrix) -> tuple[list[Cell], list[str]]:
+        """Run the cells that are not there; all cells, and the fingerprints of those that were there."""
+        cells = matrix.cells()
+        reused = [cell.run.fingerprint for cell in cells if cell.record() is not None]
+        print(f"{len(reused)} of {len(cells)} cells are done already")
+        submissions = []
+        for plan in dict.fromkeys(cell.plan for cell in cells):
+            left = [cell.run for cell in cells if cell.plan is plan and cell.run.fingerprint not in reused]
+            for cell in cells:
+                cell.folder.joinpath("runs").mkdir(parents=True, exist_ok=True)
+            submissions.append(Submission(plan, self.home.store, places_of(self.home), left))
+        bar = progress(None, "cells", sum(len(own.runs) + len(own.measurements) for own in submissions))
+        for _ in finished(submissions, bar):
+            pass
+        bar.close()
+        return cells, reused
+
+    def conclude(self, rows: list[dict[str, Any]], results: dict[tuple[str, int], dict[str, Any]]) -> list[Answer]:
+        """Table, answers and report, written to the folder."""
+        write_cells(rows, self.folder / CELLS)
+        scores = Scores.of(rows)
+        found = answers(self.settings, scores)
+        write_whole(self.folder / ANSWERS, json.dumps(answer_trees(found), indent=1))
+        report = StudyReport(self.settings, found, rows, results, self.folder)
+        report.write()
+        report.print()
+        return found
+
+
+def room_for(config: Config, running: int) -> bool:
+    """Whether the cluster has room for one more training beside those that run."""
+    training = config.training
+    return running < workers_that_fit(resources(training)) // training.num_workers
+
+
+def pretrain_one(config: Config, checkout: Path) -> str:
+    """Run a pre-training in a process of the cluster; the folder of its results."""
+    job = Pretraining.of(config, checkout)
+    job.run()
+    return str(job.folder.path)

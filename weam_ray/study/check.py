@@ -1,0 +1,100 @@
+"""What of a study can be checked before anything is trained: systems, evaluations, their data, and claims."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from weam_ray.errors import UserError
+from weam_ray.evaluate.data import TaskData
+from weam_ray.evaluate.languages import ENGLISH
+from weam_ray.evaluate.run import ALIGNMENT
+from weam_ray.evaluate.tasks import intermediate_of, task_of
+from weam_ray.settings.evaluation import EvaluationSettings, Recipe
+from weam_ray.settings.study import ALL, Arm, Claim, Contrast, StudySettings, arms_of
+from weam_ray.store.home import Home
+from weam_ray.study.cells import Matrix, tasks_named
+from weam_ray.study.systems import Configurations, systems_of
+
+
+def check_study(settings: StudySettings) -> None:
+    """See that a study can be run, as far as that shows before its encoders are there.
+
+    Raises:
+        UserError: a system, a task, its data or a claim is not what it must be.
+    """
+    configurations = Configurations(settings)
+    base = configurations.of_base()
+    placeholder = None if base is None else "base"
+    for system in systems_of(settings):
+        if system.overrides is not None:
+            configurations.of(system, 1, placeholder)
+    matrix = Matrix(settings, Home.of(settings, Path.cwd()), [])
+    for chain in settings.intermediate.values():
+        for rate, tasks in matrix.tasks_by_rate().items():
+            evaluation = matrix.evaluation(
+                configurations.encoder(placeholder), chain, settings.settings[0], rate, tasks
+            )
+            check_data(evaluation)
+    for claim in settings.claims:
+        check_claim(claim, settings)
+
+
+def check_data(settings: EvaluationSettings) -> None:
+    """See that the data of all tasks are there, and recipes are what they must be.
+
+    Raises:
+        UserError: they are not.
+    """
+    root = None if settings.data_root is None else Path(settings.data_root)
+    if root is not None and not root.is_dir():
+        raise UserError(f"data_root: there is no folder {str(root)!r}.")
+    for name in settings.tasks:
+        if name != ALIGNMENT:
+            TaskData.found(task_of(name), root)
+        settings.recipe_of(name, Recipe())
+    for name in settings.intermediate:
+        TaskData.found(intermediate_of(name), root, tested=False)
+
+
+def check_claim(claim: Claim, settings: StudySettings) -> None:
+    """See that a claim speaks of what the study has.
+
+    Raises:
+        UserError: it names something else.
+    """
+    systems = [system.name for system in systems_of(settings)]
+    known: dict[str, list[str]] = {
+        "system": systems,
+        "intermediate": list(settings.intermediate),
+        "setting": list(settings.settings),
+        "tasks": tasks_named(settings),
+    }
+    for name in claim.systems:
+        if name not in systems:
+            raise unknown(claim, "systems", name, systems)
+    for arm in all_arms(claim):
+        for key, names in known.items():
+            value = getattr(arm, key)
+            for name in value if isinstance(value, list) else [value] if value else []:
+                if name not in names:
+                    raise unknown(claim, key, name, names)
+        languages = settings.evaluation.get("languages")
+        for code in arm.languages:
+            if languages and code not in (ALL, ENGLISH, *settings.groups, *languages):
+                raise unknown(claim, "languages", code, [*settings.groups, *languages])
+    for contrast in (claim.contrast(),) if claim.relation != "correlated" else ():
+        if any(arm.system is None for _, arm in arms_of(contrast)):
+            raise UserError(f"claims, {claim.name}: each side needs a system, of its own or by `on`.")
+
+
+def all_arms(claim: Claim) -> Iterator[Arm]:
+    """The arms that a claim names anywhere."""
+    yield claim.on
+    yield from (arm for arm in (claim.better, claim.than) if arm is not None)
+    contrasts: list[Contrast | None] = [claim.beyond, claim.x, claim.y]
+    for contrast in contrasts:
+        if contrast is not None:
+            yield from (arm for _, arm in arms_of(contrast))
+
+
+def unknown(claim: Claim, key: str, name: str, names: list[str]) -> UserError:
+    return UserError(f"claims, {claim.name}: {key} {name!r} is none of the study's ({', '.join(names)}).")
