@@ -10,18 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lab import write_sib200
 from weam_ray.evaluate.tasks import TASKS
 from weam_ray.jobs.align_options import align_config
 from weam_ray.jobs.command_line import parse
 from weam_ray.jobs.console import COMMANDS, Call
 from weam_ray.jobs.evaluate_options import evaluation_settings
-from weam_ray.jobs.flags import ALIGN, COMPARE, EVALUATE, PRETRAIN, TUNE
+from weam_ray.jobs.flags import ALIGN, COMPARE, EVALUATE, PRETRAIN, STUDY, TUNE
 from weam_ray.search.space import load_space, space_file
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.settings.keys import keys
+from weam_ray.settings.study import StudySettings, load_study
+from weam_ray.study.check import check_study
 
-LINES = {"pretrain": PRETRAIN, "align": ALIGN, "evaluate": EVALUATE, "tune": TUNE}
+LINES = {"pretrain": PRETRAIN, "align": ALIGN, "evaluate": EVALUATE, "tune": TUNE, "study": STUDY}
 ROOT = Path(__file__).resolve().parents[1]
 DRAWINGS = ROOT / "docs" / "drawings"
 WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -62,6 +65,8 @@ def check_command(job: str, arguments: list[str]) -> None:
             assert config.search.algorithm != "grid" or space.grid_size() >= config.search.num_trials
     elif job == "align":
         align_config(options)
+    elif job == "study":
+        load_study((options.config or "").replace("mine.yaml", "bundled"), options.settings())
     elif COMPARE not in options.flags:
         evaluation_settings(options)
 
@@ -69,7 +74,7 @@ def check_command(job: str, arguments: list[str]) -> None:
 def known_keys() -> set[str]:
     """Every dotted key that a user may set."""
     recipes = {f"{task}.{key}" for task in ("recipe", *TASKS) for key in Recipe.model_fields}
-    return {key.name for root in (Config, EvaluationSettings) for key in keys(root)} | recipes
+    return {key.name for root in (Config, EvaluationSettings, StudySettings) for key in keys(root)} | recipes
 
 
 def test_the_site_is_built_and_no_link_is_dead(tmp_path: Path) -> None:
@@ -98,7 +103,16 @@ def test_jobs_take_the_commands_that_are_shown(page: Path, tmp_path: Path, monke
 
 def test_all_jobs_are_shown() -> None:
     shown = {job for job, _ in commands(ROOT / "README.md")}
-    assert shown >= {"pretrain", "align", "evaluate", "tune"}
+    assert shown >= {"pretrain", "align", "evaluate", "tune", "study"}
+
+
+def test_the_study_that_is_shown_can_be_run(tmp_path: Path) -> None:
+    write_sib200(tmp_path)
+    (shown,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "study.md").read_text(encoding="utf-8"), re.DOTALL)
+    file = tmp_path / "mine.yaml"
+    file.write_text(shown, encoding="utf-8")
+    languages = "evaluation={tasks: [sib200, alignment], languages: [de, tl]}"  # of which the test has data
+    check_study(load_study(str(file), [f"data_root={tmp_path}", f"home={tmp_path}", languages]))
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)
@@ -107,6 +121,7 @@ def test_keys_and_options_that_are_named_exist(page: Path) -> None:
     options = {"--config", "--dry-run", "--fresh", "--help"} | {
         flag.name for line in LINES.values() for flag in line.flags
     }
+    options |= {line.config_flag for line in LINES.values()}
     for script in (*(ROOT / "benchmarks").glob("*.py"), ROOT / "weam_ray" / "jobs" / "console.py"):
         options |= set(re.findall(r"--[a-z-]+", script.read_text(encoding="utf-8")))
     for span in SPAN.findall(page.read_text(encoding="utf-8")):

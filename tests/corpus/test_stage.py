@@ -238,3 +238,57 @@ def test_fingerprint_follows_settings_and_content(
     with moses_files[0].open("a", encoding="utf-8") as file:
         file.write("more\n")
     assert fingerprints(tiny_config, tmp_path)[0] not in found
+
+
+class TestLimits:
+    """A share of the training pairs of one language pair."""
+
+    @pytest.fixture(scope="class")
+    def home(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return tmp_path_factory.mktemp("limits")
+
+    def built(self, home: Path, limits: dict[str, float]) -> Stage:
+        return build(with_corpus(load_config("bundled"), limits=limits), home)
+
+    def of_pair(self, stage: Stage, part: str, language: str) -> set[str]:
+        return {row["pair_id"] for row in rows(stage, part) if row["target_lang"] == language}
+
+    def test_a_smaller_share_is_part_of_a_larger(self, home: Path) -> None:
+        whole, half, tenth = (self.built(home, limits) for limits in ({}, {"en-tl": 0.5}, {"en-tl": 0.1}))
+        found = [self.of_pair(stage, "train", "tl") for stage in (tenth, half, whole)]
+        assert found[0] < found[1] < found[2]
+        assert len(found[1]) / len(found[2]) == pytest.approx(0.5, abs=0.05)
+        assert len(found[0]) / len(found[2]) == pytest.approx(0.1, abs=0.03)
+        for stage in (half, tenth):
+            assert rows(stage, "held_out") == rows(whole, "held_out")
+            assert self.of_pair(stage, "train", "de") == self.of_pair(whole, "train", "de")
+            assert stage.counts.rows_in == stage.counts.rows_out + sum(stage.counts.rejected.values())
+            left_out = found[2] - self.of_pair(stage, "train", "tl")
+            assert stage.counts.rejected["limit"] == len(left_out)
+
+    def test_none_at_all_leaves_the_pair_out_and_keeps_its_sentences_from_the_others(self, home: Path) -> None:
+        whole, none = self.built(home, {}), self.built(home, {"en-tl": 0.0})
+        for part in ("train", "held_out"):
+            assert not self.of_pair(none, part, "tl")
+            for language in ("de", "es", "fr", "ru"):
+                assert self.of_pair(none, part, language) == self.of_pair(whole, part, language)
+        assert none.counts.rows_in == none.counts.rows_out + sum(none.counts.rejected.values())
+
+    def test_the_share_of_everything_is_everything(self, home: Path) -> None:
+        assert checksums(self.built(home, {"en-tl": 1.0})) == checksums(self.built(home, {}))
+
+    @pytest.mark.parametrize(
+        ("limits", "said"),
+        [
+            ({"en-xx": 0.5}, "corpus: limits: 'en-xx' is no language pair of the sources, which are en-de, en-es"),
+            ({"en-tl": 1.5}, "limits.en-tl: 1.5 is no share; it must be from 0 to 1"),
+        ],
+    )
+    def test_mistakes(self, limits: dict[str, float], said: str) -> None:
+        with pytest.raises(UserError, match=said):
+            load_config("bundled", [f"corpus.limits={json.dumps(limits)}"])
+
+    def test_nothing_left_is_a_sentence(self, home: Path) -> None:
+        limits = dict.fromkeys(("en-de", "en-es", "en-fr", "en-ru", "en-tl"), 0.0)
+        with pytest.raises(UserError, match=r"corpus is empty after filtering: .* limit: corpus.limits keeps a share"):
+            self.built(home, limits)

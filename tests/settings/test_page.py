@@ -8,8 +8,9 @@ from weam_ray.settings.base import Role, Section
 from weam_ray.settings.config import Config
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.settings.keys import keys
-from weam_ray.settings.page import REGENERATE, help_text, page
+from weam_ray.settings.page import OF_STUDIES, REGENERATE, help_text, page
 from weam_ray.settings.sources import SOURCE_KINDS
+from weam_ray.settings.study import StudySettings
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 
@@ -20,7 +21,8 @@ def test_the_page_is_that_of_the_settings() -> None:
 
 def test_the_page_has_every_key_and_role() -> None:
     rows = page().splitlines()
-    every = [*keys(Config), *keys(EvaluationSettings), *keys(Recipe, "recipe.")]
+    every = [*keys(Config), *keys(EvaluationSettings), *keys(Recipe, "recipe."), *keys(StudySettings)]
+    every += [key for kind in OF_STUDIES.values() for key in keys(kind)]
     every += [key for kind in SOURCE_KINDS for key in keys(kind)]
     for key in every:
         assert any(row.startswith(f"| `{key.name}` | {key.sentence} | {key.type}") for row in rows), key.name
@@ -33,6 +35,7 @@ def test_the_page_has_every_key_and_role() -> None:
     [
         (Config, [key.name for kind in SOURCE_KINDS for key in keys(kind)]),
         (EvaluationSettings, [key.name for key in keys(Recipe, "recipe.")]),
+        (StudySettings, [key.name for kind in OF_STUDIES.values() for key in keys(kind)]),
     ],
 )
 def test_help_has_every_key_in_80_columns(root: type[Section], more: list[str]) -> None:

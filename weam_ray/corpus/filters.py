@@ -16,6 +16,7 @@ BLANK = "blank"
 IDENTICAL = "identical"
 TOO_LONG = "too_long"
 HELD_OUT_ELSEWHERE = "held_out_elsewhere"
+LIMIT = "limit"  # beyond the share of `corpus.limits`
 
 # A byte may be a token, and links number the tokens of a side by int16. Other sides with too many are left to `encode`.
 MAX_WORD_BYTES = 2**15 - 2
@@ -23,6 +24,7 @@ MAX_WORD_BYTES = 2**15 - 2
 REMEDIES = {
     GLUED_SEPARATOR: "the separator `|||` needs a space or a tab on either side",
     COLUMNS: "the lines have fewer columns than most",
+    LIMIT: "corpus.limits keeps a share of the pairs; a larger one keeps more",
 }
 
 _VISIBLE = r"[\p{L}\p{M}\p{N}\p{P}\p{S}]"

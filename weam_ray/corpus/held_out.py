@@ -9,7 +9,9 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 SPARE = 2  # candidates of a source for each pair to hold out, since some fall to repeated sentences
 LARGEST_SHARE = 5  # at most one pair in five is held out
@@ -46,6 +48,17 @@ def rank_hash(seed: int, text: str) -> int:
     """The rank of a sentence among those that may be held out."""
     digest = hashlib.blake2b(text.strip().encode(), digest_size=8, salt=seed.to_bytes(16)).digest()
     return int.from_bytes(digest) >> 1
+
+
+def beyond_share(batch: pa.RecordBatch, languages: tuple[str, str], share: float, seed: int) -> NDArray[np.bool_]:
+    """Which pairs of a batch are beyond a share of all, by a hash of their texts: (rows,).
+
+    It is drawn apart from the ranks of the pairs that are held out, and the pairs of a share are among those of a
+    larger one.
+    """
+    texts = zip(batch["source"].to_pylist(), batch["target"].to_pylist(), strict=True)
+    ranks = [rank_hash(seed, f"share\t{left.strip()}\t{(right or '').strip()}") for left, right in texts]
+    return np.array(ranks, np.int64) >= share * 2.0**63
 
 
 def candidates(

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weam_ray.cluster.tasks import map_items
-from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, REMEDIES, count_direction_marks, reject_reasons
-from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, text_hashes
+from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, LIMIT, REMEDIES, count_direction_marks, reject_reasons
+from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, beyond_share, candidates, choose, text_hashes
 from weam_ray.corpus.readers import num_headings, raw_pairs, source_files
 from weam_ray.corpus.tables import PAIRS, REJECTED, UNPAIRED
 from weam_ray.errors import UserError
@@ -49,7 +49,8 @@ class CorpusStage(StageDefinition):
     @property
     def settings(self) -> dict[str, Any]:
         """Sources count without their paths."""
-        settings = self.corpus.model_dump(mode="json", exclude={"sources", "held_out_seed"})
+        younger = set() if self.corpus.limits else {"limits"}  # stages of before it came go on
+        settings = self.corpus.model_dump(mode="json", exclude={"sources", "held_out_seed", *younger})
         sources = [source.settings() for source in self.corpus.sources]
         return settings | {"sources": sources, "seed": self.corpus.held_out_seed}
 
@@ -102,7 +103,10 @@ def check_pairs_left(corpus: CorpusSection, files: list[StageFile], results: lis
     """
     sources = corpus.sources
     kept = {file.info["language_pair"] for file in files if file.part == "train"}
-    for language_pair in sorted({source.language_pair for source in sources} - kept):
+    left_out = {language_pair for language_pair, share in corpus.limits.items() if not share}
+    if not kept:
+        left_out = set()  # there must be something to train on
+    for language_pair in sorted({source.language_pair for source in sources} - kept - left_out):
         members = [number for number, source in enumerate(sources) if source.language_pair == language_pair]
         reasons = sum((Counter(results[number]["rejected"]) for number in members), Counter[str]())
         raise UserError(
@@ -172,6 +176,7 @@ def split_source(
     rejected: Counter[str] = Counter()
     noted: Counter[str] = Counter({HEADINGS: num_headings(source)})
     reasons_of = rejection(corpus, source)
+    share = corpus.limits.get(source.language_pair, 1.0)
     row = 0
 
     def flush(part: str, num_rows: int) -> None:
@@ -198,6 +203,11 @@ def split_source(
             ]
             reasons = pc.if_else(elsewhere, HELD_OUT_ELSEWHERE, reasons)
             kept &= ~elsewhere
+        if share < 1:
+            over = beyond_share(batch, source.languages, share, corpus.held_out_seed)
+            over = over & kept if share else over & (kept | held_out)
+            reasons = pc.if_else(over, LIMIT, reasons)
+            kept, held_out = kept & ~over, held_out & ~over
         noted["direction_marks"] += count_direction_marks(batch)
         rejected.update(reasons.drop_null().to_pylist())
         languages = [pa.repeat(language, len(batch)) for language in source.languages]

@@ -118,18 +118,21 @@ def against_alignment(places: Sequence[Place], reference: str, file: Path) -> Pa
     if retrieval is None or not tasks:
         return None
     figure = figure_of(6, 4.5)
-    axes = figure.subplots()
+    axes, drawn = figure.subplots(), False
     for k, place in enumerate(tasks):
         points = [
-            (np.mean(unit_gains(retrieval, system, reference, [code])), np.mean(gain), system, code)
+            (np.mean(unit_gains(retrieval, system, reference, [code])), np.mean(gain))
             for system in place.systems
             if system != reference and system in retrieval.systems
             for code in others(place)
             if code in retrieval.languages and (gain := unit_gains(place, system, reference, [code]))
         ]
         if points:
-            x, y, _, _ = zip(*points, strict=True)
+            x, y = zip(*points, strict=True)
+            drawn = True
             axes.plot(x, y, "o", color=f"C{k % 10}", markersize=4, alpha=0.7, label=place.title)
+    if not drawn:
+        return None
     axes.axhline(0, color="black", linewidth=0.6)
     axes.axvline(0, color="black", linewidth=0.6)
     axes.set(xlabel=f"points of sentence retrieval over {reference}", ylabel=f"points of the task over {reference}")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from weam_ray.settings.base import Called, OnlyFor, Role, Section, Younger, marks
 from weam_ray.settings.keys import keys, keys_only_for
@@ -40,6 +40,22 @@ class CorpusSection(Section):
     keep_identical: Annotated[bool, Role.RESULT] = Field(
         default=False, description="Whether pairs whose two sides are the same text are kept."
     )
+    limits: Annotated[dict[str, float], Role.RESULT, Younger(), Called("mapping of language pairs to shares")] = Field(
+        default={},
+        description="The share of the training pairs that is kept of a language pair, such as `en-tl: 0.1`; a smaller "
+        "share is part of a larger one, and 0 leaves the language pair out. Which are kept follows from "
+        "`held_out_seed`; the pairs that are held out stay the same.",
+    )
+
+    @model_validator(mode="after")
+    def limits_are_shares(self) -> "CorpusSection":
+        pairs = sorted({source.language_pair for source in self.sources})
+        for pair, share in self.limits.items():
+            if pair not in pairs:
+                raise ValueError(f"limits: {pair!r} is no language pair of the sources, which are {', '.join(pairs)}")
+            if not 0 <= share <= 1:
+                raise ValueError(f"limits.{pair}: {share} is no share; it must be from 0 to 1")
+        return self
 
 
 class AlignSection(Section):

@@ -11,6 +11,7 @@ from weam_ray.settings.data import CorpusSection
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.settings.keys import REQUIRED, Key, keys, sections
 from weam_ray.settings.sources import SOURCE_KINDS
+from weam_ray.settings.study import Arm, Claim, Contrast, LowResource, StudySettings
 
 REGENERATE = "python -m weam_ray.settings.page > docs/configuration.md"
 INTRODUCTION = f"""# Configuration
@@ -31,6 +32,16 @@ EVALUATION = """## Evaluation
 
 The keys of `jobs/evaluate.py`. `recipe.KEY=value` sets a key of the recipe for every task, `TASK.KEY=value` for one.
 """
+STUDY = """## Study
+
+The keys of `jobs/study.py`, in a file of `--study FILE`. [The page on studies](study.md) says how they go together.
+"""
+OF_STUDIES: dict[str, type[Section]] = {
+    "a claim of `claims`": Claim,
+    "an arm": Arm,
+    "a contrast": Contrast,
+    "low_resource": LowResource,
+}
 ROLES = """## Roles
 
 What a key counts for. A fingerprint names every stage and every run: what has the same is not computed again.
@@ -56,6 +67,9 @@ def chapters(root: type[Section]) -> Iterator[Chapter]:
             yield Chapter(f"a source of the format {own[0].type}", text_of(kind), own)
         if section is EvaluationSettings:
             yield Chapter("recipe", text_of(Recipe), list(keys(Recipe, "recipe.")))
+        if section is StudySettings:
+            for title, part in OF_STUDIES.items():
+                yield Chapter(title, text_of(part), list(keys(part)))
 
 
 def text_of(section: type[Section]) -> str:
@@ -66,7 +80,8 @@ def text_of(section: type[Section]) -> str:
 
 def page() -> str:
     """The page `docs/configuration.md`."""
-    parts = [INTRODUCTION, CONFIG, *written(Config), EVALUATION, *written(EvaluationSettings), ROLES]
+    parts = [INTRODUCTION, CONFIG, *written(Config), EVALUATION, *written(EvaluationSettings)]
+    parts += [STUDY, *written(StudySettings), ROLES]
     rows = [f"| {role.name.lower()} | {role.value} |" for role in Role]
     return "\n".join([*parts, "| role | what it says |", "|---|---|", *rows, ""])
 
