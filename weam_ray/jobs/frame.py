@@ -1,12 +1,13 @@
 """What all jobs share: whose a folder is, its lease, the cluster, the clock, MLflow, and the last words."""
 
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from weam_ray.cluster.join import ray_cluster
 from weam_ray.errors import UserError
@@ -158,6 +159,20 @@ class Frame:
         print(where_to_compare(store_of(self.services.tracking.uri, self.home.path)))
         if address is not None:
             print(f"The {result} in MLflow: {address}")
+
+
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """While the block runs, SIGTERM ends it as Ctrl-C does."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def warn_of_lacks(what: str, lacks: str, reason: str) -> None:

@@ -10,7 +10,7 @@ from weam_ray.cluster.capacity import check_shared, workers_that_fit
 from weam_ray.cluster.tasks import RayTasks, progress
 from weam_ray.errors import UserError
 from weam_ray.evaluate.submit import Submission, finished
-from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
+from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, interrupted_by_sigterm, warn_of_lacks
 from weam_ray.jobs.pretrain import Pretraining
 from weam_ray.report.study import StudyReport
 from weam_ray.settings.config import Config
@@ -132,7 +132,7 @@ class StudyJob:
     def run(self) -> list[dict[str, Any]]:
         """Run what is not done yet, and answer the claims; the answers, as answers.json has them."""
         clock = Clock()
-        with self.frame.at_work():
+        with self.frame.at_work(), interrupted_by_sigterm():  # after Ray, which sets a handler of its own
             check_shared(self.home.path)
             check_shared(self.folder, "output.dir")
             tracker = StudyTracker(self.settings, self.home.path, self.folder / STATE)
@@ -202,7 +202,7 @@ class StudyJob:
         tasks, waiting = RayTasks(0), list(left)
         running: dict[Any, tuple[Training, Pretraining]] = {}
         total = sum(training.config.training.max_steps for training, _ in left)
-        bar = progress(None, f"pre-training of {', '.join(dict.fromkeys(own.name for own, _ in left))}", total)
+        bar = progress(None, "pre-training, steps", total)
         while waiting or running:
             while waiting and (not running or room_for(waiting[0][0].config, len(running))):
                 training, job = waiting.pop(0)

@@ -10,12 +10,12 @@ import numpy as np
 from weam_ray.errors import EncoderUnavailable
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.languages import ENGLISH
-from weam_ray.evaluate.run import ALIGNMENT, languages_of_runs
+from weam_ray.evaluate.run import languages_of_runs
 from weam_ray.evaluate.tasks import task_of
 from weam_ray.jobs.study import StudyJob, Training
 from weam_ray.settings.study import NONE
 from weam_ray.store.training_folder import RESULT
-from weam_ray.study.cells import Matrix
+from weam_ray.study.cells import Matrix, is_trained
 from weam_ray.study.systems import systems_of
 
 UNKNOWN = "unknown, as none was measured here"
@@ -95,11 +95,10 @@ def cells_of_encoders(job: StudyJob, seeds: list[int | None]) -> dict[str, int]:
     for seed in seeds:
         for name, chain in settings.intermediate.items():
             for setting in settings.settings:
-                for tasks in matrix.tasks_by_rate().values():
+                for tasks in matrix.tasks_by_rate(setting).values():
                     for task in tasks:
                         tunings = len(matrix.fine_tuning_seeds(seed))
-                        trained = task != ALIGNMENT and task_of(task).trained
-                        if not trained:
+                        if not is_trained(task, settings):
                             found[task] += tunings if chain and name != NONE else 1
                             continue
                         tests = (

@@ -4,9 +4,7 @@ import json
 import os
 import re
 import shlex
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +15,7 @@ from weam_ray.cluster.ray_private import prepare_training
 from weam_ray.corpus.parts import DEV
 from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.errors import UserError
-from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder
+from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, interrupted_by_sigterm
 from weam_ray.model.encoder import check_tokenizer
 from weam_ray.pipeline import Data, StagePlan, run_fingerprint, run_stages
 from weam_ray.search.ledger import FAILED, Ledger, Trial
@@ -132,6 +130,7 @@ class SearchJob:
                 self.say(result)
                 return result
         clock = Clock()
+        os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # which would end a search as if it were finished
         with self.frame.at_work(), interrupted_by_sigterm():  # after Ray, which sets a handler of its own
             self.ledger.reread()
             concurrent = self.concurrent()
@@ -319,18 +318,3 @@ def ledger_of(config: Config, home: Home, known: str, fresh: bool) -> Ledger:
             "--fresh for a new numbered one."
         )
     return ledger
-
-
-@contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """While the block runs, SIGTERM ends it as Ctrl-C does."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # which would end a search as if it were finished
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -186,6 +186,13 @@ class StudySettings(Section):
     settings: Annotated[list[Setting], Role.RESULT] = Field(
         default=["zero-shot"], min_length=1, description="What is trained on, as `setting` of an evaluation."
     )
+    tasks_of_settings: Annotated[
+        dict[Setting, list[str]], Role.RESULT, Called("mapping of settings to lists of tasks")
+    ] = Field(
+        default={},
+        description="The tasks of a setting that has not all of `evaluation.tasks`; those that train nothing are of the "
+        "first setting alone.",
+    )
     evaluation: Annotated[dict[str, Any], Role.RESULT, Called("mapping of keys and values of an evaluation")] = Field(
         description="Keys of the evaluation: `tasks`, `languages`, `recipe`, `recipes`, `threads`, `use_gpu`.",
     )
@@ -243,10 +250,23 @@ class StudySettings(Section):
         for name in self.low_resource.systems if self.low_resource else ():
             if self.systems.get(name) is None:
                 raise ValueError(f"low_resource.systems: {name!r} is no system that is trained")
+        of_settings = {f"tasks_of_settings.{setting}": names for setting, names in self.tasks_of_settings.items()}
+        for key, names in {"learning_rates": list(self.learning_rates), **of_settings}.items():
+            for name in names:
+                if name not in self.tasks:
+                    raise ValueError(f"{key}.{name}: the study has no such task; the tasks are {', '.join(self.tasks)}")
+        missing = [name for name in self.tasks_of_settings if name not in self.settings]
+        if missing:
+            raise ValueError(f"tasks_of_settings.{missing[0]}: the study has no such setting")
         shared = [name for name in self.groups if name == ALL]
         if shared:
             raise ValueError(f"groups.{ALL}: this name is for all languages but English")
         return self
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of all settings."""
+        return self.evaluation.get("tasks") or []
 
     def to_yaml(self) -> str:
         """The settings as YAML that `load_study` reads back to equal ones."""

@@ -15,6 +15,7 @@ from weam_ray.errors import UserError
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.run import ALIGNMENT, AlignmentRun, Run
 from weam_ray.evaluate.submit import Places
+from weam_ray.evaluate.tasks import TASKS
 from weam_ray.evaluate.tasks.base import Task
 from weam_ray.measure.by_layer import METRICS
 from weam_ray.model.encoder import encoder_fingerprint
@@ -142,7 +143,7 @@ class Matrix:
             by_tokenizer.setdefault(known, []).append(encoder)
         for name, chain in self.settings.intermediate.items():
             for setting in self.settings.settings:
-                for rate, tasks in self.tasks_by_rate().items():
+                for rate, tasks in self.tasks_by_rate(setting).items():
                     for encoders in by_tokenizer.values():
                         settings = self.evaluation(encoders[0].model, chain, setting, rate, tasks)
                         seeds: dict[str, list[int]] = {}
@@ -162,18 +163,17 @@ class Matrix:
                 self.said.append(line)
                 print(line)
 
-    def tasks_by_rate(self) -> dict[float | None, list[str]]:
-        """The tasks by the learning rates that they are tried with; those without a grid under None.
+    def tasks_by_rate(self, setting: Setting) -> dict[float | None, list[str]]:
+        """The tasks of a setting by the learning rates that they are tried with; those without a grid under None.
 
-        Raises:
-            UserError: a grid of a task that the study has not.
+        What trains nothing is measured in the first setting alone.
         """
-        tasks: list[str] = self.settings.evaluation.get("tasks") or []
-        for task in self.settings.learning_rates:
-            if task not in tasks:
-                raise UserError(f"learning_rates.{task}: the study has no such task; evaluation.tasks has {tasks}.")
+        settings = self.settings
+        own = settings.tasks_of_settings.get(setting) or settings.tasks
         found: dict[float | None, list[str]] = {}
-        for task in tasks:
+        for task in own:
+            if setting != settings.settings[0] and not is_trained(task, settings):
+                continue
             for rate in self.settings.learning_rates.get(task) or [None]:  # type: ignore[list-item]
                 found.setdefault(rate, []).append(task)
         return found
@@ -312,7 +312,12 @@ def mark_chosen(rows: Sequence[dict[str, Any]]) -> None:
         row["chosen"] = key not in best or row["learning_rate"] == best[key]
 
 
+def is_trained(task: str, settings: StudySettings) -> bool:
+    """Whether a task trains; one that is not known is said to, and is refused where it is looked for."""
+    own = settings.evaluation.get("own_tasks") or {}
+    return task != ALIGNMENT and (task in own or task not in TASKS or TASKS[task].trained)
+
+
 def tasks_named(settings: StudySettings) -> list[str]:
     """The tasks of a study, alignment by its parts."""
-    tasks: list[str] = settings.evaluation.get("tasks") or []
-    return [name for task in tasks for name in (METRICS if task == ALIGNMENT else [task])]
+    return [name for task in settings.tasks for name in (METRICS if task == ALIGNMENT else [task])]

@@ -1,6 +1,7 @@
 """What of a study can be checked before anything is trained: systems, evaluations, their data, and claims."""
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 from weam_ray.errors import UserError
@@ -28,12 +29,9 @@ def check_study(settings: StudySettings) -> None:
         if system.overrides is not None:
             configurations.of(system, 1, placeholder)
     matrix = Matrix(settings, Home.of(settings, Path.cwd()), [])
-    for chain in settings.intermediate.values():
-        for rate, tasks in matrix.tasks_by_rate().items():
-            evaluation = matrix.evaluation(
-                configurations.encoder(placeholder), chain, settings.settings[0], rate, tasks
-            )
-            check_data(evaluation)
+    for chain, setting in product(settings.intermediate.values(), settings.settings):
+        for rate, tasks in matrix.tasks_by_rate(setting).items():
+            check_data(matrix.evaluation(configurations.encoder(placeholder), chain, setting, rate, tasks))
     for claim in settings.claims:
         check_claim(claim, settings)
 

@@ -59,13 +59,16 @@ class Finding:
 
 
 def languages_of(arm: Arm, task: str, scores: Scores, groups: Mapping[str, Sequence[str]]) -> list[str]:
-    """The languages of a task that an arm names, its groups written out; all but English where it names none."""
-    named = [
-        code
-        for name in arm.languages or [ALL]
-        for code in ([*scores.languages(task)] if name == ALL else groups.get(name, [name]))
-    ]
+    """The languages of a task that an arm names, or all but English; of a group those that the task has."""
+    named = [code for name in arm.languages or [ALL] for code in written_group(name, scores.languages(task), groups)]
     return list(dict.fromkeys(named))
+
+
+def written_group(name: str, there: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The languages of a group, as far as they are there; a name that is no group is a language."""
+    if name == ALL:
+        return there
+    return [code for code in groups[name] if code in there] if name in groups else [name]
 
 
 def values_of(arm: Arm, scores: Scores, groups: Mapping[str, Sequence[str]]) -> dict[tuple[str, int | None], float]:
@@ -95,7 +98,7 @@ def values_of(arm: Arm, scores: Scores, groups: Mapping[str, Sequence[str]]) -> 
                 )
             by_language.append({key_of(score): sign * score.value for score in own})
         if not by_language:
-            raise UserError(f"{task} has no language other than English.")
+            raise UserError(f"{task} has none of the languages {', '.join(arm.languages) or 'other than English'}.")
         by_task.append(mean_by_key(by_language))
     return mean_by_key(by_task)
 
