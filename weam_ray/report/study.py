@@ -74,18 +74,17 @@ class StudyReport:
         )
 
     def print(self) -> None:
-        """The averages, then the answers, on the terminal."""
+        """The averages as a table, then the answers in sentences, on the terminal."""
         console = Console()
         print_table(console, averages_table(self.rows))
-        print_table(console, answer_table(self.answers))
         for own in self.answers:
-            console.print(f"{own.claim.statement} {own.sentence()}", markup=False, highlight=False)
+            console.print(f"- {own.claim.statement} {own.sentence()}", markup=False, highlight=False)
 
 
 def print_table(console: Console, table: Table) -> None:
     shown = RichTable(title=escape(table.title), box=SIMPLE_HEAD)
     for number, column in enumerate(table.columns):
-        shown.add_column(escape(column), justify="right" if number else "left")
+        shown.add_column(escape(column), justify="right" if number else "left", overflow="fold")
     for row in table.rows:
         shown.add_row(*map(escape, row))
     console.print(shown)

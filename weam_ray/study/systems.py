@@ -38,7 +38,8 @@ def systems_of(settings: StudySettings) -> list[System]:
         return found
     for name in axis.systems:
         for share in axis.shares:
-            own = {**(settings.systems[name] or {}), f"corpus.limits.{axis.pair}": share}
+            limit = {f"corpus.limits.{axis.pair}": share} if share < 1 else {}  # all of it is the system itself
+            own = {**(settings.systems[name] or {}), **limit}
             found.append(System(f"{name}@{100 * share:g}%", own, share, name))
     return found
 
