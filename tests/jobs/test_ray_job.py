@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from tests.support.main_job import tiny_overrides
+from tests.support.studies import tiny_study
+from weam_ray.settings.parsing import written_yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -135,3 +137,15 @@ def test_a_search_through_the_cluster(cluster: Cluster, moses_files: tuple[Path,
     assert done.returncode == 0, done.stdout[-3000:]
     (folder,) = (Path(cluster.environment["HOME"]) / "weam_ray" / "runs").glob("search-*")
     assert {"trials.parquet", "best.yaml", "result.json", "search.html"} <= {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_a_study_through_the_cluster(cluster: Cluster, moses_files: tuple[Path, Path], tmp_path: Path) -> None:
+    tree = tiny_study(moses_files[0].parent, name="submitted", evaluation={"tasks": ["alignment"]}, claims=[])
+    del tree["home"], tree["data_root"]
+    file = tmp_path / "submitted.yaml"
+    file.write_text(written_yaml(tree), encoding="utf-8")
+    done = cluster.submit("--study", str(file), script="jobs/study.py")
+    assert done.returncode == 0, done.stdout[-3000:]
+    folder = Path(cluster.environment["HOME"]) / "weam_ray" / "runs" / "study-submitted"
+    assert {"answers.json", "cells.parquet", "report.html", "report.md"} <= {path.name for path in folder.iterdir()}

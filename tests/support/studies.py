@@ -1,6 +1,7 @@
 """Scores of studies as tests make them up."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from weam_ray.study.table import SCHEMA, Scores
@@ -42,3 +43,56 @@ def claim(better: Any = "weam", than: Any = "tlm", **more: Any) -> dict[str, Any
     """A claim that one system, or arm, is better than another."""
     sides = {key: {"system": own} if isinstance(own, str) else own for key, own in (("better", better), ("than", than))}
     return {"name": "claimed", "statement": "It is so.", **sides, **more}
+
+
+TINY = {
+    "corpus.rows_per_shard": 40,
+    "corpus.held_out": 20,
+    "tokenizer.vocab_size": 200,
+    "encoder.scratch": {
+        "num_layers": 1,
+        "hidden_size": 16,
+        "num_heads": 2,
+        "intermediate_size": 32,
+        "max_positions": 64,
+    },
+    "training.batch_size": 8,
+    "training.max_length": 48,
+    "training.max_steps": 2,
+    "training.threads_per_worker": 1,
+    "evaluation.layer": 1,
+}
+
+
+def tiny_study(place: Path, **more: Any) -> dict[str, Any]:
+    """A study of three systems by two seeds, on sentence retrieval and the topics of SIB-200, as a tree.
+
+    Args:
+        place: a folder with the files of `write_moses`, and those of `write_sib200` in `data/`.
+    """
+    source = {
+        "format": "moses",
+        "source": str(place / "text.en"),
+        "target": str(place / "text.xx"),
+        "source_lang": "en",
+        "target_lang": "xx",
+    }
+    return {
+        "name": "tiny",
+        "home": str(place / "home"),
+        "data_root": str(place / "data"),
+        "pretraining": {"set": {**TINY, "corpus.sources": [source]}, "base": {"objective.name": "mlm"}},
+        "systems": {"plain": None, "weam": {"objective.name": "weam"}, "copy": {"objective.name": "weam"}},
+        "pretraining_seeds": 2,
+        "evaluation": {
+            "tasks": ["alignment", "sib200"],
+            "languages": ["de", "tl"],
+            "recipe": {"epochs": 1, "max_length": 32},
+        },
+        "groups": {"low": ["tl"]},
+        "claims": [
+            claim("weam", "plain", name="gain", on={"tasks": ["sib200"], "languages": ["low"]}),
+            claim("copy", "weam", name="copy", on={"tasks": ["sib200"]}),
+        ],
+        **more,
+    }

@@ -9,6 +9,7 @@ from typing import Any
 from weam_ray.cluster.capacity import check_shared, workers_that_fit
 from weam_ray.cluster.tasks import RayTasks, progress
 from weam_ray.errors import UserError
+from weam_ray.evaluate.seen import Seen
 from weam_ray.evaluate.submit import Submission, finished
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, interrupted_by_sigterm, warn_of_lacks
 from weam_ray.jobs.pretrain import Pretraining
@@ -20,7 +21,7 @@ from weam_ray.store.home import Home
 from weam_ray.store.runs import output_folder
 from weam_ray.store.training_folder import STATE
 from weam_ray.study.answers import Answer, answer_trees, answers
-from weam_ray.study.cells import Cell, Encoder, Matrix, places_of
+from weam_ray.study.cells import Cell, Encoder, Matrix, places_of, tasks_of
 from weam_ray.study.check import check_study
 from weam_ray.study.systems import BASE, Configurations, systems_of
 from weam_ray.study.table import Scores, write_cells
@@ -143,10 +144,12 @@ class StudyJob:
                 models = {key: result["model"] for key, result in results.items()}
                 matrix = Matrix(self.settings, self.home, self.encoders(base, models))
                 with clock.phase("cells"):
-                    cells, reused = self.evaluate(matrix)
+                    cells = matrix.cells()
+                    seen = self.seen(cells)
+                    reused = self.evaluate(cells)
                 with clock.phase("results"):
                     rows = matrix.rows(cells, reused)
-                    found = self.conclude(rows, results)
+                    found = self.conclude(rows, results, seen)
                     runs = {
                         system: [result["mlflow_run_id"] for (name, _), result in results.items() if name == system]
                         for system, _ in results
@@ -220,9 +223,28 @@ class StudyJob:
                     bar.write(f"{training.label}: pre-trained, {job.folder.path}", file=None)
         bar.close()
 
-    def evaluate(self, matrix: Matrix) -> tuple[list[Cell], list[str]]:
-        """Run the cells that are not there; all cells, and the fingerprints of those that were there."""
-        cells = matrix.cells()
+    def seen(self, cells: Sequence[Cell]) -> dict[str, list[str]]:
+        """By task what the encoders' pre-training has seen of the test examples, in sentences.
+
+        Raises:
+            UserError: some were seen word by word, and `seen` of the evaluation says `refuse`.
+        """
+        found: dict[str, list[str]] = {}
+        plans = dict.fromkeys(cell.plan for cell in cells)
+        first = next(iter(plans), None)
+        for plan in plans:
+            if first is not None and (plan.intermediate, plan.settings.setting) == (
+                first.intermediate,
+                first.settings.setting,
+            ):
+                own = Seen.of(plan, self.home.store)
+                for task in tasks_of(plan):
+                    told = found.setdefault(task, [])
+                    told += [sentence for sentence in [*own.sentences(task), *own.notes] if sentence not in told]
+        return found
+
+    def evaluate(self, cells: Sequence[Cell]) -> list[str]:
+        """Run the cells that are not there; the fingerprints of those that were there."""
         reused = [cell.run.fingerprint for cell in cells if cell.record() is not None]
         print(f"{len(reused)} of {len(cells)} cells are done already")
         submissions = []
@@ -235,15 +257,20 @@ class StudyJob:
         for _ in finished(submissions, bar):
             pass
         bar.close()
-        return cells, reused
+        return reused
 
-    def conclude(self, rows: list[dict[str, Any]], results: dict[tuple[str, int], dict[str, Any]]) -> list[Answer]:
+    def conclude(
+        self,
+        rows: list[dict[str, Any]],
+        results: dict[tuple[str, int], dict[str, Any]],
+        seen: dict[str, list[str]],
+    ) -> list[Answer]:
         """Table, answers and report, written to the folder."""
         write_cells(rows, self.folder / CELLS)
         scores = Scores.of(rows)
         found = answers(self.settings, scores)
         write_whole(self.folder / ANSWERS, json.dumps(answer_trees(found), indent=1))
-        report = StudyReport(self.settings, found, rows, results, self.folder)
+        report = StudyReport(self.settings, found, rows, results, seen, self.folder)
         report.write()
         report.print()
         return found

@@ -5,7 +5,7 @@ import platform
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ import weam_ray
 from weam_ray.cli import spoken
 from weam_ray.report.page import html_page, markdown_row
 from weam_ray.report.study_pictures import pictures
-from weam_ray.report.study_tables import Rows, Table, again, answer_table, averages_table, places_of, score_table
+from weam_ray.report.study_tables import Place, Rows, Table, again, answer_table, averages_table, places_of, score_table
 from weam_ray.settings.study import StudySettings
 from weam_ray.study.answers import Answer
 
@@ -36,6 +36,7 @@ class StudyReport:
     answers: Sequence[Answer]
     rows: Rows
     results: Mapping[tuple[str, int], Mapping[str, Any]]
+    seen: Mapping[str, Sequence[str]]
     folder: Path
 
     def write(self) -> list[Path]:
@@ -65,13 +66,18 @@ class StudyReport:
             question=self.settings.title,
             answers=self.answers,
             claims=answer_table(self.answers),
-            tables=[score_table(place, self.settings.groups) for place in places_of(self.rows)],
+            tables=[self.table(place) for place in places_of(self.rows)],
             again=f"{spoken('study')} --study {shlex.quote(str(self.folder / 'study.yaml'))}",
             versions=versions(),
             trainings=again(self.settings, self.results),
             yaml=self.settings.to_yaml(),
             **more,
         )
+
+    def table(self, place: Place) -> Table:
+        """The scores of a place, with what was seen of its test examples."""
+        own = score_table(place, self.settings.groups)
+        return replace(own, notes=[*own.notes, *self.seen.get(place.task, ())])
 
     def print(self) -> None:
         """The averages as a table, then the answers in sentences, on the terminal."""

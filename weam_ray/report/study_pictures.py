@@ -95,6 +95,8 @@ def interaction(places: Sequence[Place], file: Path) -> Path:
     axes = figure.subplots()
     for k, system in enumerate(places[0].systems):
         values = [list(place.units(system, others(place)).values()) for place in places]
+        if not all(values):
+            continue
         x = np.arange(len(places)) + 0.04 * k
         axes.plot(x, [np.mean(own) for own in values], "o-", color=f"C{k % 10}", markersize=4, label=system)
         for at, own in zip(x, values, strict=True):
@@ -152,6 +154,7 @@ def amounts(place: Place, settings: StudySettings, file: Path) -> Path | None:
     for k, system in enumerate(axis.systems):
         shares = [(share, f"{system}@{100 * share:g}%") for share in sorted(axis.shares)]
         own = [(share, list(place.units(name, [language]).values())) for share, name in shares if name in place.systems]
+        own = [(share, values) for share, values in own if values]
         if not own:
             return None
         x = [100 * share for share, _ in own]

@@ -56,13 +56,18 @@ class Place:
         return str(self.rows[0]["metric"])
 
     def units(self, system: str, languages: Sequence[str]) -> dict[int | None, float]:
-        """The mean over some languages and the fine-tuning seeds of each encoder, by pre-training seed; copies once."""
+        """The mean over some languages and the fine-tuning seeds of each encoder, by pre-training seed; copies once.
+
+        A system that has not all of the languages has none.
+        """
         by_unit: dict[str, list[Mapping[str, Any]]] = {}
         for row in self.rows:
             if row["system"] == system and row["language"] in languages:
                 by_unit.setdefault(row["weights"], []).append(row)
         found = {}
         for own in by_unit.values():
+            if not {*languages} <= {row["language"] for row in own}:
+                continue
             first = own[0]["pretraining_seed"]
             means = [np.mean([row["value"] for row in own if row["language"] == code]) for code in languages]
             found[first] = float(np.mean(means))
@@ -107,6 +112,9 @@ def score_table(place: Place, groups: Mapping[str, Sequence[str]]) -> Table:
         cells = [system]
         for name, codes in columns.items():
             values = list(place.units(system, codes).values())
+            if not values:
+                cells.append("")
+                continue
             floor = majorities[name]
             mark = floor is not None and not lower and float(np.mean(values)) <= floor
             marked |= mark

@@ -318,6 +318,12 @@ def is_trained(task: str, settings: StudySettings) -> bool:
     return task != ALIGNMENT and (task in own or task not in TASKS or TASKS[task].trained)
 
 
+def tasks_of(plan: CellsPlan) -> list[str]:
+    """The tasks of a plan, alignment by its parts."""
+    names = list(dict.fromkeys(ALIGNMENT if isinstance(run, AlignmentRun) else run.task for run in plan.runs))
+    return [part for name in names for part in (METRICS if name == ALIGNMENT else [name])]
+
+
 def tasks_named(settings: StudySettings) -> list[str]:
     """The tasks of a study, alignment by its parts."""
     return [name for task in settings.tasks for name in (METRICS if task == ALIGNMENT else [task])]

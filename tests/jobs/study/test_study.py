@@ -11,31 +11,13 @@ from scipy.stats import ttest_1samp
 
 from tests.support.lab import write_sib200
 from tests.support.main_job import write_moses
-from tests.support.studies import claim
+from tests.support.studies import claim, tiny_study
 from weam_ray.errors import UserError
 from weam_ray.jobs.study import ANSWERS, CELLS, FILES, StudyJob
 from weam_ray.settings.parsing import validated, written_yaml
 from weam_ray.settings.study import StudySettings, load_study
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
-
-TINY = {
-    "corpus.rows_per_shard": 40,
-    "corpus.held_out": 20,
-    "tokenizer.vocab_size": 200,
-    "encoder.scratch": {
-        "num_layers": 1,
-        "hidden_size": 16,
-        "num_heads": 2,
-        "intermediate_size": 32,
-        "max_positions": 64,
-    },
-    "training.batch_size": 8,
-    "training.max_length": 48,
-    "training.max_steps": 2,
-    "training.threads_per_worker": 1,
-    "evaluation.layer": 1,
-}
 
 
 @pytest.fixture(scope="module")
@@ -47,34 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def settings(place: Path, **more: Any) -> StudySettings:
-    """A study of three systems by two seeds, on sentence retrieval and the topics of SIB-200."""
-    source = {
-        "format": "moses",
-        "source": str(place / "text.en"),
-        "target": str(place / "text.xx"),
-        "source_lang": "en",
-        "target_lang": "xx",
-    }
-    tree = {
-        "name": "tiny",
-        "home": str(place / "home"),
-        "data_root": str(place / "data"),
-        "pretraining": {"set": {**TINY, "corpus.sources": [source]}, "base": {"objective.name": "mlm"}},
-        "systems": {"plain": None, "weam": {"objective.name": "weam"}, "copy": {"objective.name": "weam"}},
-        "pretraining_seeds": 2,
-        "evaluation": {
-            "tasks": ["alignment", "sib200"],
-            "languages": ["de", "tl"],
-            "recipe": {"epochs": 1, "max_length": 32},
-        },
-        "groups": {"low": ["tl"]},
-        "claims": [
-            claim("weam", "plain", name="gain", on={"tasks": ["sib200"], "languages": ["low"]}),
-            claim("copy", "weam", name="copy", on={"tasks": ["sib200"]}),
-        ],
-        **more,
-    }
-    return validated(StudySettings, tree)
+    return validated(StudySettings, tiny_study(place, **more))
 
 
 @pytest.fixture(scope="module")
