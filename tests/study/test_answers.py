@@ -39,7 +39,7 @@ class TestVerdicts:
         both = [claim(), claim(name="same", relation="equivalent", margin=1.0)]
         found = answers(settings(*both), scores(copy, rows))
         assert verdicts(found) == [REFUTED, CONFIRMED]
-        assert "all units are equal" in found[0].sentence()
+        assert "both are the same encoders" in found[0].sentence()
 
     def test_noise_is_undecided(self) -> None:
         noise = [[50.0, 55.0, 45.0, 52.0, 48.0], [51.0, 49.0, 53.0, 47.0, 52.0]]

@@ -1,5 +1,6 @@
 """The tests of claims: against SciPy's own, by simulation, and on systems that are better, equal, or copies."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,13 @@ class TestDifferences:
         rows[1]["weights"] = rows[0]["weights"]
         found = differences(contrast("weam", "plain"), scores(rows, given("plain", [50.0, 50.0, 50.0])), {})
         assert len(found.values) == 2
+
+    def test_copies_are_known_by_their_weights(self) -> None:
+        rows = trained("tlm", [50.0, 51.0])
+        copy = [{**own, "system": "weam"} for own in rows]
+        assert differences(contrast("weam", "tlm"), scores(rows, copy), {}).copies
+        other = trained("weam", [50.0, 51.0])
+        assert not differences(contrast("weam", "tlm"), scores(rows, other), {}).copies
 
     def test_of_one_given_encoder_fine_tunings_are_the_units(self) -> None:
         after = given("plain", [55.0, 57.0], intermediate="clinc")
@@ -141,9 +149,12 @@ class TestGreater:
         found = greater(of([5.0]), 0.0)
         assert (found.p, found.interval, found.num_units) == (None, None, 1)
 
-    def test_equal_bit_for_bit_is_not_better(self) -> None:
-        found = greater(of([0.0, 0.0, 0.0]), 0.0)
+    def test_a_copy_is_not_better(self) -> None:
+        found = greater(replace(of([0.0, 0.0, 0.0]), copies=True), 0.0)
         assert (found.p, found.supports) == (0.0, False)
+
+    def test_others_that_score_alike_are_undecided(self) -> None:
+        assert greater(of([0.0, 0.0, 0.0]), 0.0).p == 1.0
 
     def test_no_spread_claims_no_certainty(self) -> None:
         assert greater(of([2.0, 2.0, 2.0]), 0.0).p == 0.25
@@ -167,7 +178,7 @@ class TestEquivalent:
         assert not found.supports
 
     def test_copies_are_the_same(self) -> None:
-        found = equivalent(of([0.0, 0.0]), 1.0)
+        found = equivalent(replace(of([0.0, 0.0]), copies=True), 1.0)
         assert (found.p, found.supports) == (0.0, True)
 
 

@@ -124,6 +124,16 @@ class Pretraining:
         self.say_where(result)
         return result
 
+    def build_stages(self) -> None:
+        """Build the stages that are not there, and train nothing; Ray must be up.
+
+        Raises:
+            UserError: a source is damaged, or leaves nothing to train on.
+        """
+        assert isinstance(self.plan, StagePlan)
+        self.home.begin()
+        run_stages(self.config, self.home.store, self.plan)
+
     def train_and_measure(self, data: Data, encoder: Examination) -> dict[str, Any]:
         config, settings, folder = self.config, self.config.of_training(), self.folder
         unknown = UnknownCounts.of(data.encoded, data.load_tokenizer)

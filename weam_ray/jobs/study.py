@@ -186,6 +186,8 @@ class StudyJob:
         left = {path: own for path, own in distinct.items() if not own[1].folder.finished}
         if len(distinct) > 1 or not left:
             print(f"{len(distinct) - len(left)} of {len(distinct)} pre-trainings are done already")
+        for _, job in left.values():
+            job.build_stages()  # here, since several share them
         failed = list(self.run_trainings(list(left.values())))
         if failed:
             others = f" (and {len(failed) - 1} others)" if len(failed) > 1 else ""

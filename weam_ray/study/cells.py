@@ -157,10 +157,13 @@ class Matrix:
                         yield plan
 
     def say(self, text: str) -> None:
-        """Print lines that were not printed yet."""
+        """Print lines that were not printed yet; of those that are of each encoder, the first."""
         for line in text.splitlines():
-            if line not in self.said:
-                self.said.append(line)
+            known = line
+            for encoder in self.encoders:
+                known = known.replace(encoder.model, "")
+            if known not in self.said:
+                self.said.append(known)
                 print(line)
 
     def tasks_by_rate(self, setting: Setting) -> dict[float | None, list[str]]:

@@ -28,11 +28,15 @@ POINTS = "systems and languages"
 
 @dataclass(frozen=True)
 class Differences:
-    """The values of a contrast, one a unit, in the direction in which more is better; `units` says what one is."""
+    """The values of a contrast, one a unit, in the direction in which more is better; `units` says what one is.
+
+    `copies`: both arms are of the same encoders, used in the same way.
+    """
 
     values: NDArray[np.float64]
     units: str
     names: tuple[str, ...]
+    copies: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,8 @@ def differences(contrast: Contrast, scores: Scores, groups: Mapping[str, Sequenc
     for seed in common:
         others = partners(values, encoders, seed)
         found.append(sum((sign * of_unit(own, encoders[arm.system], seed, others) for sign, arm, own in values), 0.0))
-    return Differences(np.array(found), METHODS, tuple(f"pre-training seed {seed}" for seed in common))
+    names = tuple(f"pre-training seed {seed}" for seed in common)
+    return Differences(np.array(found), METHODS, names, are_copies(contrast, encoders))
 
 
 Values = Mapping[tuple[str, int | None], float]  # by encoder and fine-tuning seed
@@ -197,6 +202,13 @@ def of_unit(values: Values, encoders: Encoders, seed: int, fine_tunings: set[int
     return float(np.mean(own or list(values.values())))
 
 
+def are_copies(contrast: Contrast, encoders: Mapping[str | None, Encoders]) -> bool:
+    """Whether both arms are of the same encoders, and alike but for the names of their systems."""
+    first, second = encoders[contrast.better.system].seeds, encoders[contrast.than.system].seeds
+    alike = contrast.better.model_copy(update={"system": None}) == contrast.than.model_copy(update={"system": None})
+    return contrast.beyond is None and alike and set(first) == set(second)
+
+
 def same_weights(encoders: Mapping[str | None, Encoders]) -> bool:
     return len({weights for own in encoders.values() for weights in own.seeds}) == 1
 
@@ -223,13 +235,7 @@ def greater(found: Differences, margin: float) -> Finding:
         note = "one unit: nothing can be said of others"
         return Finding(effect, None, 1, found.units, None, effect > margin, None, note)
     if np.ptp(values) < ROUNDING:
-        note = "no unit differs from another, so there is no spread to test by"
-        known = abs(effect) < ROUNDING  # of units that are alike bit for bit: none is better
-        return Finding(
-            0.0 if known else effect, (effect, effect) if known else None, count, found.units,
-            0.0 if known else 2 / 2**count, effect - margin > ROUNDING, None,
-            "all units are equal in both arms" if known else note,
-        )  # fmt: skip
+        return without_spread(found, effect, effect - margin > ROUNDING)
     error = float(values.std(ddof=1)) / math.sqrt(count)
     p = float(2 * student_t.sf(abs(effect - margin) / error, count - 1))
     return Finding(
@@ -248,13 +254,22 @@ def equivalent(found: Differences, margin: float) -> Finding:
         note = "one unit: nothing can be said of others"
         return Finding(effect, None, 1, found.units, None, within, None, note)
     if np.ptp(values) < ROUNDING:
-        known = abs(effect) < ROUNDING
-        note = "all units are equal in both arms" if known else "no unit differs from another, so there is no spread"
-        p = 0.0 if known else 2 / 2**count
-        return Finding(effect, (effect, effect) if known else None, count, found.units, p, within, None, note)
+        return without_spread(found, effect, within)
     error = float(values.std(ddof=1)) / math.sqrt(count)
     p = float(student_t.sf(abs(margin - abs(effect)) / error, count - 1))
     return Finding(effect, interval_of(values), count, found.units, min(1.0, 2 * p), within, detectable(values))
+
+
+def without_spread(found: Differences, effect: float, supports: bool) -> Finding:
+    """What is found of units that do not differ from each other: of copies everything is known; of others, p is that of
+    the exact sign-flip test, and 1 where nothing differs at all.
+    """
+    count = len(found.values)
+    if found.copies:
+        return Finding(0.0, (0.0, 0.0), count, found.units, 0.0, supports, None, "both are the same encoders")
+    p = 1.0 if abs(effect) < ROUNDING else 2 / 2**count
+    note = "no unit differs from another, so there is no spread to test by"
+    return Finding(effect, None, count, found.units, p, supports, None, note)
 
 
 def correlated(x: ArrayLike, y: ArrayLike) -> Finding:
