@@ -79,6 +79,7 @@ def test_a_run_that_goes_on_from_a_model(lab: Path, first: Path) -> None:
     assert len(after.names) > len(before.names)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_from_a_run(lab: Path, first: Path) -> None:
     """From its checkpoint, with another split, so that it trains on text that the first held out: it knows both."""
     changes = (

@@ -148,6 +148,7 @@ def test_settings_of_speed_and_memory(
     assert losses(found) == pytest.approx(losses(plain), rel=tolerance)
 
 
+@pytest.mark.slow
 def test_an_encoder_without_room_for_the_longest_pairs(ray_session: None, place: Path) -> None:
     with pytest.raises(UserError, match=r"training\.max_length=80: the encoder has positions for 64 tokens"):
         run(place, "training.max_length=80")
@@ -189,6 +190,7 @@ def test_a_sentencepiece_encoder_from_a_folder(
     assert AutoTokenizer.from_pretrained(folder / "model").tokenize("the house") == sentencepiece.tokenize("the house")
 
 
+@pytest.mark.slow
 def test_an_encoder_by_a_relative_path_with_a_new_head(
     ray_session: None,
     place: Path,

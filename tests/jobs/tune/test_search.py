@@ -232,6 +232,7 @@ class TestSearch:
         assert done.returncode == 0, done.stderr[-2000:]
         assert done.stdout.strip() == "5"
 
+    @pytest.mark.slow
     def test_the_best_is_trained_again_with_other_seeds(
         self, searched: dict[str, Any], capsys: pytest.CaptureFixture[str]
     ) -> None:
