@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
     Raises:
         UserError: the cluster cannot be reached, or refuses this client.
     """
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():  # so it is in a process of a cluster
+        yield
+        return
     quiet_environment()
     setting = "RAY_ADDRESS" if os.environ.get("RAY_ADDRESS") else "cluster.address"
     address = os.environ.get("RAY_ADDRESS") or address
@@ -30,9 +34,6 @@ def ray_cluster(address: str, num_cpus: int | None = None) -> Iterator[None]:
         use_loopback()
     import ray
 
-    if ray.is_initialized():
-        yield
-        return
     variables = {key: os.environ[key] for key in (*QUIET_ENVIRONMENT, *PASSED_ON) if key in os.environ}
     options: dict[str, Any] = {
         "address": address,

@@ -33,7 +33,12 @@ def preview(job: StudyJob) -> None:
         todo += [base] if folder is None else []
     known = base is None or base_folder is not None
     for training in job.trainings(base_folder if known else "base"):
-        folder = finished_folder(job, training) if known else None
+        folder = None
+        try:
+            folder = finished_folder(job, training) if known else None
+        except EncoderUnavailable as missing:
+            print(f"note: {missing}")
+            known = False  # and is not looked for again
         print(f"pre-training {training.label}: {'to do' if folder is None else f'done, {folder}'}")
         if folder is None:
             todo.append(training)
@@ -66,11 +71,12 @@ def preview(job: StudyJob) -> None:
 
 
 def finished_folder(job: StudyJob, training: Training) -> Path | None:
-    """The folder of a pre-training that is finished."""
-    try:
-        folder = training.job(job.checkout).folder
-    except EncoderUnavailable:
-        return None
+    """The folder of a pre-training that is finished.
+
+    Raises:
+        EncoderUnavailable: the encoder cannot be had here.
+    """
+    folder = training.job(job.checkout).folder
     return folder.path if folder.finished else None
 
 
