@@ -36,8 +36,8 @@ def preview(job: StudyJob) -> None:
         folder = None
         try:
             folder = finished_folder(job, training) if known else None
-        except EncoderUnavailable as missing:
-            print(f"note: {missing}")
+        except EncoderUnavailable as error:
+            print(f"note: {error}")
             known = False  # and is not looked for again
         print(f"pre-training {training.label}: {'to do' if folder is None else f'done, {folder}'}")
         if folder is None:

@@ -1,5 +1,6 @@
 """Pictures of alignment: figures by layer and language, and the cosines between the words of a pair."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,30 @@ def layer_curves(record: dict[str, Any], file: Path) -> Path:
         own.axvline(record["layer"], color="grey", linestyle=":", linewidth=1)
         own.set(xlabel="layer (0: embeddings)", ylabel=label)
         own.legend(fontsize=8)
+    return save_picture(figure, file)
+
+
+def layers_by_system(curves: Mapping[str, Sequence[dict[str, Any]]], file: Path) -> Path:
+    """Write a PNG: for each alignment task a curve a system over the layers, the mean over its records and languages.
+
+    Args:
+        curves: the records of alignment by the name of the curve.
+    """
+    tasks = list(dict.fromkeys(task for records in curves.values() for record in records for task in record["layers"]))
+    figure = figure_of(5 * len(tasks), 4)
+    axes = figure.subplots(1, len(tasks), squeeze=False)
+    for own, task in zip(axes[0], tasks, strict=True):
+        key, label = DRAWN[task]
+        for name, records in curves.items():
+            values = [
+                [figures[key] for figures in layers]
+                for record in records
+                for layers in record["layers"].get(task, {}).values()
+            ]
+            if values:
+                own.plot(range(len(values[0])), np.mean(values, axis=0), marker=".", label=name)
+        own.set(xlabel="layer (0: embeddings)", ylabel=label)
+        own.legend(fontsize=6)
     return save_picture(figure, file)
 
 

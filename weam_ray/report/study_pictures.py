@@ -1,12 +1,15 @@
 """The pictures of a study: gains by language and by group, intermediate trainings, alignment against gain, amounts."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.measure.by_layer import METRICS, SENTENCES
+from weam_ray.report.layers import layers_by_system
 from weam_ray.report.page import figure_of, save_picture
 from weam_ray.report.study_tables import Place, Rows, places_of
 from weam_ray.settings.study import NONE, StudySettings
@@ -41,6 +44,11 @@ def pictures(settings: StudySettings, rows: Rows, folder: Path) -> dict[str, Pat
             found[f"Intermediate trainings: {task}, {setting}"] = interaction(
                 alike, folder / f"intermediate-{task}-{setting}.png"
             )
+    measured = alignment_records(rows)
+    if measured:
+        found["Alignment by layer, the mean over languages and encoders"] = layers_by_system(
+            measured, folder / "alignment-layers.png"
+        )
     drawn = against_alignment(places, reference, folder / "alignment-and-gain.png")
     if drawn is not None:
         found["Gain of the tasks against gain of sentence retrieval"] = drawn
@@ -50,6 +58,19 @@ def pictures(settings: StudySettings, rows: Rows, folder: Path) -> dict[str, Pat
             if curve is not None:
                 found[f"The amount of parallel text: {place.title}"] = curve
     return found
+
+
+def alignment_records(rows: Rows) -> dict[str, list[dict[str, Any]]]:
+    """The records of alignment by system and intermediate training, as their cells have left them."""
+    folders: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row["task"] in METRICS and row["folder"]:
+            after = "" if row["intermediate"] == NONE else f", after {row['intermediate']}"
+            folders.setdefault(f"{row['system']}{after}", {})[row["folder"]] = None
+    return {
+        name: [json.loads(file.read_text(encoding="utf-8")) for folder in own for file in Path(folder).glob("runs/*")]
+        for name, own in folders.items()
+    }
 
 
 def unit_gains(place: Place, system: str, reference: str, languages: Sequence[str]) -> list[float]:
