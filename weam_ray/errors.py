@@ -1,4 +1,4 @@
-"""The one kind of error that is the user's to mend."""
+"""The one kind of error that is the user's to mend, and how its sentence counts."""
 
 
 class UserError(ValueError):
@@ -14,3 +14,8 @@ class EncoderUnavailable(UserError):
 
 class Stopped(Exception):
     """The job was asked to end early, and did, in good order; its text says how to go on."""
+
+
+def several(count: int, noun: str) -> str:
+    """A number with its noun: `1 worker`, `2 workers`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

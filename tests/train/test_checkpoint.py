@@ -100,7 +100,7 @@ def test_where_the_optimizer_state_can_follow_to(tmp_path: Path, config: Config)
     state.check(load_config("bundled", ["training.num_workers=2"]).training)  # at stage 0 each worker holds all of it
     other = load_config("bundled", ["training.num_workers=2", "training.zero_stage=1"])
     with pytest.raises(
-        UserError, match=r"step 5 was made by 1 workers at ZeRO stage 0 in fp32; .* to 2 workers at stage 1"
+        UserError, match=r"step 5 was made by 1 worker at ZeRO stage 0 in fp32; .* to 2 workers at stage 1"
     ):
         state.check(other.training)
 

@@ -158,6 +158,9 @@ def main() -> None:
     )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="what to do")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
+    if len(sys.argv) == 1:
+        parser.print_help()
+        raise SystemExit(2)
     given = parser.parse_args()
     run(given.command, Path.cwd(), given.arguments, f"{PROGRAM} {given.command}")
 

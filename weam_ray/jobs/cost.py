@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from weam_ray.errors import several
 from weam_ray.settings.config import Config
 from weam_ray.settings.objective import ObjectiveSection, forms, values
 from weam_ray.settings.of_training import TrainingSettings
@@ -33,7 +34,8 @@ def batch_lines(config: Config, num_pairs: int | None = None) -> list[str]:
     if sides > 1:
         longest = f"pairs of sentences of at most {training.max_length} tokens each"
     lines = [
-        f"batch: {training.batch_size} pairs a step = {training.num_workers} workers x {training.accumulation_steps} "
+        f"batch: {training.batch_size} pairs a step = {several(training.num_workers, 'worker')} x "
+        f"{training.accumulation_steps} "
         f"accumulated x {training.micro_batch_size} {longest} "
         f"(at most {training.batch_size * training.max_length * sides:,} tokens a step)",
         f"steps: {training.max_steps:,} x {training.batch_size} = {training.max_steps * training.batch_size:,} pairs"

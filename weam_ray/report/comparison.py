@@ -38,7 +38,8 @@ def print_comparison(comparison: Comparison) -> None:
 def task_table(pair: SystemPair, task: TaskComparison) -> Table:
     table = Table(title=escape(task_title(pair, task)))
     for column in columns(pair):
-        table.add_column(escape(column), justify="left" if column in ("language", "verdict") else "right")
+        left = column in ("language", "verdict")
+        table.add_column(escape(column), justify="left" if left else "right", overflow="fold")
     for row in task.languages.rows:
         table.add_row(*(escape(cell) for cell in cells(row, task)))
     if task.languages.average:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from weam_ray.errors import UserError
+from weam_ray.errors import UserError, several
 from weam_ray.settings.training import TrainingSection
 
 STATE = "state.json"  # of a checkpoint; that of a run is another file
@@ -43,9 +43,9 @@ class CheckpointState:
         same = (self.num_workers, self.zero_stage, self.precision) == (workers, stage, training.precision)
         if not same and not self.zero_stage == stage == 0:
             raise UserError(
-                f"The checkpoint of step {self.step} was made by {self.num_workers} workers at ZeRO stage "
-                f"{self.zero_stage} in {self.precision}; its optimizer state cannot follow to {workers} workers at "
-                f"stage {stage} in {training.precision}. "
+                f"The checkpoint of step {self.step} was made by {several(self.num_workers, 'worker')} at ZeRO "
+                f"stage {self.zero_stage} in {self.precision}; its optimizer state cannot follow to "
+                f"{several(workers, 'worker')} at stage {stage} in {training.precision}. "
                 "training.weights_only=true leaves it behind: the run then goes on with the weights, the learning rate "
                 "and the order of the data of that step, and with new moments of Adam."
             )

@@ -115,7 +115,7 @@ def test_dry_run(tmp_path: Path, moses_files: tuple[Path, Path]) -> None:
     assert "mask_probability: 0.3" in done.stdout
     for stage in ("corpus", "tokenizer", "aligner", "align", "encode"):
         assert re.search(rf"^stage {stage} +[0-9a-f]{{16}}: run$", done.stdout, re.MULTILINE)
-    assert "8 pairs a step = 1 workers x 1 accumulated x 8 pairs" in done.stdout
+    assert "8 pairs a step = 1 worker x 1 accumulated x 8 pairs" in done.stdout
     assert re.search(r"[\d,]+ parameters .*, gradients .*, optimizer state", done.stdout)
     assert re.search(r"masked rows x 200 words", done.stdout)
     assert not (tmp_path / "home" / "runs").exists()
