@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from tests.support.studies import claim, given, scores, settings_tree, trained
-from weam_ray.report.study import StudyReport
+from weam_ray.report.study import Facts, StudyReport
 from weam_ray.report.study_pictures import pictures
 from weam_ray.report.study_tables import MAJORITY, averages_table, places_of, score_table
 from weam_ray.settings.parsing import validated
 from weam_ray.settings.study import StudySettings
 from weam_ray.study.answers import answers
+from weam_ray.study.rates import Tried
 
 LANGUAGES = ("en", "de", "tl")
 
@@ -85,7 +86,9 @@ def report(tmp_path: Path) -> StudyReport:
     )
     found = answers(own, scores(rows_of()))
     results = {("weam", 1): {"fingerprint": "1a2b", "seconds": 12.0, "model": "/runs/weam/model"}}
-    return StudyReport(own, found, rows_of(), results, {"sib200": ["de: 3 of 12 examples were seen."]}, tmp_path)
+    seen = {"sib200": ["de: 3 of 12 examples were seen."]}
+    tried = [Tried("weam", 0.0003, 61.0, True), Tried("weam", 0.001, 55.5, False)]
+    return StudyReport(own, found, rows_of(), Facts(results, seen, tried), tmp_path)
 
 
 def test_a_page_and_a_text(report: StudyReport) -> None:
@@ -99,6 +102,8 @@ def test_a_page_and_a_text(report: StudyReport) -> None:
         assert "undecided: +11." in said
         assert "de: 3 of 12 examples were seen." in said
         assert "1a2b" in said
+        assert "0.0003" in said
+        assert "55.5" in said
         assert "/runs/weam/model" in said
         assert "torch: " in said
         assert "study.yaml" in said

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from weam_ray.evaluate.seen import Seen
 from weam_ray.evaluate.submit import Submission, finished
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, interrupted_by_sigterm, warn_of_lacks
 from weam_ray.jobs.pretrain import Pretraining
-from weam_ray.report.study import StudyReport
+from weam_ray.report.study import Facts, StudyReport
 from weam_ray.settings.config import Config
 from weam_ray.settings.study import StudySettings
 from weam_ray.store.files import write_whole
@@ -23,7 +23,8 @@ from weam_ray.store.training_folder import STATE
 from weam_ray.study.answers import Answer, answer_trees, answers
 from weam_ray.study.cells import Cell, Encoder, Matrix, places_of, tasks_of
 from weam_ray.study.check import check_study
-from weam_ray.study.systems import BASE, Configurations, systems_of
+from weam_ray.study.rates import Tried, choose, settings_of_trial
+from weam_ray.study.systems import BASE, Configurations, candidates_of, systems_of, with_rates
 from weam_ray.study.table import Scores, write_cells
 from weam_ray.study.tracker import StudyTracker
 from weam_ray.train.job import resources
@@ -140,16 +141,22 @@ class StudyJob:
             write_whole(self.folder / STUDY, self.settings.to_yaml())
             with tracker.parent.ending(tracker.deliver) as courier:
                 with clock.phase("pre-training"):
-                    base, results = self.pretrain()
+                    base = self.pretrain_base()
+                with clock.phase("learning rates"):
+                    tried = self.tried_rates(base)
+                chosen = {own.system: own.rate for own in tried if own.chosen}
+                study = replace(self, settings=with_rates(self.settings, chosen))
+                with clock.phase("pre-training"):
+                    results = study.pretrain(base)
                 models = {key: result["model"] for key, result in results.items()}
-                matrix = Matrix(self.settings, self.home, self.encoders(base, models))
+                matrix = Matrix(study.settings, self.home, study.encoders(base, models))
                 with clock.phase("cells"):
                     cells = matrix.cells()
                     seen = self.seen(cells)
                     reused = self.evaluate(cells)
                 with clock.phase("results"):
                     rows = matrix.rows(cells, reused)
-                    found = self.conclude(rows, results, seen)
+                    found = self.conclude(rows, Facts(results, seen, tried))
                     runs = {
                         system: [result["mlflow_run_id"] for (name, _), result in results.items() if name == system]
                         for system, _ in results
@@ -161,16 +168,29 @@ class StudyJob:
             warn_of_lacks("study", "systems and cells of this study", courier.reason)
         return answer_trees(found)
 
-    def pretrain(self) -> tuple[str | None, dict[tuple[str, int], dict[str, Any]]]:
-        """Train the base encoder and then the systems, those that are not there; the folder of the one, and the results
-        of the others by system and seed.
-        """
-        base, own = None, self.base()
-        if own is not None:
-            base = self.trained([own])[0]["model"]
+    def pretrain_base(self) -> str | None:
+        """Train the base encoder if it is not there; its folder, None where the study trains none."""
+        own = self.base()
+        return None if own is None else str(self.trained([own])[0]["model"])
+
+    def pretrain(self, base: str | None) -> dict[tuple[str, int], dict[str, Any]]:
+        """Train the systems that are not there; the results of all by system and seed."""
         trainings = self.trainings(base)
         results = self.trained(trainings)
-        return base, {(each.name, each.seed): result for each, result in zip(trainings, results, strict=True)}
+        return {(each.name, each.seed): result for each, result in zip(trainings, results, strict=True)}
+
+    def tried_rates(self, base: str | None) -> list[Tried]:
+        """Try the learning rates of pre-training with the first seed, on English development data."""
+        candidates = candidates_of(self.settings)
+        if not candidates:
+            return []
+        trainings = [Training(own.name, 1, self.configurations.of(own, 1, base)) for own in candidates]
+        results = self.trained(trainings)
+        models = [result["model"] for result in results]
+        encoders = [Encoder(own, 1, model) for own, model in zip(candidates, models, strict=True)]
+        matrix = Matrix(settings_of_trial(self.settings), self.home, encoders)
+        cells = matrix.cells()
+        return choose(candidates, matrix.rows(cells, self.evaluate(cells)))
 
     def trained(self, trainings: Sequence[Training]) -> list[dict[str, Any]]:
         """Run pre-trainings beside each other, as many as the cluster has room for; their results.
@@ -261,18 +281,12 @@ class StudyJob:
         bar.close()
         return reused
 
-    def conclude(
-        self,
-        rows: list[dict[str, Any]],
-        results: dict[tuple[str, int], dict[str, Any]],
-        seen: dict[str, list[str]],
-    ) -> list[Answer]:
+    def conclude(self, rows: list[dict[str, Any]], facts: Facts) -> list[Answer]:
         """Table, answers and report, written to the folder."""
         write_cells(rows, self.folder / CELLS)
-        scores = Scores.of(rows)
-        found = answers(self.settings, scores)
+        found = answers(self.settings, Scores.of(rows))
         write_whole(self.folder / ANSWERS, json.dumps(answer_trees(found), indent=1))
-        report = StudyReport(self.settings, found, rows, results, seen, self.folder)
+        report = StudyReport(self.settings, found, rows, facts, self.folder)
         report.write()
         report.print()
         return found

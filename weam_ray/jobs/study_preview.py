@@ -16,7 +16,7 @@ from weam_ray.jobs.study import StudyJob, Training
 from weam_ray.settings.study import NONE
 from weam_ray.store.training_folder import RESULT
 from weam_ray.study.cells import Matrix, is_trained
-from weam_ray.study.systems import systems_of
+from weam_ray.study.systems import candidates_of, systems_of
 
 UNKNOWN = "unknown, as none was measured here"
 
@@ -32,8 +32,19 @@ def preview(job: StudyJob) -> None:
         base_folder = None if folder is None else str(folder / "model")
         todo += [base] if folder is None else []
     known = base is None or base_folder is not None
+    tried = job.settings.pretraining_rates
+    for name, rates in tried.items():
+        print(f"learning rates of {name}: {', '.join(f'{rate:g}' for rate in rates)} are tried with the first seed")
+    todo += [
+        Training(own.name, 1, job.configurations.of(own, 1, base_folder or "base"))
+        for own in candidates_of(job.settings)
+    ]
     for training in job.trainings(base_folder if known else "base"):
         folder = None
+        if training.name in tried:
+            print(f"pre-training {training.label}: after the choice of its learning rate")
+            todo += [training] if training.seed > 1 else []
+            continue
         try:
             folder = finished_folder(job, training) if known else None
         except EncoderUnavailable as error:

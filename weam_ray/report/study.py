@@ -21,11 +21,37 @@ import weam_ray
 from weam_ray.cli import spoken
 from weam_ray.report.page import html_page, markdown_row
 from weam_ray.report.study_pictures import pictures
-from weam_ray.report.study_tables import Place, Rows, Table, again, answer_table, averages_table, places_of, score_table
+from weam_ray.report.study_tables import (
+    Place,
+    Rows,
+    Table,
+    answer_table,
+    averages_table,
+    places_of,
+    rates_table,
+    score_table,
+    trainings_table,
+)
 from weam_ray.settings.study import StudySettings
 from weam_ray.study.answers import Answer
+from weam_ray.study.rates import Tried
 
 LIBRARIES = ("torch", "transformers", "ray", "deepspeed", "datasets", "mlflow")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a report tells beside scores and answers.
+
+    Attributes:
+        results: of the pre-trainings, by system and seed.
+        seen: by task what pre-training has seen of the test examples, in sentences.
+        tried: the learning rates of pre-training that were tried.
+    """
+
+    results: Mapping[tuple[str, int], Mapping[str, Any]]
+    seen: Mapping[str, Sequence[str]]
+    tried: Sequence[Tried] = ()
 
 
 @dataclass(frozen=True)
@@ -35,8 +61,7 @@ class StudyReport:
     settings: StudySettings
     answers: Sequence[Answer]
     rows: Rows
-    results: Mapping[tuple[str, int], Mapping[str, Any]]
-    seen: Mapping[str, Sequence[str]]
+    facts: Facts
     folder: Path
 
     def write(self) -> list[Path]:
@@ -67,9 +92,10 @@ class StudyReport:
             answers=self.answers,
             claims=answer_table(self.answers),
             tables=[self.table(place) for place in places_of(self.rows)],
+            rates=rates_table(self.facts.tried) if self.facts.tried else None,
             again=f"{spoken('study')} --study {shlex.quote(str(self.folder / 'study.yaml'))}",
             versions=versions(),
-            trainings=again(self.settings, self.results),
+            trainings=trainings_table(self.facts.results),
             yaml=self.settings.to_yaml(),
             **more,
         )
@@ -77,7 +103,7 @@ class StudyReport:
     def table(self, place: Place) -> Table:
         """The scores of a place, with what was seen of its test examples."""
         own = score_table(place, self.settings.groups)
-        return replace(own, notes=[*own.notes, *self.seen.get(place.task, ())])
+        return replace(own, notes=[*own.notes, *self.facts.seen.get(place.task, ())])
 
     def print(self) -> None:
         """The averages as a table, then the answers in sentences, on the terminal."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from weam_ray.evaluate.compare import LOWER_IS_BETTER
 from weam_ray.evaluate.languages import ENGLISH
-from weam_ray.settings.study import NONE, StudySettings
+from weam_ray.settings.study import NONE
 from weam_ray.study.answers import Answer
+from weam_ray.study.rates import Tried
 
 Rows = Sequence[Mapping[str, Any]]
 AVERAGE = "average"  # over the languages other than English
@@ -163,7 +164,14 @@ def averages_table(rows: Rows) -> Table:
     return Table("Averages over languages", ["system", *columns], found, [])
 
 
-def again(settings: StudySettings, results: Mapping[tuple[str, int], Mapping[str, Any]]) -> Table:
+def rates_table(tried: Sequence[Tried]) -> Table:
+    """The learning rates of pre-training that were tried, and those that were chosen."""
+    rows = [[own.system, f"{own.rate:g}", f"{own.development:.1f}", "chosen" if own.chosen else ""] for own in tried]
+    notes = ["The mean score on English development data of the encoder of the first seed, percent."]
+    return Table("Learning rates of pre-training", ["system", "rate", "development", ""], rows, notes)
+
+
+def trainings_table(results: Mapping[tuple[str, int], Mapping[str, Any]]) -> Table:
     """The pre-trainings with all that names them."""
     rows = [
         [name, str(seed), str(own["fingerprint"]), f"{own['seconds']:.0f}", str(own["model"])]

@@ -190,7 +190,7 @@ class StudySettings(Section):
         dict[Setting, list[str]], Role.RESULT, Called("mapping of settings to lists of tasks")
     ] = Field(
         default={},
-        description="The tasks of a setting that has not all of `evaluation.tasks`; what trains nothing belongs to the "
+        description="The tasks of a setting that has not all `tasks` of `evaluation`; what trains nothing belongs to the "
         "first setting alone.",
     )
     evaluation: Annotated[dict[str, Any], Role.RESULT, Called("mapping of keys and values of an evaluation")] = Field(
@@ -211,6 +211,13 @@ class StudySettings(Section):
             description="Learning rates of fine-tuning by task, of which each system takes the one that is best on "
             "English development data.",
         )
+    )
+    pretraining_rates: Annotated[
+        dict[str, list[float]], Role.RESULT, Called("mapping of systems to lists of numbers")
+    ] = Field(
+        default={},
+        description="Learning rates of pre-training by system, of which each takes the one whose encoder of the first "
+        "seed is best on English development data, as the mean over the study's tasks that train.",
     )
     claims: Annotated[list[Claim], Role.LABEL, Called("list of claims")] = Field(
         default=[], description="What the study answers, each with `name`, `statement` and the sides that it compares."
@@ -250,6 +257,9 @@ class StudySettings(Section):
         for name in self.low_resource.systems if self.low_resource else ():
             if self.systems.get(name) is None:
                 raise ValueError(f"low_resource.systems: {name!r} is no system that is trained")
+        for name in self.pretraining_rates:
+            if self.systems.get(name) is None:
+                raise ValueError(f"pretraining_rates.{name}: this is no system that is trained")
         of_settings = {f"tasks_of_settings.{setting}": names for setting, names in self.tasks_of_settings.items()}
         for key, names in {"learning_rates": list(self.learning_rates), **of_settings}.items():
             for name in names:

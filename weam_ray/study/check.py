@@ -13,7 +13,8 @@ from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.settings.study import ALL, Arm, Claim, Contrast, StudySettings, arms_of
 from weam_ray.store.home import Home
 from weam_ray.study.cells import Matrix, tasks_named
-from weam_ray.study.systems import Configurations, systems_of
+from weam_ray.study.rates import settings_of_trial
+from weam_ray.study.systems import Configurations, candidates_of, systems_of
 
 
 def check_study(settings: StudySettings) -> None:
@@ -32,6 +33,13 @@ def check_study(settings: StudySettings) -> None:
     for chain, setting in product(settings.intermediate.values(), settings.settings):
         for rate, tasks in matrix.tasks_by_rate(setting).items():
             check_data(matrix.evaluation(configurations.encoder(placeholder), chain, setting, rate, tasks))
+    for candidate in candidates_of(settings):
+        configurations.of(candidate, 1, placeholder)
+    if settings.pretraining_rates and not settings_of_trial(settings).tasks:
+        raise UserError(
+            "pretraining_rates: learning rates are chosen on English development data, and no task of the first "
+            "setting is trained; leave them out, or give such a task."
+        )
     for claim in settings.claims:
         check_claim(claim, settings)
 

@@ -11,10 +11,11 @@ from weam_ray.settings.config import Config, load_config, make_config
 from weam_ray.settings.study import StudySettings
 
 BASE = "base"
+RATE = "optimizer.learning_rate"
 SEED_STEP = 1_000  # between the seeds of two pre-trainings, as between those of a search's trainings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class System:
     """A system of a study.
 
@@ -42,6 +43,24 @@ def systems_of(settings: StudySettings) -> list[System]:
             own = {**(settings.systems[name] or {}), **limit}
             found.append(System(f"{name}@{100 * share:g}%", own, share, name))
     return found
+
+
+def candidates_of(settings: StudySettings) -> dict[System, float]:
+    """The systems with each learning rate of pre-training that they are tried with."""
+    return {
+        System(f"{name}@{rate:g}", {**(settings.systems[name] or {}), RATE: rate}, None, name): rate
+        for name, rates in settings.pretraining_rates.items()
+        for rate in rates
+    }
+
+
+def with_rates(settings: StudySettings, chosen: Mapping[str, float]) -> StudySettings:
+    """The study with the learning rates of pre-training that were chosen, and none to choose."""
+    systems = {
+        name: own if own is None or name not in chosen else {**own, RATE: chosen[name]}
+        for name, own in settings.systems.items()
+    }
+    return settings.model_copy(update={"systems": systems, "pretraining_rates": {}})
 
 
 @dataclass(frozen=True)

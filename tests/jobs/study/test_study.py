@@ -163,9 +163,42 @@ class TestStudy:
         assert "sib200: 4 to do" in said
 
 
+@pytest.mark.slow
+def test_learning_rates_and_amounts_of_text(place: Path, job: StudyJob) -> None:
+    own = settings(
+        place,
+        name="rates",
+        systems={"plain": None, "weam": {"objective.name": "weam"}},
+        pretraining_rates={"weam": [0.002, 0.01]},
+        learning_rates={"sib200": [1e-5, 1e-3]},
+        low_resource={"pair": "en-xx", "shares": [0.2, 1.0], "systems": ["weam"]},
+        claims=[claim("weam", "plain", on={"tasks": ["sib200"]})],
+    )
+    study = StudyJob.of(own, place)
+    study.preview()
+    study.run()
+    rows = table(study)
+    topics = [row for row in rows if row["task"] == "sib200"]
+    assert {row["learning_rate"] for row in topics} == {1e-5, 1e-3}
+    for system in ("plain", "weam", "weam@20%", "weam@100%"):
+        tried = [row for row in topics if row["system"] == system]
+        best = max({row["learning_rate"] for row in tried}, key=lambda rate: mean_development(tried, rate))
+        assert {row["learning_rate"] for row in tried if row["chosen"]} == {best}
+    by_system = {row["system"]: {row["weights"]} for row in rows if row["pretraining_seed"] == 1}
+    assert by_system["weam@100%"] == by_system["weam"] != by_system["weam@20%"]
+    report = (study.folder / "report.md").read_text(encoding="utf-8")
+    assert "Learning rates of pre-training" in report
+    assert "The amount of parallel text" in report
+
+
+def mean_development(rows: list[dict[str, Any]], rate: float) -> float:
+    return float(np.mean([row["development"] for row in rows if row["learning_rate"] == rate]))
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
+        ({"evaluation": {"tasks": ["alignment"]}, "pretraining_rates": {"weam": [0.1]}}, "no task of the first"),
         ({"evaluation": {"tasks": ["sib2000"]}}, "sib2000"),
         ({"evaluation": {"tasks": ["sib200"], "models": ["x"]}}, "evaluation.models: .* is said by systems"),
         ({"evaluation": {"tasks": ["sib200"], "taks": 1}}, "evaluation: taks: unknown key"),
