@@ -190,8 +190,8 @@ class StudySettings(Section):
         dict[Setting, list[str]], Role.RESULT, Called("mapping of settings to lists of tasks")
     ] = Field(
         default={},
-        description="The tasks of a setting that has not all `tasks` of `evaluation`; what trains nothing belongs to the "
-        "first setting alone.",
+        description="The tasks of a setting that has not all of the study's; what trains nothing belongs to the first "
+        "setting alone.",
     )
     evaluation: Annotated[dict[str, Any], Role.RESULT, Called("mapping of keys and values of an evaluation")] = Field(
         description="Keys of the evaluation: `tasks`, `languages`, `recipe`, `recipes`, `threads`, `use_gpu`.",
