@@ -294,3 +294,24 @@ def test_head_rows_are_those_that_tokens_are_predicted_from(
         assert batch.num_exchanged == moved
         assert record.head_rows == record.masked + (moved if exchanges else 0)
         assert not exchanges or moved
+
+
+@pytest.mark.parametrize(
+    "mixture", ["{mlm: 0.5, weam: 1.0}", "{tlm: 0.5, weam: 1.0}", "{mlm: 1.0, tlm: 1.0, weam: 1.0, word_aligned: 1.0}"]
+)
+def test_head_rows_of_a_mixture_are_those_of_every_pass(
+    wordpiece: Any, steps: Callable[[Config], Steps], monkeypatch: pytest.MonkeyPatch, mixture: str
+) -> None:
+    """TLM's batches have partners too, from whose states it predicts nothing."""
+    computed: list[int] = []
+    losses = MaskedModel.losses
+
+    def counting(model: MaskedModel, batch: Any, positions: Any, labels: torch.Tensor) -> torch.Tensor:
+        computed.append(len(labels))
+        return losses(model, batch, positions, labels)
+
+    monkeypatch.setattr(MaskedModel, "losses", counting)
+    config = small_config("objective.name=mixture", f"objective.mixture={mixture}", "training.max_steps=2")
+    records, _ = run(config, engine_of(config, wordpiece), steps(config))
+    assert sum(record.head_rows for record in records) == sum(computed)
+    assert sum(record.masked for record in records) < sum(computed)

@@ -98,12 +98,13 @@ def train(
     """
     training = settings.training
     budget = Budget(training) if budget is None else budget
+    exchanging = [exchanges(engine.parts, name) for name in settings.objective.members]
     own_seconds = budget.seconds  # of the steps of this worker, without what is done between them
     started = time.perf_counter()
     for step, micro_batches in enumerate(steps, start=first_step + 1):
         waited = time.perf_counter() - started
         elapsed = own_seconds + time.perf_counter() - started
-        counts = Counts.of(engine, micro_batches, request_of(callbacks), elapsed)
+        counts = Counts.of(engine, micro_batches, exchanging, request_of(callbacks), elapsed)
         sums = torch.zeros(1 + len(engine.parts), dtype=torch.float64, device=engine.device)
         for number, batches in micro_batches:
             seed_dropout(settings.seeds.model, step, number)
@@ -133,7 +134,7 @@ def train(
         now = time.perf_counter()
         own_seconds += now - started
         terms = {name: value for name, value in zip(engine.parts, own_parts, strict=True) if not math.isnan(value)}
-        exchanges = any(name.endswith(CROSS_LINGUAL) for name in terms)
+        exchanged = sizes["exchanged"] if any(name.endswith(CROSS_LINGUAL) for name in terms) else 0
         record = StepRecord(
             step=step,
             loss=loss_of_step,
@@ -148,7 +149,7 @@ def train(
             padding_share=1 - sizes["tokens"] / sizes["positions"],
             lost_tokens=sizes["lost_tokens"],
             lost_links=sizes["lost_links"],
-            head_rows=masked + (sizes["exchanged"] if exchanges else 0),
+            head_rows=masked + exchanged,
         )
         for callback in callbacks:
             callback.after_step(record)
@@ -171,6 +172,11 @@ def request_of(callbacks: Sequence[Callback]) -> Request:
     return max((callback.request() for callback in callbacks), default=Request.GO_ON)
 
 
+def exchanges(parts: Sequence[str], member: str) -> bool:
+    """Whether a member of the objective predicts from exchanged states, by the `parts` of all."""
+    return CROSS_LINGUAL in parts or f"{member}/{CROSS_LINGUAL}" in parts
+
+
 @dataclass(frozen=True)
 class Counts:
     """What the micro-batches of a step hold over all workers, on the device and not waited for.
@@ -186,8 +192,19 @@ class Counts:
     members: int
 
     @classmethod
-    def of(cls, engine: Engine, micro_batches: MicroBatches, request: Request, elapsed: float) -> "Counts":
-        """The counts of a step, what this worker asks for, and the seconds that it has trained."""
+    def of(
+        cls,
+        engine: Engine,
+        micro_batches: MicroBatches,
+        exchanging: Sequence[bool],
+        request: Request,
+        elapsed: float,
+    ) -> "Counts":
+        """The counts of a step, what this worker asks for, and the seconds that it has trained.
+
+        Args:
+            exchanging: for each member of the objective, whether it predicts from exchanged states.
+        """
         members = list(zip(*(batches for _, batches in micro_batches), strict=True))
         everything = [batch for batches in members for batch in batches]
         counts = [[batch.counts() for batch in batches] for batches in members]
@@ -195,7 +212,12 @@ class Counts:
         sizes = (
             sum(batch.num_tokens for batch in everything),
             sum(batch.input_ids.size for batch in everything),
-            sum(batch.num_exchanged for batch in everything),
+            sum(
+                batch.num_exchanged
+                for own, batches in zip(exchanging, members, strict=True)
+                if own
+                for batch in batches
+            ),
             sum(batch.lost_tokens for batch in everything),
             sum(batch.lost_links for batch in everything),
             int(request == Request.STOP),
