@@ -95,7 +95,7 @@ class TestSeen:
             "de: 2 of 12 examples have a sentence whose words stand in the training text of the system, and 0 more "
             "nearly."
         ]
-        assert seen.notes == ["The system began from bert; what that was pre-trained on is not known."]
+        assert seen.notes == ["The model began from bert; what that was pre-trained on is not known."]
 
     def test_a_model_without_a_record(self, lab: Path, tmp_path: Path, ray_session: None) -> None:
         seen = self.seen(lab, tmp_path, *model(lab, "plain"))
@@ -108,8 +108,9 @@ class TestSeen:
         (model_folder / FILE).write_bytes(Record(sentence_names(["wort 3 ddd"]), ("f00d",), ("beef",)).to_bytes())
         seen = self.seen(lab, tmp_path, "--model", str(model_folder))
         assert seen.notes == [
-            "Training text that is not at hand (corpus-f00d, corpus-beef) was not looked through for what is nearly "
-            "the same."
+            "Training text that is not at hand (corpus-f00d) was not looked through for what is nearly the same.",
+            "The text that the aligner was fitted on is not at hand (corpus-beef), so what stands there is not "
+            "counted.",
         ]
         assert seen.counts("tatoeba") == {"de": {"examples": 8, SAME: 1, NEAR: 0}}
 

@@ -1,14 +1,16 @@
 """Stages `seen` and `overlap` on Ray: what a run trained on is known again, whatever the shards, along a chain."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.main_job import tiny_overrides, write_moses
+from weam_ray.align.model_folder import FORMAT_VERSION, MANIFEST
 from weam_ray.corpus.parts import TEST
 from weam_ray.overlap.found import NEAR, SAME, Asked, Overlap, Texts
-from weam_ray.overlap.record import FILE, Record, sentence_names
+from weam_ray.overlap.record import EFLOMAL, FILE, FILES, MODEL, Record, sentence_names
 from weam_ray.overlap.seen import SeenStage, record_of
 from weam_ray.pipeline import StagePlan
 from weam_ray.settings.config import Config, load_config
@@ -33,13 +35,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> StageStore:
 
 
 def seen_of(
-    config: Config, store: StageStore, folder: Path, base: str = "scratch", origin: str | None = None
+    config: Config,
+    store: StageStore,
+    folder: Path,
+    base: str = "scratch",
+    origin: str | None = None,
+    align: AlignSection | None = None,
 ) -> tuple[Stage, Stage]:
     """The stages `corpus` and `seen` of a configuration."""
     plan = StagePlan.of(config, SourceHashes(folder / "hashes.json"))
     committed = Committed(store, 1.0)
     corpus = committed.build(plan.corpus)
-    stage = SeenStage.of(plan.corpus, base, origin, AlignSection(), SourceHashes(folder / "hashes.json"))
+    stage = SeenStage.of(plan.corpus, base, origin, align or AlignSection(), SourceHashes(folder / "hashes.json"))
     return corpus, committed.build(stage)
 
 
@@ -93,6 +100,32 @@ class TestSeen:
         both = sentence_names([*texts_of(corpus, "train"), *texts_of(stages[0], "train")])
         assert record.names.tolist() == both.tolist()
 
+    def test_links_whose_text_is_not_known(self, configure: Callable[..., Config], tmp_path: Path) -> None:
+        """Links of files, of eflomal, which has seen the held-out pairs too, and of a model that does not say."""
+        hashes = SourceHashes(tmp_path / "hashes.json")
+        corpus = StagePlan.of(configure(), hashes).corpus
+        model = tmp_path / "model"
+        model.mkdir()
+        sections = [AlignSection(), AlignSection(aligner="pharaoh"), AlignSection(aligner="eflomal")]
+        sections += [AlignSection(model=str(model))] * 2
+        found = []
+        for number, section in enumerate(sections):
+            known = {"corpus": "f00d"} if number == 4 else {}
+            manifest = {"format_version": FORMAT_VERSION, "files": [], **known}
+            (model / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+            found.append(SeenStage.of(corpus, "scratch", None, section, hashes))
+        assert [stage.links for stage in found] == ["", FILES, EFLOMAL, MODEL, ""]
+        assert found[4].aligner == "f00d"
+        assert len({stage.fingerprint for stage in found}) == 5
+
+    def test_they_are_told(
+        self, stages: tuple[Stage, Stage], configure: Callable[..., Config], store: StageStore, tmp_path: Path
+    ) -> None:
+        _, seen = seen_of(configure(), store, tmp_path, align=AlignSection(aligner="pharaoh"))
+        record = record_of(seen)
+        assert record.links == (FILES,)
+        assert record.names.tolist() == record_of(stages[1]).names.tolist()
+
     def test_an_encoder_without_a_record(self, configure: Callable[..., Config], tmp_path: Path) -> None:
         hashes = SourceHashes(tmp_path / "hashes.json")
         corpus = StagePlan.of(configure(), hashes).corpus
@@ -140,7 +173,23 @@ class TestOverlap:
         found = Overlap.find(self.asked(stages), [record_of(stages[1])], [empty], 1.0)
         assert found.counts()["a task/en"] == {"examples": 6, SAME: 2, NEAR: 0}
         assert found.missing == (stages[0].fingerprint,)
-        assert f"is not counted: corpus-{stages[0].fingerprint}" in found.sentences("examples")[-1]
+        assert found.sentences("examples")[-1] == (
+            f"Training text that is not at hand (corpus-{stages[0].fingerprint}) was not looked through for what is "
+            "nearly the same."
+        )
+
+    def test_without_the_text_of_an_aligner_nothing_of_it_is_known(
+        self, stages: tuple[Stage, Stage], store: StageStore
+    ) -> None:
+        record = record_of(stages[1]).joined(Record(sentence_names([]), (), ("f00d",), ("bert",), (FILES,)))
+        found = Overlap.find(self.asked(stages), [record], [store], 1.0)
+        assert (found.missing, found.missing_aligners) == ((), ("f00d",))
+        began, links, aligner = found.notes()
+        assert "began from bert" in began
+        assert links.startswith("Word links came from files;")
+        assert aligner == (
+            "The text that the aligner was fitted on is not at hand (corpus-f00d), so what stands there is not counted."
+        )
 
     def test_what_several_have_seen_counts_once(self, stages: tuple[Stage, Stage], store: StageStore) -> None:
         record = record_of(stages[1])

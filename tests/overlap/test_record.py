@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from weam_ray.corpus.words import bare_words
 from weam_ray.errors import UserError
-from weam_ray.overlap.record import FILE, Record, sentence_name, sentence_names
+from weam_ray.overlap.record import EFLOMAL, FILE, FILES, LINKS, Record, sentence_name, sentence_names
 
 NAMES = st.lists(st.integers(0, 2**63 - 1), max_size=20).map(lambda names: np.unique(np.array(names, np.int64)))
 TOLD = st.lists(st.sampled_from(["f00d", "beef", "bert"]), unique=True, max_size=3).map(tuple)
-RECORDS = st.builds(Record, NAMES, TOLD, TOLD, TOLD)
+LINKED = st.lists(st.sampled_from(sorted(LINKS)), unique=True).map(tuple)
+RECORDS = st.builds(Record, NAMES, TOLD, TOLD, TOLD, LINKED)
 
 
 class TestNames:
@@ -52,7 +53,7 @@ class TestRecord:
         both = first.joined(second)
         assert both.names.tolist() == sorted({*first.names.tolist(), *second.names.tolist()})
         for key, told in both.about.items():
-            assert set(told) == {*first.about[key], *second.about[key]}
+            assert set(told) == {*getattr(first, key), *getattr(second, key)}
             assert len(told) == len(set(told))
 
     @given(RECORDS, NAMES)
@@ -68,8 +69,20 @@ class TestRecord:
             Record(np.array([1, 2]), ("x",), ("b",), ("c",)),
             Record(np.array([1, 2]), ("a",), ("x",), ("c",)),
             Record(np.array([1, 2]), ("a",), ("b",), ("x",)),
+            Record(np.array([1, 2]), ("a",), ("b",), ("c",), (FILES,)),
         ]
-        assert len({own.fingerprint for own in [record, *others]}) == 5
+        assert len({own.fingerprint for own in [record, *others]}) == 6
+
+    def test_without_links_it_is_that_of_an_earlier_version(self) -> None:
+        """Which reads it too, and knows what was found by it again."""
+        assert Record(np.array([1])).about == {"corpora": (), "aligners": (), "unknown": ()}
+
+    def test_what_is_not_known(self) -> None:
+        assert Record(np.array([1]), ("a",), ("b",)).sentences() == []
+        began, files, eflomal = Record(np.array([1]), unknown=("bert",), links=(FILES, EFLOMAL)).sentences()
+        assert began == "The model began from bert; what that was pre-trained on is not known."
+        assert files == "Word links came from files; what text they were fitted on is not known."
+        assert eflomal.startswith("Word links came from eflomal, which is fitted on held-out pairs too;")
 
 
 class TestBeside:

@@ -51,13 +51,7 @@ class Seen:
             for model, record in records.items()
             if record is None
         ]
-        unknown = dict.fromkeys(name for record in known.values() for name in record.unknown)
-        notes += [f"The system began from {name}; what that was pre-trained on is not known." for name in unknown]
-        if found.missing:
-            gone = ", ".join(f"corpus-{name}" for name in found.missing)
-            notes.append(
-                f"Training text that is not at hand ({gone}) was not looked through for what is nearly the same."
-            )
+        notes += found.notes()
         seen = cls(found, notes, len(known) == len(records))
         if plan.settings.seen == "refuse":
             seen.check()

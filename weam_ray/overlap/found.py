@@ -165,11 +165,19 @@ def scan_shard(
 
 @dataclass(frozen=True)
 class Overlap:
-    """What was found of some texts that models are measured on."""
+    """What was found of some texts that models are measured on.
+
+    Args:
+        missing: fingerprints of corpora that models were trained on, and whose text is not at hand.
+        missing_aligners: those that an aligner alone was fitted on; nothing is known of what stands in them.
+        unknown: what else is not known of the text behind the models, in sentences.
+    """
 
     asked: Asked
     table: pa.Table
     missing: tuple[str, ...] = ()
+    missing_aligners: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @classmethod
     def find(cls, asked: Asked, records: Iterable[Record], stores: Sequence[StageStore], num_cpus: float) -> "Overlap":
@@ -181,13 +189,35 @@ class Overlap:
         """
         committed = Committed(stores[0], num_cpus)
         distinct = {record.fingerprint: record for record in records}.values()
+        trained_on = {corpus for record in distinct for corpus in record.corpora}
         stages = [committed.build(OverlapStage(record, asked, Texts.of(record, stores))) for record in distinct]
         tables = [stage.read_parquet(file) for stage in stages for file in stage.files(FOUND)]
         missing = dict.fromkeys(name for stage in stages for name in stage.info["missing"])
-        return cls(asked, pa.concat_tables([SCHEMA.empty_table(), *tables]), tuple(missing))
+        return cls(
+            asked,
+            pa.concat_tables([SCHEMA.empty_table(), *tables]),
+            tuple(name for name in missing if name in trained_on),
+            tuple(name for name in missing if name not in trained_on),
+            tuple(dict.fromkeys(sentence for record in distinct for sentence in record.sentences())),
+        )
+
+    def notes(self) -> list[str]:
+        """What is not known of the text behind the models, in sentences."""
+        told = list(self.unknown)
+        if self.missing:
+            told.append(
+                f"Training text that is not at hand ({named(self.missing)}) was not looked through for what is nearly "
+                "the same."
+            )
+        if self.missing_aligners:
+            told.append(
+                f"The text that the aligner was fitted on is not at hand ({named(self.missing_aligners)}), so what "
+                "stands there is not counted."
+            )
+        return told
 
     def sentences(self, examples: str) -> list[str]:
-        """A sentence with what was found of each label, if anything was, and one for training text that is not at hand.
+        """A sentence with what was found of each label, if anything was, and those of what is not known.
 
         Args:
             examples: what they are, such as `held-out pairs`.
@@ -201,12 +231,7 @@ class Overlap:
             f"{examples} of which a sentence stands in the training text, word by word, and those of which one does "
             f"nearly (word Jaccard of {float(NEARLY):g} or more): {', '.join(found)}"
         ][: len(found)]
-        if self.missing:
-            told.append(
-                "not all training text is at hand, so what is nearly the same as some of it is not counted: "
-                + ", ".join(f"corpus-{name}" for name in self.missing)
-            )
-        return told
+        return told + self.notes()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """By label the number of `examples`, and how many were seen by the `same_words`, and how many else `near`."""
@@ -220,3 +245,8 @@ class Overlap:
             label: {"examples": len(examples), SAME: number[label, SAME], NEAR: number[label, NEAR]}
             for label, examples in self.asked.examples.items()
         }
+
+
+def named(corpora: Iterable[str]) -> str:
+    """The names of stages of corpora with these fingerprints."""
+    return ", ".join(f"corpus-{name}" for name in corpora)

@@ -26,6 +26,13 @@ FILE = SEEN
 ABOUT = b"weam_ray"
 VERSION = 1
 
+FILES, MODEL, EFLOMAL = "files", "a fitted model", "eflomal"
+LINKS = {
+    FILES: "Word links came from files; what text they were fitted on is not known.",
+    MODEL: "Word links came from a fitted model that does not say what text it was fitted on.",
+    EFLOMAL: "Word links came from eflomal, which is fitted on held-out pairs too; nothing else is trained on them.",
+}
+
 
 def sentence_name(words: Iterable[str]) -> int:
     """63 bits that name a sentence by its bare words in their order."""
@@ -48,12 +55,14 @@ class Record:
         aligners: fingerprints of further corpora, which a fitted aligner comes from; their sentences are not among
             `names`.
         unknown: names of encoders that a chain began with, and that came without a record.
+        links: where word links came from, of LINKS, if their text is not known or goes beyond the training text.
     """
 
     names: NDArray[np.int64]
     corpora: tuple[str, ...] = ()
     aligners: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
 
     @classmethod
     def from_bytes(cls, data: bytes, where: str) -> "Record":
@@ -86,7 +95,14 @@ class Record:
 
     @property
     def about(self) -> dict[str, Any]:
-        return {"corpora": self.corpora, "aligners": self.aligners, "unknown": self.unknown}
+        """What else is known; an earlier version had no `links`, so they are left out where there is nothing to say."""
+        known = {"corpora": self.corpora, "aligners": self.aligners, "unknown": self.unknown}
+        return {**known, "links": self.links} if self.links else known
+
+    def sentences(self) -> list[str]:
+        """What is not known of the text behind the model."""
+        began = [f"The model began from {name}; what that was pre-trained on is not known." for name in self.unknown]
+        return began + [LINKS.get(name, f"Word links came from {name}.") for name in self.links]
 
     def to_bytes(self) -> bytes:
         """The record as a Parquet file."""
@@ -97,9 +113,9 @@ class Record:
 
     def joined(self, other: "Record") -> "Record":
         """This record and another one, as one."""
-        names = np.union1d(self.names, other.names)
-        about = {key: tuple(dict.fromkeys([*own, *other.about[key]])) for key, own in self.about.items()}
-        return Record(names, **about)
+        keys = dict.fromkeys([*self.about, *other.about])
+        about = {key: tuple(dict.fromkeys([*self.about.get(key, ()), *other.about.get(key, ())])) for key in keys}
+        return Record(np.union1d(self.names, other.names), **about)
 
     def has(self, names: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each of some names is among those of the record."""

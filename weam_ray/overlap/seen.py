@@ -13,7 +13,7 @@ from weam_ray.align.model_folder import read_manifest
 from weam_ray.cluster.tasks import RayTasks, progress
 from weam_ray.corpus.stage import CorpusStage
 from weam_ray.model.encoder import SCRATCH
-from weam_ray.overlap.record import FILE, Record, sentence_names
+from weam_ray.overlap.record import EFLOMAL, FILE, FILES, MODEL, Record, sentence_names
 from weam_ray.settings.data import AlignSection
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.stages import Attempt, Committed, Counts, Stage, StageDefinition, StageFile, StageOutput
@@ -31,6 +31,7 @@ class SeenStage(StageDefinition):
         unknown: the names of those without a record.
         aligner: the fingerprint of the corpus that the model of `align.model` was fitted on; empty where it is not
             known, or there is no such model.
+        links: where word links come from, as a `Record` has it; empty where that is the training text alone.
     """
 
     name: ClassVar[str] = "seen"
@@ -41,6 +42,7 @@ class SeenStage(StageDefinition):
     hashes: tuple[str, ...]
     unknown: tuple[str, ...]
     aligner: str
+    links: str
 
     @classmethod
     def of(
@@ -56,11 +58,14 @@ class SeenStage(StageDefinition):
         bases = tuple(base for base in begins if (Path(base) / FILE).is_file())
         unknown = tuple(Path(base).name for base in begins if base not in bases)
         aligner = "" if align.model is None else read_manifest(align.model)[1].get("corpus", "")
-        return cls(corpus, bases, tuple(hashes.sha256(Path(base) / FILE) for base in bases), unknown, aligner)
+        links = {"pharaoh": FILES, "eflomal": EFLOMAL}.get(align.aligner, "")
+        if align.model is not None and not aligner:
+            links = MODEL
+        return cls(corpus, bases, tuple(hashes.sha256(Path(base) / FILE) for base in bases), unknown, aligner, links)
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"unknown": ",".join(self.unknown)}
+        return {"unknown": ",".join(self.unknown), **({"links": self.links} if self.links else {})}
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -78,7 +83,8 @@ class SeenStage(StageDefinition):
         waiting = [tasks.submit(names_of_shard, corpus, file) for file in files]
         names = [tasks.get(reference) for reference in progress(waiting, "seen")]
         aligners = (self.aligner,) if self.aligner not in ("", self.corpus.fingerprint) else ()
-        own = Record(np.unique(np.concatenate(names)), (self.corpus.fingerprint,), aligners, self.unknown)
+        links = (self.links,) if self.links else ()
+        own = Record(np.unique(np.concatenate(names)), (self.corpus.fingerprint,), aligners, self.unknown, links)
         bases = [base for folder in self.bases if (base := Record.beside(folder)) is not None]
         record = reduce(Record.joined, bases, own)
         file = attempt.write(RECORD, FILE, record.to_bytes(), len(record.names))
