@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.support.main_job import tiny_overrides, write_moses
 from weam_ray.align.model_folder import FORMAT_VERSION, MANIFEST
-from weam_ray.corpus.parts import TEST
-from weam_ray.overlap.found import NEAR, SAME, Asked, Overlap, Texts
+from weam_ray.overlap.found import NEAR, SAME, SCHEMA, Asked, Overlap, Texts
 from weam_ray.overlap.record import EFLOMAL, FILE, FILES, MODEL, Record, sentence_names
 from weam_ray.overlap.seen import SeenStage, record_of
 from weam_ray.pipeline import StagePlan
@@ -209,9 +210,19 @@ class TestOverlap:
         assert found.missing == ()
 
     def test_held_out_pairs(self, stages: tuple[Stage, Stage], configure: Callable[..., Config]) -> None:
-        asked = Asked.of_held_out(stages[0], configure().corpus.held_out_seed, TEST)
-        own = {tuple(example) for example in asked.examples["en-xx"]}
-        texts = texts_of(stages[0], "held_out")
-        assert 0 < len(own) < 20
-        assert {text for example in own for text in example} <= set(texts)
-        assert all(len(example) == 2 for example in own)
+        """Of both parts, by language pair."""
+        asked = Asked.of_held_out(stages[0], configure().corpus.held_out_seed)
+        assert list(asked.examples) == ["test en-xx", "dev en-xx"]
+        own = [{text for example in examples for text in example} for examples in asked.examples.values()]
+        assert own[0] | own[1] == set(texts_of(stages[0], "held_out"))
+        assert not own[0] & own[1]
+        assert all(len(example) == 2 for examples in asked.examples.values() for example in examples)
+        first = asked.examples["dev en-xx"][0]
+        seen = Overlap(asked, pa.Table.from_pylist([match("dev en-xx", 0, first[0])], schema=SCHEMA))
+        assert seen.of_part("dev") == {"en-xx": {"examples": len(asked.examples["dev en-xx"]), SAME: 1, NEAR: 0}}
+        assert seen.of_part("test")["en-xx"][SAME] == 0
+
+
+def match(label: str, example: int, text: str) -> dict[str, Any]:
+    """A row of the stage's table, for words that are the same."""
+    return {"label": label, "example": example, "text": text, "found": SAME, "jaccard": 1.0, "training_text": text}

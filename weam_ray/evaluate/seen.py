@@ -16,6 +16,7 @@ from weam_ray.evaluate.origin import config_of_run, held_out_of, home_of
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.planned import Planned
 from weam_ray.evaluate.run import TEXT_COLUMNS, AlignmentRun
+from weam_ray.evaluate.tasks.base import Split
 from weam_ray.measure.by_layer import GOLD, SENTENCES, WORDS
 from weam_ray.measure.pairs import gold_sets
 from weam_ray.overlap.found import SAME, Asked, Overlap
@@ -115,9 +116,9 @@ def asked(plan: EvaluationPlan) -> Iterator[tuple[str, list[list[str]]]]:
         yield f"{GOLD}/{own.name}", list(map(list, zip(*own.texts, strict=True)))
 
 
-def examples_of(planned: Planned, code: str) -> list[list[str]]:
-    """The texts of each test row of a language; of the nearest of some sentences, its translations too."""
-    rows = planned.tables["test", code]
+def examples_of(planned: Planned, code: str, split: Split = "test") -> list[list[str]]:
+    """The texts of each row of a language; of the nearest of some sentences, its translations too."""
+    rows = planned.tables[split, code]
     columns = [
         [texts_of(name, cell) for cell in rows[name].to_pylist()] for name in TEXT_COLUMNS if name in rows.column_names
     ]

@@ -7,7 +7,7 @@ from typing import Any
 from weam_ray.cluster.capacity import check_capacity, check_shared
 from weam_ray.cluster.ray_private import prepare_training
 from weam_ray.cluster.tasks import progress
-from weam_ray.corpus.parts import TEST
+from weam_ray.corpus.parts import DEV, TEST
 from weam_ray.encode.unknown import UnknownCounts
 from weam_ray.errors import EncoderUnavailable, Stopped
 from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, warn_of_lacks
@@ -161,7 +161,7 @@ class Pretraining:
             with self.clock.phase("measurement"):
                 scores = measure(settings, data, folder.model)
                 overlap = self.overlap(data)
-            scores["held_out"]["seen"] = overlap.counts()
+            scores["held_out"] |= {"seen": overlap.of_part(TEST), "dev_seen": overlap.of_part(DEV)}
             notes = [*encoder.notes(), *unknown.warnings(), *overlap.sentences("held-out pairs")]
             scores |= {"notes": notes, "unknown_tokens": unknown.shares()}
             telling.result = result = self.conclude(scores, telling.tracker.address())
@@ -170,8 +170,8 @@ class Pretraining:
         return result
 
     def overlap(self, data: Data) -> Overlap:
-        """What stands in the training text of the pairs that the run is measured on, or nearly."""
-        asked = Asked.of_held_out(data.corpus, self.config.corpus.held_out_seed, TEST)
+        """What stands in the training text of the held-out pairs, or nearly."""
+        asked = Asked.of_held_out(data.corpus, self.config.corpus.held_out_seed)
         found = Overlap.find(asked, [record_of(data.seen)], [self.home.store], self.config.cluster.data_cpus)
         print("".join(f"note: {sentence}\n" for sentence in found.sentences("held-out pairs")), end="")
         return found

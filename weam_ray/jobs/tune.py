@@ -215,6 +215,7 @@ class SearchJob:
         from weam_ray.report.search import TABLE, write_plots, write_table
         from weam_ray.search.champion import register
         from weam_ray.search.on_test import can_be_tested, on_test, retrain
+        from weam_ray.search.seen import seen_by
         from weam_ray.search.tracker import figures_of
 
         ledger, metric = self.ledger, self.config.search.metric
@@ -238,6 +239,7 @@ class SearchJob:
         assert run_id is not None
         ledger.champion = self.tell(lambda: register(tracker.parent, run_id, model, name, tags))
         tests = can_be_tested(trials)
+        seen, notes = seen_by(trials, model, data)
         result = {
             "fingerprint": ledger.fingerprint,
             "metric": metric,
@@ -246,6 +248,8 @@ class SearchJob:
             "best_value": best.value,
             **({"on_test": on_test(trials, best, data)} if tests else {}),
             **({"retrained": retrain(trials, best, data)} if tests and self.config.search.retrain else {}),
+            "seen": seen,
+            "notes": notes,
             "trials": {
                 state: sum(trial.state == state for trial in ledger.trials)
                 for state in dict.fromkeys(trial.state for trial in ledger.trials)
@@ -271,7 +275,7 @@ class SearchJob:
         print_trials(self.ledger, self.space, self.config.search.metric)
         print_phases(self.ledger)
         done = len(self.ledger.completed(metric_of(self.config.search.metric).mode))
-        print("\n".join(verdict(result, done)))
+        print("\n".join([*verdict(result, done), *(f"note: {note}" for note in result.get("notes", []))]))
         print(f"Best model: {result['champion']} (mlflow.transformers.load_model), {result['model']}")
         print(f"Train it again: {spoken('pretrain')} --config {shlex.quote(str(self.folder / BEST_CONFIG))}")
         files = (TABLE, BEST_CONFIG, RESULT, PAGE, "plots")

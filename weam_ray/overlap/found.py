@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from weam_ray.cluster.tasks import map_items
-from weam_ray.corpus.parts import Part, held_out_parts
+from weam_ray.corpus.parts import DEV, TEST, Part, held_out_parts
 from weam_ray.corpus.words import bare_words
 from weam_ray.overlap.near import NEARLY, NearSentences
 from weam_ray.overlap.record import Record, sentence_name
@@ -40,20 +40,20 @@ class Asked:
     examples: Mapping[str, Sequence[Sequence[str]]]
 
     @classmethod
-    def of_held_out(cls, corpus: Stage, seed: int, part: Part) -> "Asked":
-        """The rows of a part of the held-out ones, by language pair.
+    def of_held_out(cls, corpus: Stage, seed: int) -> "Asked":
+        """The held-out rows, by part and language pair, such as `test en-de`.
 
         Args:
             seed: `corpus.held_out_seed`.
         """
         parts = held_out_parts(corpus, seed)
-        examples: dict[str, list[list[str]]] = {}
+        examples: dict[Part, dict[str, list[list[str]]]] = {TEST: {}, DEV: {}}
         for file in corpus.files("held_out"):
-            own = examples.setdefault(file.info["language_pair"], [])
             for row in corpus.read_parquet(file, ["pair_id", "source", "target"]).to_pylist():
-                if parts[row["pair_id"]] == part:
-                    own.append([text for text in (row["source"], row["target"]) if text])
-        return cls(examples)
+                part = parts[row["pair_id"]]
+                own = examples[part].setdefault(f"{part} {file.info['language_pair']}", [])
+                own.append([text for text in (row["source"], row["target"]) if text])
+        return cls(examples[TEST] | examples[DEV])
 
     @cached_property
     def fingerprint(self) -> str:
@@ -232,6 +232,12 @@ class Overlap:
             f"nearly (word Jaccard of {float(NEARLY):g} or more): {', '.join(found)}"
         ][: len(found)]
         return told + self.notes()
+
+    def of_part(self, part: Part) -> dict[str, dict[str, int]]:
+        """The `counts` of a part of the held-out pairs, by language pair."""
+        return {
+            label.removeprefix(f"{part} "): own for label, own in self.counts().items() if label.startswith(f"{part} ")
+        }
 
     def counts(self) -> dict[str, dict[str, int]]:
         """By label the number of `examples`, and how many were seen by the `same_words`, and how many else `near`."""

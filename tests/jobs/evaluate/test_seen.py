@@ -59,6 +59,7 @@ def test_a_run_says_what_is_near(lab: Path, first: Path) -> None:
     result = json.loads((first / "result.json").read_text(encoding="utf-8"))
     (rows,) = result["held_out"]["rows"].values()
     assert result["held_out"]["seen"] == {"en-xx": {"examples": rows, SAME: 0, NEAR: 0}}
+    assert result["held_out"]["dev_seen"] == {"en-xx": {"examples": 24 - rows, SAME: 0, NEAR: 0}}
 
 
 def test_a_run_that_goes_on_from_a_model(lab: Path, first: Path) -> None:

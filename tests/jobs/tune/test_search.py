@@ -86,6 +86,13 @@ class TestSearch:
         assert tested["interval"][0] < tested["value"] < tested["interval"][1]
         assert tested["value"] != searched["result"]["best_value"]
 
+    def test_it_says_what_the_best_has_seen_of_them(self, searched: dict[str, Any]) -> None:
+        """Of those that it was chosen by, and of those that it is reported on."""
+        seen = searched["result"]["seen"]
+        assert {part: own["en-xx"]["same_words"] for part, own in seen.items()} == {"test": 0, "dev": 0}
+        assert sum(own["en-xx"]["examples"] for own in seen.values()) == 20
+        assert searched["result"]["notes"] == []
+
     def test_what_an_earlier_version_began_goes_on_as_it_began(self, searched: dict[str, Any], tmp_path: Path) -> None:
         """On all held-out pairs; of which none are left to measure the best on."""
         state = json.loads((searched["folder"] / "state.json").read_text(encoding="utf-8"))
