@@ -6,9 +6,11 @@ from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 
+from weam_ray.overlap.record import FILE
 from weam_ray.tracking.client import GONE, Tracker
 
 ALIAS = "champion"
+WEIGHTS = "model"  # where MLflow puts the weights in the folder of a model
 REQUIREMENTS = ("torch", "transformers", "safetensors")
 
 
@@ -17,7 +19,8 @@ def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[
 
     A model that an earlier try has registered stays.
 
-    `mlflow.transformers.load_model` loads it; the requirements are the versions that wrote it.
+    `mlflow.transformers.load_model` loads it; the requirements are the versions that wrote it. The record of what it has
+    seen lies beside its weights.
     """
     if not is_champion(tracker, run_id, name, tags):
         said = io.StringIO()  # bars, and what the libraries say of each file; errors are raised
@@ -44,6 +47,8 @@ def log_and_register(tracker: Tracker, run_id: str, folder: Path, name: str, tag
                 registered_model_name=name,
                 tags=tags,
             )
+            if (folder / FILE).is_file():  # a model of an earlier version has none
+                tracker.client.log_model_artifact(logged.model_id, str(folder / FILE), WEIGHTS)
     finally:
         tracker.client.set_terminated(run_id, before.status, before.end_time)
     about = f"The best trial of a search by {tags['metric']}: {tags['value']}, on the data that it was chosen by."
