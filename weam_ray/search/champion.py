@@ -19,8 +19,8 @@ def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[
 
     A model that an earlier try has registered stays.
 
-    `mlflow.transformers.load_model` loads it; the requirements are the versions that wrote it. The record of what it has
-    seen lies beside its weights.
+    `mlflow.transformers.load_model` loads it; the requirements are the versions that wrote it. The record of what it
+    has seen lies beside its weights.
     """
     if not is_champion(tracker, run_id, name, tags):
         said = io.StringIO()  # bars, and what the libraries say of each file; errors are raised
