@@ -3,14 +3,19 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pyarrow as pa
 import pytest
 
 from tests.support.lab import write_encoder, write_gold, write_sib200, write_tatoeba, write_udpos, write_xquad
 from weam_ray.errors import UserError
 from weam_ray.evaluate.plan import EvaluationPlan
-from weam_ray.evaluate.seen import Seen, asked, texts_of
+from weam_ray.evaluate.seen import Seen, asked, examples_of, texts_of
+from weam_ray.evaluate.tasks import task_of
+from weam_ray.evaluate.tasks.reading import CHOICES
+from weam_ray.evaluate.tasks.xcopa import convert
 from weam_ray.evaluate.unlike import unlike
 from weam_ray.jobs.command_line import parse
 from weam_ray.jobs.evaluate import EvaluationJob
@@ -66,6 +71,17 @@ class TestTexts:
         assert texts_of("words", ["It", "rains", "."]) == ["It rains ."]
         assert texts_of("choices", ["It rains.", "It does not."]) == ["It rains.", "It does not."]
         assert texts_of("pair", None) == []
+
+    def test_a_premise_is_asked_for_without_its_question(self) -> None:
+        """Which stands in no training text, and parts from no premise that ends without a mark, as Thai ones do."""
+        row = {"premise": "ผมเปิดก๊อกน้ำ", "question": "effect", "choice1": "น้ำไหล", "choice2": "น้ำแข็ง", "label": 0}
+        short = {**row, "premise": "The man fell.", "question": "cause"}
+        table = pa.Table.from_pylist(convert([row, short]), schema=CHOICES)
+        planned = SimpleNamespace(task=task_of("xcopa"), tables={("test", "th"): table})
+        assert examples_of(cast(Any, planned), "th") == [
+            ["ผมเปิดก๊อกน้ำ", "น้ำไหล", "น้ำแข็ง"],
+            ["The man fell.", "น้ำไหล", "น้ำแข็ง"],
+        ]
 
     def test_examples(self, lab: Path) -> None:
         """Each row of each language; of Tatoeba the translation too; pairs with gold links."""

@@ -119,9 +119,10 @@ def asked(plan: EvaluationPlan) -> Iterator[tuple[str, list[list[str]]]]:
 def examples_of(planned: Planned, code: str, split: Split = "test") -> list[list[str]]:
     """The texts of each row of a language; of the nearest of some sentences, its translations too."""
     rows = planned.tables[split, code]
-    columns = [
-        [texts_of(name, cell) for cell in rows[name].to_pylist()] for name in TEXT_COLUMNS if name in rows.column_names
-    ]
+    cells_of = {name: rows[name].to_pylist() for name in TEXT_COLUMNS if name in rows.column_names}
+    if "prompt" in cells_of:
+        cells_of["prompt"] = [planned.task.text_of_prompt(cell) for cell in cells_of["prompt"]]
+    columns = [[texts_of(name, cell) for cell in cells] for name, cells in cells_of.items()]
     examples = [list(chain.from_iterable(cells)) for cells in zip(*columns, strict=True)]
     if planned.task.kind == "nearest":
         wanted = rows["targets"].to_pylist()

@@ -106,7 +106,8 @@ class Task:
     `score` gives the official metrics, of which `metric` is the one that tables show; `labels` are those that it
     knows, empty where the training data say; `undecided` is what stands in place of one for rows on which annotators
     did not agree, which are left out; `hidden_labels` are where the files keep test labels apart. `large` are the keys
-    of the recipe that XTREME has otherwise for encoders as large as XLM-R large.
+    of the recipe that XTREME has otherwise for encoders as large as XLM-R large. `text_of_prompt` takes off a prompt
+    what is no text of the data, but was put to it, before the text is looked for in what a model has seen.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Task:
     hidden_labels: Callable[[Path, Language], Path] | None = None
     trained: bool = True
     large: Mapping[str, Any] = field(default_factory=dict)
+    text_of_prompt: Callable[[str], str] = str
     notes: tuple[str, ...] = field(default=())
 
     def recipe_for(self, num_layers: int) -> Recipe:

@@ -1,5 +1,6 @@
 """XCOPA (Ponti et al. 2020): which of two sentences is the cause, or the effect, of a premise?"""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
 from weam_ray.evaluate.tasks.reading import CHOICES, json_lines
 from weam_ray.settings.evaluation import Recipe
 
+QUESTION = re.compile(r" What was the \w+\?$")
 LANGUAGES = ("et", "ht", "id", "it", "qu", "sw", "ta", "th", "tr", "vi", "zh")
 
 
@@ -36,6 +38,11 @@ def convert(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def premise_of(prompt: str) -> str:
+    """A prompt without the question that `convert` puts to it."""
+    return QUESTION.sub("", prompt)
 
 
 def choice_of(row: dict[str, Any]) -> int | None:
@@ -83,6 +90,7 @@ TASK = Task(
         lambda data, split, language: pa.Table.from_pylist(convert(data), schema=CHOICES),
         training=("aps/super_glue", "copa"),
     ),
+    text_of_prompt=premise_of,
     notes=(
         "XTREME-R trains on Social IQA before COPA: --intermediate siqa does so.",
         "English is scored on COPA's development part, which also chooses the epoch.",
