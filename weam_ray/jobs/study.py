@@ -270,10 +270,10 @@ class StudyJob:
         reused = [cell.run.fingerprint for cell in cells if cell.record() is not None]
         print(f"{len(reused)} of {len(cells)} cells are done already")
         submissions = []
+        for cell in cells:
+            cell.folder.joinpath("runs").mkdir(parents=True, exist_ok=True)
         for plan in dict.fromkeys(cell.plan for cell in cells):
             left = [cell.run for cell in cells if cell.plan is plan and cell.run.fingerprint not in reused]
-            for cell in cells:
-                cell.folder.joinpath("runs").mkdir(parents=True, exist_ok=True)
             submissions.append(Submission(plan, self.home.store, places_of(self.home), left))
         bar = progress(None, "cells", sum(len(own.runs) + len(own.measurements) for own in submissions))
         for _ in finished(submissions, bar):

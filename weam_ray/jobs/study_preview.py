@@ -76,7 +76,7 @@ def preview(job: StudyJob) -> None:
     for task, count in left.items():
         own = seconds.get(task)
         print(f"  {task}: {count:,} to do, {f'{np.mean(own):.0f} s each' if own else UNKNOWN}")
-    print(f"time on one core for each: {estimate(todo, left, seconds)}")
+    print(f"time for all of it, one after another: {estimate(todo, left, seconds)}")
     print(f"folder {job.folder}")
     job.home.preview()
 
