@@ -22,6 +22,7 @@ from weam_ray.search.ledger import FAILED, Ledger, Trial
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space, load_space, space_file
 from weam_ray.search.task_metric import TaskMetric
+from weam_ray.search.verdict import AGAIN, tags_of, verdict
 from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config, make_config
 from weam_ray.settings.search import metric_of
@@ -182,7 +183,7 @@ class SearchJob:
                 follow.interrupt()
             if not courier.catch_up(self.config.tracking.wait_seconds):
                 raise UserError(self.untold(courier.reason))
-            result = self.conclude(tracker, trials, data)
+            result = self.conclude(tracker, trials)
         ledger.finished = True
         ledger.save()
         return result
@@ -205,7 +206,7 @@ class SearchJob:
         except failures() as error:
             raise UserError(self.untold(reason_of(error))) from None
 
-    def conclude(self, tracker: Any, trials: Any, data: Data) -> dict[str, Any]:
+    def conclude(self, tracker: Any, trials: Any) -> dict[str, Any]:
         """Result, table, plots, best configuration, and the registered model; what it is worth on other text, and with
         other seeds.
 
@@ -213,9 +214,8 @@ class SearchJob:
             UserError: every trial failed.
         """
         from weam_ray.report.search import TABLE, write_plots, write_table
-        from weam_ray.search.champion import register
-        from weam_ray.search.on_test import can_be_tested, on_test, retrain
-        from weam_ray.search.seen import seen_by
+        from weam_ray.search.champion import describe, register
+        from weam_ray.search.on_test import worth
         from weam_ray.search.tracker import figures_of
 
         ledger, metric = self.ledger, self.config.search.metric
@@ -237,19 +237,15 @@ class SearchJob:
         name = re.sub("[/:]", "-", f"{self.config.tracking.experiment}-{self.config.name}")  # what MLflow refuses
         run_id, tags = best.mlflow_run_id, {"metric": metric, "value": f"{best.value:.6f}"}
         assert run_id is not None
+        known = worth(trials, best)
         ledger.champion = self.tell(lambda: register(tracker.parent, run_id, model, name, tags))
-        tests = can_be_tested(trials)
-        seen, notes = seen_by(trials, model, data)
         result = {
             "fingerprint": ledger.fingerprint,
             "metric": metric,
             "best_trial": best.number,
             "best_values": best.values,
             "best_value": best.value,
-            **({"on_test": on_test(trials, best, data)} if tests else {}),
-            **({"retrained": retrain(trials, best, data)} if tests and self.config.search.retrain else {}),
-            "seen": seen,
-            "notes": notes,
+            **known,
             "trials": {
                 state: sum(trial.state == state for trial in ledger.trials)
                 for state in dict.fromkeys(trial.state for trial in ledger.trials)
@@ -261,7 +257,10 @@ class SearchJob:
             "address": tracker.parent.address(),
         }
         write_whole(self.folder / RESULT, json.dumps(result, indent=1))
-        self.tell(lambda: tracker.conclude(best, figures_of(ledger, best, result), [*files, self.folder / RESULT]))
+        said = " ".join(verdict(result, len(done)))
+        self.tell(lambda: describe(tracker.parent, name, said, tags_of(result)))
+        figures = figures_of(ledger, best, result)
+        self.tell(lambda: tracker.conclude(best, figures, said, [*files, self.folder / RESULT]))
         return result
 
     def best_config(self, best: Trial) -> Config:
@@ -275,33 +274,12 @@ class SearchJob:
         print_trials(self.ledger, self.space, self.config.search.metric)
         print_phases(self.ledger)
         done = len(self.ledger.completed(metric_of(self.config.search.metric).mode))
-        print("\n".join([*verdict(result, done), *(f"note: {note}" for note in result.get("notes", []))]))
+        told = [*verdict(result, done), *([AGAIN] if "on_test" in result and "retrained" not in result else [])]
+        print("\n".join([*told, *(f"note: {note}" for note in result.get("notes", []))]))
         print(f"Best model: {result['champion']} (mlflow.transformers.load_model), {result['model']}")
         print(f"Train it again: {spoken('pretrain')} --config {shlex.quote(str(self.folder / BEST_CONFIG))}")
         files = (TABLE, BEST_CONFIG, RESULT, PAGE, "plots")
         self.frame.say_where(files, "search", result["address"])
-
-
-def verdict(result: dict[str, Any], done: int) -> list[str]:
-    """What the best of some trials is worth, in sentences."""
-    lines = [
-        f"The best of {done} trials has {result['best_value']:.4g}, on the data that it was chosen by; with other "
-        "seeds expect less."
-    ]
-    if (tested := result.get("on_test")) is not None:
-        lines.append(
-            f"On held-out pairs that nothing was chosen by it has {tested['value']:.4g}"
-            + (f" ({100 * tested['level']:.0f} % interval over sentences: " if tested["interval"] else ".")
-            + (f"{tested['interval'][0]:.4g} to {tested['interval'][1]:.4g})." if tested["interval"] else "")
-        )
-    if again := [own["value"] for own in result.get("retrained", [])]:
-        lines.append(
-            f"Trained again with {len(again)} other seeds, it has on these {', '.join(f'{own:.4g}' for own in again)}; "
-            f"the mean is {sum(again) / len(again):.4g}."
-        )
-    elif tested is not None:
-        lines.append("With other seeds: the same command with search.retrain=3.")
-    return lines
 
 
 def ledger_of(config: Config, home: Home, known: str, fresh: bool) -> Ledger:

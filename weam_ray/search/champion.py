@@ -51,9 +51,15 @@ def log_and_register(tracker: Tracker, run_id: str, folder: Path, name: str, tag
                 tracker.client.log_model_artifact(logged.model_id, str(folder / FILE), WEIGHTS)
     finally:
         tracker.client.set_terminated(run_id, before.status, before.end_time)
-    about = f"The best trial of a search by {tags['metric']}: {tags['value']}, on the data that it was chosen by."
-    tracker.client.update_model_version(name, logged.registered_model_version, about)
     tracker.client.set_registered_model_alias(name, ALIAS, logged.registered_model_version)
+
+
+def describe(tracker: Tracker, name: str, said: str, tags: dict[str, str]) -> None:
+    """Say of the champion what it is worth, as its description and in further tags."""
+    version = tracker.client.get_model_version_by_alias(name, ALIAS).version
+    tracker.client.update_model_version(name, version, said)
+    for key, value in tags.items():
+        tracker.client.set_model_version_tag(name, version, key, value)
 
 
 def is_champion(tracker: Tracker, run_id: str, name: str, tags: dict[str, str]) -> bool:

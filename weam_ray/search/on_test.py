@@ -12,8 +12,10 @@ from weam_ray.measure.before_after import on_the_device
 from weam_ray.measure.samples import LEVEL, Samples, interval
 from weam_ray.pipeline import Data
 from weam_ray.search.ledger import Trial
+from weam_ray.search.seen import seen_by
 from weam_ray.search.task_metric import TaskMetric
 from weam_ray.search.trial import Trials, release
+from weam_ray.settings.config import Config
 from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.store.files import fingerprint
 from weam_ray.train.follow import monitored
@@ -21,6 +23,20 @@ from weam_ray.train.job import TrainingJob
 from weam_ray.train.launch import launch
 
 RETRAINED = "retrained"
+
+
+def worth(trials: Trials, best: Trial) -> dict[str, Any]:
+    """What result.json says of the best trial beside its value: `on_test` and `retrained`, where its metric can be
+    measured so, and what it has `seen`, with `notes`; Ray must be up.
+    """
+    data = trials.data(trials.configured(best.values))  # links and the like may be among the values
+    seen, notes = seen_by(trials, trials.training(best.number, 0).model, data)
+    found: dict[str, Any] = {}
+    if can_be_tested(trials):
+        found["on_test"] = on_test(trials, best, data)
+        if trials.config.search.retrain:
+            found["retrained"] = retrain(trials, best, data)
+    return {**found, "seen": seen, "notes": notes}
 
 
 def can_be_tested(trials: Trials) -> bool:
@@ -34,21 +50,19 @@ def on_test(trials: Trials, best: Trial, data: Data) -> dict[str, Any]:
     """
     config = trials.configured(best.values)
     models = [trials.training(best.number, seed).model for seed in range(trials.rungs.num_seeds)]
-    value, samples = measured(config.of_training(), data, models, config.search.metric)
-    found = interval(samples, config.search.seed)
-    return {"value": value, "interval": None if found is None else list(found), "level": LEVEL, "part": TEST}
+    return {**measured(config, data, models), "part": TEST}
 
 
-def measured(
-    settings: TrainingSettings, data: Data, models: Sequence[Path], metric: str
-) -> tuple[float, dict[str, list[Any]]]:
-    """The mean value of some models on the part `test`, and the samples of all."""
+def measured(config: Config, data: Data, models: Sequence[Path]) -> dict[str, Any]:
+    """The mean `value` of some models on the part `test`, and its `interval`, null where it cannot be had."""
+    settings, metric = config.of_training(), config.search.metric
     found = [on_the_device(settings, value_on_test, settings, data, model, metric) for model in models]
     joined: dict[str, list[Any]] = {}
     for _, samples in found:
         for kind, own in samples.items():
             joined.setdefault(kind, []).extend(own)
-    return sum(value for value, _ in found) / len(found), joined
+    value, ends = sum(value for value, _ in found) / len(found), interval(joined, config.search.seed)
+    return {"value": value, "interval": None if ends is None else list(ends), "level": LEVEL}
 
 
 def value_on_test(settings: TrainingSettings, data: Data, model: Path, metric: str) -> tuple[float, Samples]:
@@ -84,6 +98,6 @@ def retrain(trials: Trials, best: Trial, data: Data) -> list[dict[str, Any]]:
                 if not launch(job):
                     raise KeyboardInterrupt
             release(folder.path.parent, with_models=False)
-        value, _ = measured(config.of_training(), data, [folder.model], config.search.metric)
-        found.append({"seeds": config.seeds.model_dump(), "value": value, "model": str(folder.model)})
+        own = measured(config, data, [folder.model])
+        found.append({"seeds": config.seeds.model_dump(), **own, "model": str(folder.model)})
     return found

@@ -193,14 +193,17 @@ class SearchTracker:
         child.log_metrics([*metrics, Metric(VALUE, float(value), now, steps)])
         self.reported[trial.number] = steps
 
-    def conclude(self, best: Trial, figures: dict[str, float], files: list[Path]) -> None:
-        """Figures, tags and files on the parent; the best trial is tagged."""
+    def conclude(self, best: Trial, figures: dict[str, float], said: str, files: list[Path]) -> None:
+        """Figures, tags and files on the parent, and in its description what is `said` of the best trial, which is
+        tagged.
+        """
         for trial in self.ledger.trials:
             if trial.mlflow_run_id:
                 tagged = {BEST: "true"} if trial.number == best.number else {BEST: "false"}
                 self.parent.client.set_tag(trial.mlflow_run_id, BEST, tagged[BEST])
         self.parent.log_figures(figures)
-        self.parent.set_tags({"best_trial": str(best.number), "best_values": json.dumps(best.values)})
+        about = f"{self.about()}\n\n{said}"
+        self.parent.set_tags({NOTE: about, "best_trial": str(best.number), "best_values": json.dumps(best.values)})
         self.parent.log_files(*files)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ray.tune import Trainable
 
 from weam_ray.corpus.parts import DEV, Part
-from weam_ray.pipeline import StagePlan, run_stages
+from weam_ray.pipeline import Data, StagePlan, run_stages
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space
 from weam_ray.search.task_metric import TaskMetric
@@ -64,12 +64,15 @@ class Trials:
         seeds = {name: own + seed * 1_000 for name, own in config.seeds.model_dump().items()}
         return make_config(config.tree(), [f"seeds={json.dumps(seeds)}"])
 
+    def data(self, config: Config) -> Data:
+        """The stages of a trial's configuration; Ray must be up."""
+        return run_stages(config, self.home.store, StagePlan.of(config, self.home.source_hashes()))
+
     def train(self, number: int, values: dict[str, Any], stopped: threading.Event) -> None:
         """Run the trainings of a trial that have not come to their end; none begins after `stopped`."""
         config = self.configured(values)
         write_whole(self.place(number) / CONFIG, config.to_yaml())
-        plan = StagePlan.of(config, self.home.source_hashes())
-        data = run_stages(config, self.home.store, plan)
+        data = self.data(config)
         for seed in range(self.rungs.num_seeds):
             folder = self.training(number, seed)
             if finished(folder, self.rungs.max_steps):
@@ -78,7 +81,7 @@ class Trials:
                 return
             own = self.configured(values, seed)
             milestones = Milestones(self.rungs.of_training(seed), own.search.metric, TaskMetric.of(own), self.part)
-            known = fingerprint([own.result_settings(), plan.encode.fingerprint, milestones.steps])
+            known = fingerprint([own.result_settings(), data.encoded.fingerprint, milestones.steps])
             folder.path.mkdir(parents=True, exist_ok=True)
             name = f"{self.folder.name}/{number}/{seed + 1}"
             job = TrainingJob(own.of_training(), data, folder, known, name, milestones)

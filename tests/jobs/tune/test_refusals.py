@@ -84,7 +84,7 @@ class TestRefusals:
         ):
             job.ledger.trials = trials
             with pytest.raises(UserError, match=message):
-                job.conclude(tracker, None, None)
+                job.conclude(tracker, None)
 
     def test_a_preview_writes_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         job = SearchJob.of(search_config(tmp_path), tmp_path)

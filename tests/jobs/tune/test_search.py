@@ -25,6 +25,11 @@ from weam_ray.jobs.tune import SearchJob
 from weam_ray.search.ledger import Ledger
 from weam_ray.settings.config import load_config
 
+BEST = (
+    "The best of 1 trials has {:.4g}, on the data that it was chosen by; with other seeds expect less. On held-out "
+    "pairs that nothing was chosen by it has {:.4g} (95 % interval over sentences: {:.4g} to {:.4g})."
+)
+
 
 def actors() -> Iterator[tuple[int, str]]:
     """The processes of Ray that this one has started, and the class or the task that each is at."""
@@ -171,6 +176,10 @@ class TestSearch:
         assert {"trials.parquet", "best.yaml", "search.html", "slice.png", "optimization_history.png"} <= files
         version = client.get_model_version_by_alias("weam-ray-bundled", "champion")
         assert (version.run_id, version.tags["metric"]) == (children[0].info.run_id, "held_out_loss")
+        tested = searched["result"]["on_test"]
+        assert version.tags["test_value"] == f"{tested['value']:.6f}"
+        for said in (version.description, parent.data.tags["mlflow.note.content"]):
+            assert said.endswith(BEST.format(searched["result"]["best_value"], tested["value"], *tested["interval"]))
 
     def test_the_same_command_again_says_what_is_there(
         self, searched: dict[str, Any], capsys: pytest.CaptureFixture[str]
@@ -179,6 +188,9 @@ class TestSearch:
         assert job.run() == searched["result"]
         said = capsys.readouterr().out
         assert "This search is finished" in said
+        tested = searched["result"]["on_test"]
+        best = BEST.format(searched["result"]["best_value"], tested["value"], *tested["interval"])
+        assert best in " ".join(said.split())
         assert f"/runs/{searched['result']['mlflow_run_id']}" in said.splitlines()[-1]
 
     def test_a_trial_that_was_to_be_stopped_when_the_session_was_killed(self, searched: dict[str, Any]) -> None:
@@ -248,6 +260,7 @@ class TestSearch:
         result = SearchJob.of(search_config(place, "search.retrain=1"), place).run()
         assert "Trained again with 1 other seeds, it has on these" in " ".join(capsys.readouterr().out.split())
         (own,) = result["retrained"]
+        assert own["interval"][0] < own["value"] < own["interval"][1]
         assert own["seeds"]["model"] == 1_003
         assert own["value"] not in (before["on_test"]["value"], before["best_value"])
         assert Path(own["model"], "config.json").is_file()
