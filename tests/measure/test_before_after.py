@@ -73,7 +73,7 @@ def test_both_encoders_are_on_the_device(
     assert found == {
         "before": config.encoder.scratch.hidden_size,
         "after": 16,
-        "held_out": {"part": "test", "rows": {"en-de": 3}},
+        "held_out": {"part": "test", "rows": {"en-de": 3}, "level": 0.95},
     }
     assert parts == ["test"]
     assert devices == ["cuda" if use_gpu else "cpu"] * 2

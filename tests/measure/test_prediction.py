@@ -113,4 +113,29 @@ def test_measure_names_languages_and_goals(wordpiece: Any) -> None:
     assert set(found["retrieval"]["ru-tl"]) == {"to_tl", "from_tl", "to_tl_uncentred"}
     both = HeldOut({("en", "de"): rows, ("de", "en"): rows}).measure(model, wordpiece, config)
     assert list(both["retrieval"]) == ["de", "de-en"]
-    assert HeldOut({}).measure(model, wordpiece, config) == {"retrieval": {}, "loss": {}, "sentences": {}}
+    assert HeldOut({}).measure(model, wordpiece, config) == dict.fromkeys(
+        ("retrieval", "loss", "sentences", "intervals"), {}
+    )
+
+
+def test_figures_have_intervals_over_sentences(wordpiece: Any) -> None:
+    """All that are means over them, and the mean over languages too; none where there is one sentence."""
+    from weam_ray.model.encoder import build_encoder
+
+    config = load_config("bundled")
+    rows = [row([10 + k, 20 + k, 30] * 5, [40 + k, 50] * 5, [(0, 0), (2, 1)]) for k in range(8)]
+    model = build_encoder(config.encoder, wordpiece, 1)
+    found = HeldOut({("en", "de"): rows, ("en", "fr"): rows[:1]}).measure(model, wordpiece, config)
+    own = found["intervals"]
+    assert set(own["retrieval"]["de"]) == set(found["retrieval"]["de"]) == set(own["retrieval"]["mean"])
+    assert own["retrieval"]["fr"] == {}
+    assert set(own["loss"]) == {name for name in found["loss"] if name.endswith(("_loss", "lingual_accuracy"))}
+    assert set(own["sentences"]["de"]) == {"loss", "accuracy"}
+    for part in ("retrieval", "sentences"):
+        for language, ends in own[part].items():
+            for name, (low, high) in ends.items():
+                assert language == "mean" or low <= found[part][language][name] <= high
+    for name, (low, high) in own["loss"].items():
+        assert low <= found["loss"][name] <= high
+    low, high = own["loss"]["multilingual_loss"]
+    assert low < high

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from weam_ray.measure.samples import Sample, interval, value_of
+from weam_ray.measure.samples import Sample, interval, intervals, value_of
 
 
 def shares(values: list[float], units: list[int] | None = None) -> Sample:
@@ -56,3 +56,11 @@ def test_the_seed_makes_it_repeatable() -> None:
 
 def test_of_one_sentence_there_is_none() -> None:
     assert interval({"retrieval": [shares([1.0], [4]), shares([0.0], [4])]}, 1) is None
+
+
+def test_several_by_name_and_none_of_one_sentence() -> None:
+    own, other = shares([1.0, 0.0, 1.0, 1.0]), shares([0.0, 0.0, 1.0, 0.0])
+    found = intervals({"de": own, "mean": [own, other], "one": shares([1.0])})
+    assert list(found) == ["de", "mean"]
+    for name, samples in (("de", [own]), ("mean", [own, other])):
+        assert found[name] == list(interval({"any": samples}, 0) or ())

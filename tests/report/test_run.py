@@ -8,7 +8,7 @@ from rich.console import Console
 
 from weam_ray.report.run_figures import run_figures
 from weam_ray.report.run_picture import run_plot, smoothed
-from weam_ray.report.run_tables import prediction_line, print_result, result_table
+from weam_ray.report.run_tables import interval_line, prediction_line, print_result, result_table
 
 
 def scores(value: float) -> dict[str, float]:
@@ -62,6 +62,19 @@ def test_the_losses_on_pairs_are_a_line() -> None:
         "Prediction of 1,234 masked tokens of pairs, nats a token: cross-lingual 7.500 > 4.000, "
         "multilingual 5.000 > 5.000 (unigram entropy 6.000)"
     )
+
+
+def test_the_intervals_are_a_line(capsys: Any) -> None:
+    """Of what the table has as one number for all languages."""
+    retrieval = {"de": {}, "mean": {"to_english": [0.381, 0.42], "to_english_uncentred": [0.1, 0.2]}}
+    intervals = {"before": {}, "after": {"retrieval": retrieval, "loss": {"multilingual_loss": [4.9, 5.1]}}}
+    found = {**result(), "intervals": intervals, "held_out": {"level": 0.95}}
+    assert interval_line(found) == (
+        "95 % intervals over sentences, of one seed: mean to english 38.1 to 42.0, multilingual loss 4.900 to 5.100"
+    )
+    print_result(found)
+    assert "mean to english 38.1 to 42.0" in " ".join(capsys.readouterr().out.split())
+    assert interval_line(result()) == ""  # of an earlier version
 
 
 def test_without_held_out_pairs_it_says_so(capsys: Any) -> None:

@@ -47,6 +47,7 @@ def measure_both(settings: TrainingSettings, data: Data, model: Path) -> dict[st
 
     from weam_ray.corpus.parts import TEST
     from weam_ray.measure.held_out import HeldOut
+    from weam_ray.measure.samples import LEVEL
     from weam_ray.model.encoder import build_encoder
 
     torch.set_num_threads(settings.training.threads_per_worker)
@@ -57,4 +58,4 @@ def measure_both(settings: TrainingSettings, data: Data, model: Path) -> dict[st
     before = held_out.measure(initial, tokenizer, settings)
     trained = AutoModelForMaskedLM.from_pretrained(model, dtype=torch.float32).to(device)
     after = held_out.measure(trained, tokenizer, settings)
-    return {"before": before, "after": after, "held_out": {"part": TEST, "rows": held_out.sizes()}}
+    return {"before": before, "after": after, "held_out": {"part": TEST, "rows": held_out.sizes(), "level": LEVEL}}

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from weam_ray.corpus.parts import Part, held_out_parts
 from weam_ray.encode.rows import EncodedRow, EncodedShard
 from weam_ray.errors import UserError
-from weam_ray.measure.names import named
-from weam_ray.measure.prediction import predictions
-from weam_ray.measure.samples import Figures, Sample
+from weam_ray.measure.names import MEAN, named
+from weam_ray.measure.prediction import OF_SENTENCES, Predictions, predictions
+from weam_ray.measure.samples import Figures, Sample, intervals
 from weam_ray.measure.sentence_retrieval import retrieval_hits
 from weam_ray.measure.states import check_layer, sentence_vectors
 from weam_ray.pipeline import Data
@@ -96,38 +96,34 @@ class HeldOut:
         """Measure an encoder on the held-out rows.
 
         Returns:
-            `retrieval` by language; `loss`, the `scores` of predictions on all held-out pairs; and `sentences`,
-            those `of_sentences` by language, without languages of which no token happens to be masked.
+            `retrieval` by language; `loss`, the `scores` of predictions on all held-out pairs; `sentences`, those
+            `of_sentences` by language, without languages of which no token happens to be masked; and the `intervals` of
+            all three.
         """
         if not self.rows:
-            return {"retrieval": {}, "loss": {}, "sentences": {}}
+            return {"retrieval": {}, "loss": {}, "sentences": {}, "intervals": {}}
         size = (settings.training.max_length, settings.evaluation.batch_size)
         pairs = [row for rows in self.pairs.values() for row in rows]
+        hits = self.hits(model, tokenizer, settings) if pairs else {}
+        together = predictions(model, tokenizer, pairs, *size) if pairs else None
+        alone = {language: predictions(model, tokenizer, rows, *size) for language, rows in self.sentences().items()}
         return {
-            "retrieval": self.retrieval(model, tokenizer, settings) if pairs else {},
-            "loss": predictions(model, tokenizer, pairs, *size).scores() if pairs else {},
-            "sentences": self.prediction_alone(model, tokenizer, settings),
+            "retrieval": shares(hits),
+            "loss": {} if together is None else together.scores(),
+            "sentences": {language: scores for language, own in alone.items() if (scores := own.of_sentences())},
+            "intervals": {
+                "retrieval": intervals_of_retrieval(hits),
+                "loss": {} if together is None else intervals(together.samples()),
+                "sentences": {language: own for language, found in alone.items() if (own := of_sentences(found))},
+            },
         }
 
-    def prediction_alone(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, dict[str, float]]:
-        """Compute the scores of predictions `of_sentences` by language."""
-        size = (settings.training.max_length, settings.evaluation.batch_size)
-        return {
-            language: scores
-            for language, rows in self.sentences().items()
-            if (scores := predictions(model, tokenizer, rows, *size).of_sentences())
-        }
-
-    def retrieval(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, dict[str, float]]:
-        """Compute P@1 by language, and by the ways of `retrieval_hits`.
+    def hits(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, Hits]:
+        """Whether each translation is the nearest sentence, by language and the ways of `retrieval_hits`, and the names
+        of the sentences asked for.
 
         A pair of languages without the pivot stands under `source-target`, its target language as the pivot.
         """
-        found = self.hits(model, tokenizer, settings)
-        return {name: {way: float(hits.mean()) for way, hits in own.items()} for name, (own, _) in found.items()}
-
-    def hits(self, model: Any, tokenizer: Any, settings: TrainingSettings) -> dict[str, Hits]:
-        """Whether each translation is the nearest sentence, by language, and the names of the sentences asked for."""
         evaluation = settings.evaluation
         check_layer(model, evaluation.layer)
         pivot = self.pivot(evaluation.pivot)
@@ -157,18 +153,40 @@ class HeldOut:
         return found
 
 
+def shares(hits: dict[str, Hits]) -> dict[str, dict[str, float]]:
+    """The share of hits by language and way."""
+    return {name: {way: float(found.mean()) for way, found in own.items()} for name, (own, _) in hits.items()}
+
+
+def samples_of(hits: dict[str, Hits]) -> dict[str, dict[str, Sample]]:
+    """Hits by language and way as samples."""
+    return {
+        name: {way: Sample(found.astype(np.float64), np.ones(len(found)), units) for way, found in own.items()}
+        for name, (own, units) in hits.items()
+    }
+
+
+def intervals_of_retrieval(hits: dict[str, Hits]) -> dict[str, dict[str, list[float]]]:
+    """The intervals of P@1 by language and way, and those of the `mean` over languages."""
+    samples = samples_of(hits)
+    ways = dict.fromkeys(way for own in samples.values() for way in own)
+    means = {way: [own[way] for own in samples.values() if way in own] for way in ways}
+    return {**{name: intervals(own) for name, own in samples.items()}, MEAN: intervals(means)} if hits else {}
+
+
+def of_sentences(found: Predictions) -> dict[str, list[float]]:
+    """The intervals of the scores of sentences that stand alone."""
+    return intervals({OF_SENTENCES[name]: own for name, own in found.samples().items() if name in OF_SENTENCES})
+
+
 def mean_retrieval(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:
     """Compute the mean P@1, a share, over both ways and all languages, each language's mean removed."""
     held_out.check_pairs()
     found = held_out.hits(model, tokenizer, settings)
-    scores = {name: {way: float(hits.mean()) for way, hits in own.items()} for name, (own, _) in found.items()}
     samples = [
-        Sample(hits.astype(np.float64), np.ones(len(hits)), units)
-        for own, units in found.values()
-        for way, hits in own.items()
-        if not way.endswith(UNCENTRED)
+        sample for own in samples_of(found).values() for way, sample in own.items() if not way.endswith(UNCENTRED)
     ]
-    return Figures.of(named({"retrieval": scores}, "after"), {"retrieval": samples})
+    return Figures.of(named({"retrieval": shares(found)}, "after"), {"retrieval": samples})
 
 
 def multilingual_loss(held_out: HeldOut, model: Any, tokenizer: Any, settings: TrainingSettings) -> Figures:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from weam_ray.batches.batch import Vocabulary
 from weam_ray.batches.pairs import PairCollator
 from weam_ray.encode.rows import EncodedRow, RowKey
+from weam_ray.measure.samples import Sample
 from weam_ray.objectives.base import MaskedModel, TensorBatch, token_losses
 from weam_ray.settings.objective import ObjectiveSection
 from weam_ray.settings.training import SeedSection
@@ -18,6 +19,7 @@ from weam_ray.settings.training import SeedSection
 # fixed, so that runs with other masking settings or seeds are measured on the same masks
 MASKING = ObjectiveSection(mask_probability=0.15, sentence_order="fixed")
 SEEDS = SeedSection(data=0, masking=0, model=0)
+OF_SENTENCES = {"multilingual_loss": "loss", "multilingual_accuracy": "accuracy"}  # what they are called there
 
 
 def unigram_entropy(labels: NDArray[np.int64]) -> float:
@@ -77,12 +79,28 @@ class Predictions:
             "linked_share": float(has_partner.double().mean()),
         }
 
+    def samples(self) -> dict[str, Sample]:
+        """The tokens that those of the `scores` are means over, by the row that they are of."""
+        if not len(self.labels):
+            return {}
+        every = np.ones(len(self.labels), np.bool_)
+        means = {"multilingual_loss": (self.own_loss, every), "multilingual_accuracy": (self.own_right, every)}
+        if self.linked.any():
+            means |= {
+                "cross_lingual_loss": (self.exchanged_loss, every),
+                "linked_cross_lingual_loss": (self.exchanged_loss, self.linked),
+                "linked_cross_lingual_accuracy": (self.exchanged_right, self.linked),
+            }
+        return {
+            name: Sample(values.numpy()[chosen], np.ones(chosen.sum()), self.rows[chosen])
+            for name, (values, chosen) in means.items()
+        }
+
     def of_sentences(self) -> dict[str, float]:
         """The scores of sentences that stand alone: loss, accuracy, and those of frequencies."""
         scores = self.scores()
-        names = {"multilingual_loss": "loss", "multilingual_accuracy": "accuracy"}
         keys = ("multilingual_loss", "unigram_entropy", "multilingual_accuracy", "unigram_accuracy", "masked_tokens")
-        return {names.get(key, key): scores[key] for key in keys if scores}
+        return {OF_SENTENCES.get(key, key): scores[key] for key in keys if scores}
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from scipy.stats import bootstrap
 
 RESAMPLES = 2_000
 LEVEL = 0.95
+SEED = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ def value_of(samples: Samples) -> float:
         for own in samples.values()
     ]
     return float(math.prod(means) ** (1 / len(means)))
+
+
+def intervals(samples: Mapping[str, Sample | Sequence[Sample]]) -> dict[str, list[float]]:
+    """The interval of each of some samples, or of the mean of several, by name; without those that have none.
+
+    The numbers are drawn by a fixed seed, as the masks of predictions are.
+    """
+    each = {name: [own] if isinstance(own, Sample) else own for name, own in samples.items()}
+    found = {name: interval({name: own}, SEED) for name, own in each.items()}
+    return {name: list(ends) for name, ends in found.items() if ends is not None}
 
 
 def interval(samples: Samples, seed: int) -> tuple[float, float] | None:

@@ -5,6 +5,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from weam_ray.measure.names import MEAN
+
 TITLE = "On held-out text (test), before > after: retrieval, P@1 in %; masked tokens, right in %"
 
 
@@ -56,6 +58,20 @@ def prediction_line(result: dict[str, Any]) -> str:
     return f"Prediction of {int(after['masked_tokens']):,} masked tokens of pairs, nats a token: {losses}{entropy}"
 
 
+def interval_line(result: dict[str, Any]) -> str:
+    """The intervals of the retrieval of all languages and of the loss, after training; empty where there are none."""
+    after = result.get("intervals", {}).get("after", {})  # a run of an earlier version has none
+    found = [
+        f"mean {way.replace('_', ' ')} {100 * low:.1f} to {100 * high:.1f}"
+        for way, (low, high) in after.get("retrieval", {}).get(MEAN, {}).items()
+        if not way.endswith("_uncentred")
+    ]
+    if (ends := after.get("loss", {}).get("multilingual_loss")) is not None:
+        found.append(f"multilingual loss {ends[0]:.3f} to {ends[1]:.3f}")
+    level = result.get("held_out", {}).get("level", 0.95)
+    return f"{100 * level:.0f} % intervals over sentences, of one seed: {', '.join(found)}" if found else ""
+
+
 def mean(scores: dict[str, dict[str, float]], languages: list[str], key: str) -> float:
     return sum(scores[language][key] for language in languages) / len(languages)
 
@@ -69,6 +85,8 @@ def print_result(result: dict[str, Any]) -> None:
         console.print("Nothing was held out (corpus.held_out), so nothing was measured.")
     if result["loss"]["after"]:
         console.print(prediction_line(result), highlight=False)
+    if line := interval_line(result):
+        console.print(line, highlight=False)
     console.print(
         f"{result['steps']} steps, {result['tokens_per_second']:,.0f} tokens a second; "
         + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in result["seconds_by_phase"].items())
