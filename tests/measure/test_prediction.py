@@ -113,9 +113,12 @@ def test_measure_names_languages_and_goals(wordpiece: Any) -> None:
     assert set(found["retrieval"]["ru-tl"]) == {"to_tl", "from_tl", "to_tl_uncentred"}
     both = HeldOut({("en", "de"): rows, ("de", "en"): rows}).measure(model, wordpiece, config)
     assert list(both["retrieval"]) == ["de", "de-en"]
-    assert HeldOut({}).measure(model, wordpiece, config) == dict.fromkeys(
-        ("retrieval", "loss", "sentences", "intervals"), {}
-    )
+    assert HeldOut({}).measure(model, wordpiece, config) == {
+        "retrieval": {},
+        "loss": {},
+        "sentences": {},
+        "intervals": {},
+    }
 
 
 def test_figures_have_intervals_over_sentences(wordpiece: Any) -> None:
