@@ -15,7 +15,7 @@ from tests.support.studies import tiny_study
 from weam_ray.jobs.study import ANSWERS, CELLS
 from weam_ray.settings.parsing import written_yaml
 
-pytestmark = [pytest.mark.slow, pytest.mark.ray]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture
