@@ -54,6 +54,15 @@ class TestDevice:
             assert here.fingerprint != there.fingerprint
 
 
+class TestLayer:
+    @pytest.mark.parametrize(("given", "used"), [([], 2), (["tatoeba.layer=-1"], 2), (["tatoeba.layer=0"], 0)])
+    def test_the_one_in_use_is_known_and_told(self, lab: Path, given: list[str], used: int) -> None:
+        """Whatever key it follows from."""
+        tatoeba, sib200 = plan(lab, "--tasks", "tatoeba,sib200", "--languages", "de", *given).tasks
+        assert (tatoeba.layers, sib200.layers) == ([used], [])
+        assert f"The figures are those of layer {used}." in tatoeba.notes
+
+
 class TestModels:
     def test_seeds_take_models_in_turn(self, lab: Path) -> None:
         given = models(lab / "encoder", lab / "other")

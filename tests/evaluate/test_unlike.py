@@ -27,6 +27,9 @@ ABOUT: dict[str, Any] = {
 }
 
 
+KEYED = {"layer": 8, "max_length": 512}
+
+
 def changed(*keys: str, value: Any) -> dict[str, Any]:
     found = copy.deepcopy(ABOUT)
     inner: Any = found
@@ -64,6 +67,28 @@ def test_nothing(task: str) -> None:
 def test_what_fine_tuning_or_pre_training_had_otherwise(keys: tuple[str, ...], value: Any, said: str) -> None:
     (found,) = unlike(ABOUT, changed(*keys, value=value), "xnli")
     assert found.startswith(said)
+
+
+def test_all_models_of_a_system_are_compared() -> None:
+    """One that is not as the others are is told, in the other system or in both alike."""
+    rate = 1e-4
+    models = [{"training.max_steps": steps, "optimizer.learning_rate": rate} for steps in (450, 450, 900)]
+    mixed = changed("pretraining", value=models)
+    assert unlike(ABOUT, mixed, "xnli") == ["pre-training.training.max_steps: 450 and 450 or 900"]
+    assert unlike(mixed, ABOUT, "xnli") == ["pre-training.training.max_steps: 450 or 900 and 450"]
+    assert unlike(mixed, mixed, "xnli") == ["pre-training.training.max_steps: 450 or 900 and 450 or 900"]
+    younger = changed("pretraining", value=[ABOUT["pretraining"][0], {**ABOUT["pretraining"][0], "encode.links": "s"}])
+    assert unlike(ABOUT, younger, "xnli") == ['pre-training.encode.links: null and null or "s"']
+    assert unlike(ABOUT, changed("pretraining", value=ABOUT["pretraining"] * 3), "xnli") == []
+
+
+def test_the_layer_in_use_counts_and_not_its_key() -> None:
+    """Of Tatoeba: with no key it follows from the encoder."""
+    own = {"trained": False, "layer": 8, "recipe": {"layer": None, "max_length": 512}, "chain": []}
+    both = [changed("tasks", "tatoeba", value={**own, **other}) for other in ({}, {"layer": 14}, {"recipe": KEYED})]
+    assert unlike(both[0], both[1], "tatoeba") == ["layer: 8 and 14"]
+    assert unlike(both[0], both[2], "tatoeba") == []
+    assert unlike(both[1], both[2], "tatoeba") == ["layer: 14 and 8"]
 
 
 def test_a_layer_counts_and_threads_do_not_where_nothing_is_trained() -> None:

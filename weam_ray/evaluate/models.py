@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from weam_ray.errors import UserError
+from weam_ray.measure.states import default_layer
 from weam_ray.model.encoder import check_words
 from weam_ray.model.families import num_positions
 from weam_ray.model.tokenizer import load_tokenizer
@@ -172,6 +173,16 @@ def check_layers(models: list[str], layer: int, what: str) -> None:
         layers = num_layers(model)
         if not -layers - 1 <= layer <= layers:
             raise UserError(f"{what}={layer}: {model} has layers 0 (embeddings) to {layers}.")
+
+
+def layer_in_use(model: str, layer: int | None) -> int:
+    """The layer that retrieval without training takes of an encoder, counted from the embeddings, 0.
+
+    Args:
+        layer: the key of the recipe; below 0 from the last.
+    """
+    config = load_config(model)
+    return default_layer(config) if layer is None else layer % (int(config.num_hidden_layers) + 1)
 
 
 def shortened(error: Exception) -> str:

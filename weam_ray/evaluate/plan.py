@@ -18,6 +18,7 @@ from weam_ray.evaluate.models import (
     check_head,
     check_layers,
     examine,
+    layer_in_use,
     num_layers,
     room_of,
     tokenizer_of,
@@ -116,6 +117,9 @@ class EvaluationPlan:
         planned = Planned(data, self.settings.recipe_of(task.name, default), notes=list(task.notes))
         self.fit_length(planned)
         self.check_recipe(planned)
+        if task.kind == "nearest":
+            planned.layers = sorted({layer_in_use(model, planned.recipe.layer) for model in self.models})
+            planned.notes.append(f"The figures are those of layer {' or '.join(map(str, planned.layers))}.")
         if data.layout is not None and data.layout.note:
             planned.notes.append(data.layout.note)
             print(f"{task.name}: {data.layout.note}")

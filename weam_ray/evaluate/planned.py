@@ -20,6 +20,7 @@ class Planned:
     """A task with its data, recipe, labels and test languages; `data_fingerprints` by split and language.
 
     `tables` has the rows of every split and language that is used, until they are handed to the tasks that need them.
+    `layers` are those that retrieval without training takes of the encoders: one, unless they have other depths.
     """
 
     data: TaskData
@@ -29,6 +30,7 @@ class Planned:
     notes: list[str] = field(default_factory=list)
     data_fingerprints: dict[str, str] = field(default_factory=dict)
     tables: dict[tuple[Split, str], pa.Table] = field(default_factory=dict)
+    layers: list[int] = field(default_factory=list)
 
     @property
     def task(self) -> Task:

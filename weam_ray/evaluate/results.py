@@ -72,9 +72,9 @@ def tested(plan: EvaluationPlan, measured: Records) -> tuple[dict[str, str], dic
     return metrics, tests
 
 
-def one_or_all(fingerprints: list[str]) -> str | list[str]:
-    """What several models were measured on: one fingerprint, or one a model where they differ."""
-    return fingerprints if len(set(fingerprints)) > 1 else fingerprints[0]
+def one_or_all(values: list[Any]) -> Any:
+    """What several models have, or were measured on: one value, or one a model where they differ."""
+    return values if len(set(values)) > 1 else values[0]
 
 
 def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records, seen: Seen) -> dict[str, Any]:
@@ -96,6 +96,7 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records, 
             "revision": planned.task.revision,
             "recipe": planned.recipe.model_dump(),
             **planned.training_fingerprints(),
+            **({"layer": one_or_all(planned.layers)} if planned.layers else {}),
             "labels": list(planned.labels),
             "chain": chain,
             "notes": [*planned.notes, *unknown[planned.task.name].warnings()],

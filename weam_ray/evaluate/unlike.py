@@ -1,8 +1,10 @@
 """What differs between two evaluations beside the encoder, so that a difference of scores may be of that."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+Trees = Sequence[Mapping[str, Any]]
 
 TRAINED_BY = {"threads": "threads", "use_gpu": "GPU"}  # they move the last digits of fine-tuning
 WORDS = {
@@ -39,10 +41,21 @@ def differences(first: dict[str, Any], second: dict[str, Any], task: str) -> Ite
             continue  # said already
         yield from differing(name, ours.get(key), theirs.get(key))
     yield from of_seen(ours.get("seen"), theirs.get("seen"))
-    yield from of_trees("recipe", ours.get("recipe"), theirs.get("recipe"))
-    known = [[own for own in about.get("pretraining", ()) if own is not None] for about in both]
-    if all(known):
-        yield from of_trees("pre-training", *(own[0] for own in known))
+    recipes = [own.get("recipe") for own in (ours, theirs)]
+    if "layer" in ours and "layer" in theirs:  # which is what the key of the recipe comes to
+        recipes = [own and {key: value for key, value in own.items() if key != "layer"} for own in recipes]
+    yield from of_trees("recipe", *recipes)
+    yield from of_pretraining(*([own for own in about.get("pretraining", ()) if own is not None] for about in both))
+
+
+def of_pretraining(ours: Trees, theirs: Trees) -> Iterator[tuple[str, str, str]]:
+    """The keys that differ between any two of the models of two systems, with all values that either has."""
+    if not ours or not theirs:
+        return
+    for key in dict.fromkeys(key for tree in (*ours, *theirs) for key in tree):
+        first, second = (" or ".join(dict.fromkeys(said(tree.get(key)) for tree in trees)) for trees in (ours, theirs))
+        if len({said(tree.get(key)) for tree in (*ours, *theirs)}) > 1:
+            yield f"pre-training.{key}", first, second
 
 
 def of_seen(ours: Any, theirs: Any) -> Iterator[tuple[str, str, str]]:

@@ -63,7 +63,8 @@ class Recipe(Section):
         default=30, ge=1, description="Questions: how many tokens an answer may have."
     )
     layer: Annotated[int | None, Role.RESULT] = Field(
-        default=None, description="Retrieval without training: the layer that is compared; null: 2/3 of the way up."
+        default=None,
+        description="Retrieval without training: the layer that is compared; null: 14 of 24, else 2/3 of the way up.",
     )
     vector: Annotated[Literal["pooler", "first_token"], Role.RESULT, Younger()] = Field(
         default="pooler",

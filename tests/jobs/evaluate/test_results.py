@@ -105,6 +105,8 @@ class TestResults:
         about = json.loads((plain[0] / "evaluation.json").read_text(encoding="utf-8"))
         assert about["layers"] == [{key: record[key] for key in ("number", "model", "layer", "layers")}]
         assert [len(layers) for layers in record["layers"]["gold_alignment"].values()] == [3]
+        assert about["tasks"]["tatoeba"]["layer"] == 2
+        assert "layer" not in about["tasks"]["udpos"]
         words = dict.fromkeys(("source_words", "target_words"), 4)
         cut = dict.fromkeys(("source_words_cut", "target_words_cut"), 0)
         assert about["tasks"]["gold_alignment"]["counts"] == {"deen": words | cut}
