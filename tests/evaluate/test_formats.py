@@ -20,7 +20,7 @@ sentences = st.lists(st.lists(tags, min_size=1, max_size=3), max_size=4)
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5)
 answers = st.dictionaries(names, texts, max_size=4)
 rankings = st.dictionaries(names, st.lists(names, max_size=3), max_size=4)
-targets = st.dictionaries(names, st.lists(names, min_size=1, max_size=3), max_size=4)
+targets = st.dictionaries(names, st.lists(names.filter(str.strip), min_size=1, max_size=3), max_size=4)
 choices = st.lists(st.integers(0, 2), max_size=4)
 FORMS = {
     "LINES": (LINES, st.lists(lines, max_size=5), st.lists(lines, max_size=5)),

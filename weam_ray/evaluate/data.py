@@ -222,6 +222,9 @@ class TaskData:
             return None
         found = [label for label in found if label not in self.task.undecided] if self.task.undecided else found
         check_counts(found, kind.blank(rows), str(file))
+        hidden = sum(map(all_blank, found.values())) if isinstance(found, dict) else 0
+        if hidden:
+            raise UserError(f"{file}: {hidden} of {len(found)} labels are blank; leave all blank, or none.")
         return found
 
 

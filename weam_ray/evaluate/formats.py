@@ -60,12 +60,15 @@ def write_mapping(file: Path, found: dict[str, Any]) -> None:
 
 
 def read_targets(file: Path) -> dict[str, list[str]]:
-    """Names of queries with their targets; a target that stands alone is a list of one."""
+    """Names of queries with their targets; a target that stands alone is a list of one.
+
+    A blank target beside others is none. A list of blank ones stays: it says that the targets are hidden.
+    """
     found = {name: [own] if isinstance(own, str) else own for name, own in read_mapping(file).items()}
     for name, own in found.items():
         if not isinstance(own, list) or not own or not all(isinstance(target, str) for target in own):
             raise UserError(f"{file}: {name!r} has {own!r}, where a target or a list of targets is expected.")
-    return found
+    return {name: [target for target in own if target.strip()] or own for name, own in found.items()}
 
 
 def read_questions(file: Path) -> list[tuple[str, list[str]]]:
