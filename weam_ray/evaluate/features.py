@@ -42,7 +42,7 @@ class FeatureStage(Definition):
 
     @property
     def settings(self) -> dict[str, Any]:
-        reading = self.recipe.only(Role.FEATURES)
+        reading = self.recipe.counted(Role.FEATURES)
         version = KINDS[self.kind].version
         later = {"version": version} if version > 1 else {}
         return {"kind": self.kind, "training": self.training, "labels": list(self.labels), **later, **reading}

@@ -19,7 +19,7 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 def pooled(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
-    """Texts to means of the states of one layer, by default two thirds of the way up, over a text's own tokens.
+    """Texts to means of the states of one layer, by default that of `default_layer`, over a text's own tokens.
 
     Raises:
         UserError: the encoder has no such layer.
@@ -37,8 +37,8 @@ def pooled(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
     return encode
 
 
-def trained_vectors(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
-    """Texts to the vectors that a pair of encoders is trained on."""
+def trained_vectors(model: Any, tokenizer: Any, recipe: Recipe, max_length: int) -> Encode:
+    """Texts, of which so many tokens are read, to the vectors that a pair of encoders is trained on."""
     import torch
 
     @torch.no_grad()
@@ -52,7 +52,7 @@ def trained_vectors(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
             batch = tokenizer(
                 [texts[number] for number in chosen],
                 truncation=True,
-                max_length=recipe.max_length,
+                max_length=max_length,
                 padding=True,
                 return_tensors="pt",
             ).to(device)
@@ -62,11 +62,17 @@ def trained_vectors(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
     return encode
 
 
-def rankings(data: TaskData, queries: dict[str, pa.Table], encode: Encode) -> dict[str, dict[str, list[str]]]:
+def rankings(
+    data: TaskData, queries: dict[str, pa.Table], encode: Encode, encode_queries: Encode | None = None
+) -> dict[str, dict[str, list[str]]]:
     """The best candidates of every query, by language and name of the query.
 
     Languages with the same candidates are ranked together, so that these are encoded once, and never all at a time.
+
+    Args:
+        encode_queries: where queries are encoded otherwise than candidates.
     """
+    encode_queries = encode_queries or encode
     together: dict[object, list[str]] = {}
     for code in queries:
         together.setdefault(data.candidate_files(code) or code, []).append(code)
@@ -80,7 +86,7 @@ def rankings(data: TaskData, queries: dict[str, pa.Table], encode: Encode) -> di
                 yield encode(table["text"].to_pylist())
 
         # each language by itself, so that no vector depends on which languages are asked
-        vectors = np.concatenate([encode(queries[code]["text"].to_pylist()) for code in codes])
+        vectors = np.concatenate([encode_queries(queries[code]["text"].to_pylist()) for code in codes])
         best, _ = nearest(vectors, blocks(), BEST)
         start = 0
         for code in codes:

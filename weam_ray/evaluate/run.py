@@ -144,7 +144,9 @@ def run_trained(
         if best is not None:
             write_mapping(prediction_folder(run, folder) / f"nbest-{code}.json", best)
     if run.data.task.kind == "retrieval":
-        predictions = rankings(run.data, queries, trained_vectors(tuned.model.base_model, tuned.tokenizer, run.recipe))
+        lengths = (run.recipe.max_length, run.recipe.query_length)
+        encoders = (trained_vectors(tuned.model.base_model, tuned.tokenizer, run.recipe, own) for own in lengths)
+        predictions = rankings(run.data, queries, *encoders)
     return finish(
         run,
         folder,

@@ -66,6 +66,12 @@ class Recipe(Section):
         default=None,
         description="Retrieval without training: the layer that is compared; null: 14 of 24, else 2/3 of the way up.",
     )
+    max_query: Annotated[int | None, Role.RESULT, Role.FEATURES, Younger()] = Field(
+        default=None,
+        ge=4,
+        description="Retrieval with training: how many tokens a query may have, special ones included; null: "
+        "max_length.",
+    )
     vector: Annotated[Literal["pooler", "first_token"], Role.RESULT, Younger()] = Field(
         default="pooler",
         description="Retrieval with training: whether texts are compared by the pooler's output or by first tokens.",
@@ -85,6 +91,11 @@ class Recipe(Section):
     @property
     def rows_at_once(self) -> int:
         return self.micro_batch_size or self.batch_size
+
+    @property
+    def query_length(self) -> int:
+        """How many tokens a query has at most."""
+        return min(self.max_length, self.max_query or self.max_length)
 
 
 Setting = Literal["zero-shot", "translate-train", "translate-train-all"]

@@ -38,6 +38,15 @@ def test_features_of_both_texts(kind: str, request: pytest.FixtureRequest) -> No
             assert {name: feature[f"{side}_{name}"] for name in expected} == dict(expected)
 
 
+@pytest.mark.parametrize(("given", "length"), [(6, 6), (None, 16), (40, 16)])
+def test_queries_are_cut_at_their_own_length(wordpiece: Any, given: int | None, length: int) -> None:
+    """Not those that they look for: of which 6 tokens would be too few; nor beyond all that is read."""
+    long = pa.table({"text": [" ".join(TEXTS)] * 2, "pair": [" ".join(TEXTS)] * 2, "label": [None] * 2}, SENTENCES)
+    features, _ = KIND.features(long, wordpiece, Recipe(max_length=16, max_query=given), (), training=True)
+    assert [len(ids) for ids in features["text_input_ids"].to_pylist()] == [length] * 2
+    assert [len(ids) for ids in features["pair_input_ids"].to_pylist()] == [16] * 2
+
+
 @pytest.mark.parametrize("vector", ["pooler", "first_token"])
 def test_the_loss_is_a_softmax_over_the_pairs_of_a_batch(wordpiece: Any, tmp_path: Path, vector: Any) -> None:
     model = KIND.model(str(write_encoder(tmp_path, wordpiece)), (), Recipe(vector=vector)).eval()
@@ -97,8 +106,8 @@ class TestEncoders:
     def test_vectors_in_the_order_of_the_texts(self, model: Any, wordpiece: Any) -> None:
         model.train()
         for vector in ("pooler", "first_token"):
-            recipe = Recipe(max_length=16, prediction_batch_size=2, vector=vector)
-            found = trained_vectors(model, wordpiece, recipe)(TEXTS)
+            recipe = Recipe(prediction_batch_size=2, vector=vector)
+            found = trained_vectors(model, wordpiece, recipe, 16)(TEXTS)
             for text, own in zip(TEXTS, found, strict=True):
                 outputs = model(**wordpiece(text, truncation=True, max_length=16, return_tensors="pt"))
                 expected = outputs.pooler_output[0] if vector == "pooler" else outputs.last_hidden_state[0, 0]
@@ -155,6 +164,18 @@ class TestRankings:
             "en-ef": "Q3",
         }
         assert {len(set(own)) for names in found.values() for own in names.values()} == {BEST}
+
+    def test_queries_are_encoded_as_they_were_in_training(self, tmp_path: Path) -> None:
+        data = self.write_mewslix(tmp_path)
+        asked: list[str] = []
+
+        def encode_queries(texts: Sequence[str]) -> NDArray[np.float32]:
+            asked.extend(texts)
+            return letters(["efef"] * len(texts))
+
+        found = rankings(data, {"de": data.read("test", "de")}, letters, encode_queries)
+        assert len(asked) == 2
+        assert {own[0] for own in found["de"].values()} == {"Q3"}
 
     def test_fewer_candidates_than_a_ranking_has(self, tmp_path: Path) -> None:
         write(tmp_path / "tatoeba/tatoeba.deu-eng.deu", "bbb\naaa\n")

@@ -56,6 +56,14 @@ class TestTatoeba:
 
 
 class TestLareqa:
+    def test_the_recipe_is_that_of_the_script(self) -> None:
+        """XTREME-R's train_lareqa.sh, for all encoders: four steps of four pairs, queries of 96 and texts of 256."""
+        for layers in (12, 24):
+            recipe = TASKS["lareqa"].recipe_for(layers)
+            assert (recipe.learning_rate, recipe.epochs, recipe.weight_decay, recipe.warmup_share) == (2e-5, 3, 0, 0)
+            assert (recipe.batch_size, recipe.micro_batch_size) == (16, 4)
+            assert (recipe.query_length, recipe.max_length) == (96, 256)
+
     def write(self, root: Path) -> None:
         """Two sentences in each language; the second question's answer is between sentences in German."""
         for code, breaks, answers in (
@@ -172,6 +180,20 @@ class TestMewslix:
         assert data.gold(rows, "de") is None
         write_json(tmp_path / "labels/mewslix/test-de.json", {"m1": ["Q1"], "m2": ["Q2"]})
         assert data.gold(rows, "de") == {"m1": ["Q1"], "m2": ["Q2"]}
+
+    def test_blank_targets_beside_others_are_none(self, tmp_path: Path) -> None:
+        """So that a query is not asked for more than it has; where all of some queries are blank, the file is wrong."""
+        self.write(tmp_path, "")
+        data = TaskData.found(TASKS["mewslix"], tmp_path)
+        rows = data.read("test", "de")
+        file = tmp_path / "labels/mewslix/test-de.json"
+        write_json(file, {"m1": ["", "Q1"], "m2": ["Q2", " ", "Q3"]})
+        assert data.gold(rows, "de") == {"m1": ["Q1"], "m2": ["Q2", "Q3"]}
+        write_json(file, {"m1": [""], "m2": ["", " "]})
+        assert data.gold(rows, "de") is None
+        write_json(file, {"m1": [""], "m2": ["Q2"]})
+        with pytest.raises(UserError, match=r"test-de\.json: 1 of 2 labels are blank; leave all blank, or none"):
+            data.gold(rows, "de")
 
     def test_a_mention_across_sentences_has_the_whole_text(self) -> None:
         """In text without spaces the braces bring them, as in XTREME's own; those in the mention itself stay."""

@@ -35,8 +35,8 @@ class Retrieval:
         self, rows: pa.Table, tokenizer: Any, recipe: Recipe, labels: Sequence[str], training: bool
     ) -> tuple[pa.Table, dict[str, int]]:
         columns: dict[str, Any] = {"row": list(range(rows.num_rows))}
-        for side in TEXTS:
-            encoded = tokenizer(rows[side].to_pylist(), truncation=True, max_length=recipe.max_length)
+        for side, length in zip(TEXTS, (recipe.query_length, recipe.max_length), strict=True):
+            encoded = tokenizer(rows[side].to_pylist(), truncation=True, max_length=length)
             columns |= {f"{side}_{name}": encoded[name] for name in tokenizer.model_input_names if name in encoded}
         return pa.table(columns), {}
 

@@ -131,7 +131,7 @@ TASK = Task(
     revision="XQuAD-R",
     kind="retrieval",
     metric="map@20",
-    recipe=Recipe(learning_rate=2e-5, epochs=3, batch_size=16, micro_batch_size=4, max_length=256),
+    recipe=Recipe(learning_rate=2e-5, epochs=3, batch_size=16, micro_batch_size=4, max_length=256, max_query=96),
     layouts=(Layout("official", files, read),),
     form=formats.RANKINGS,
     score=official.map_at_20,
