@@ -42,6 +42,9 @@ def test_by_code() -> None:
     assert language("zh") == Language("zh", "cmn", "zho_Hans")
     assert language("zho_Hans") is language("zh")
     assert language("zho_Hant") == Language("zho_Hant", "zho", "zho_Hant")
+    assert language("deu") is language("de")
+    assert language("ara") is language("arb") is language("ar")
+    assert language("nob") is language("nb")
     assert language("ace_Arab") == Language("ace_Arab", "ace", "ace_Arab")
 
 

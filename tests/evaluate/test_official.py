@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from weam_ray.errors import UserError
@@ -122,6 +123,27 @@ def test_squad_takes_the_best_gold_answer_and_gives_nothing_for_silence() -> Non
     scores = official.squad(labels, {"a": "A house!"})
     assert scores["exact_match"].percent == 50
     assert scores["f1"].percent == 50
+
+
+def test_macro_f1_is_the_mean_over_labels() -> None:
+    """F1 of `a` is 4 / 5, of `b` 2 / 4, of `c`, which nobody predicts, 0; of `d`, which there is not, 0."""
+    labels, predictions = list("aabbc"), list("aabda")
+    assert official.macro_f1(labels, predictions)["macro_f1"].percent == pytest.approx(100 * (4 / 5 + 2 / 3) / 4)
+    assert official.macro_f1(labels, labels)["macro_f1"].percent == pytest.approx(100)
+    assert official.macro_f1(["a"], ["b"])["macro_f1"].percent == 0
+
+
+def test_parts_of_macro_f1_have_its_sampling_error() -> None:
+    """A bootstrap over them spreads as one that computes the metric anew on each resampled test set."""
+    draw = np.random.default_rng(1)
+    labels = draw.choice(["a", "b", "c"], 600, p=[0.5, 0.3, 0.2])
+    predictions = np.where(draw.random(600) < 0.6, labels, draw.choice(["a", "b", "c"], 600))
+    parts = official.macro_f1(labels.tolist(), predictions.tolist())["macro_f1"]
+    drawn = draw.integers(0, 600, (400, 600))
+    anew = [official.macro_f1(labels[own].tolist(), predictions[own].tolist())["macro_f1"].percent for own in drawn]
+    linear = [100 * parts.numerator[own].mean() for own in drawn]
+    assert np.std(linear) == pytest.approx(np.std(anew), rel=0.05)
+    assert np.corrcoef(linear, anew)[0, 1] > 0.99
 
 
 def test_parts_make_the_metric() -> None:

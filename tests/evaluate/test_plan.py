@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.lab import write_encoder, write_gold, write_sib200, write_tatoeba, write_xquad
+from tests.support.own import write_moods
 from tests.support.writing import write, write_csv
 from weam_ray.errors import UserError
 from weam_ray.evaluate.plan import EvaluationPlan
@@ -165,6 +166,73 @@ def test_a_labelled_file_has_a_recipe_by_its_name(lab: Path, tmp_path: Path) -> 
     assert found.tasks[0].recipe.epochs == 20
     with pytest.raises(UserError, match=r"epoch: unknown key\. Did you mean 'epochs'"):
         plan(lab, *given, "domain.epoch=1.5")
+
+
+class TestOwnTasks:
+    MOODS = ("own_tasks.moods.folder=moods",)
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        return write_moods(tmp_path, "en", "de")
+
+    def test_languages_and_labels_follow_from_the_files(self, lab: Path, root: Path) -> None:
+        given = ("--data-root", str(root), "--tasks", "moods", "--intermediate", "moods", "--seeds", "1", *self.MOODS)
+        found = plan(lab, *given, "--setting", "translate-train")
+        (planned,) = found.tasks
+        assert (planned.tests, planned.labels) == (("en", "de"), ("bad", "good", "so-so"))
+        assert [(run.name, run.trains_on) for run in found.runs if isinstance(run, Run)] == [
+            ("moods-1-en", ("en",)),
+            ("moods-1-de", ("de",)),
+        ]
+        assert found.chain[0].counts == {"train-en": 24, "dev-en": 8}
+
+    def test_the_metric_counts_in_fingerprints(self, lab: Path, root: Path) -> None:
+        """It chooses the epoch, of the task itself and of one that comes before another."""
+        given = ("--data-root", str(root), "--languages", "de", "--seeds", "1", *self.MOODS)
+        for tasks in (("--tasks", "moods"), ("--tasks", "sib200", "--intermediate", "moods")):
+            write_sib200(root)
+            first, second = (
+                plan(lab, *given, *tasks, f"own_tasks.moods.metric={metric}").runs[0].fingerprint
+                for metric in ("accuracy", "macro_f1")
+            )
+            assert first != second
+
+    @pytest.mark.parametrize("split", ["dev", "test"])
+    def test_a_label_that_training_lacks(self, lab: Path, root: Path, split: str) -> None:
+        code = "en" if split == "dev" else "de"
+        with (root / "moods" / code / f"{split}.tsv").open("a", encoding="utf-8") as file:
+            file.write("99\tawful\ttext\n")
+        message = f"moods: the {split} data for {code} have the label 'awful', which no training example has"
+        with pytest.raises(UserError, match=message):
+            plan(lab, "--data-root", str(root), "--tasks", "moods", *self.MOODS)
+
+    def test_a_language_without_translations(self, lab: Path, root: Path) -> None:
+        (root / "moods/de/train.tsv").unlink()
+        given = ("--data-root", str(root), "--tasks", "moods", *self.MOODS)
+        assert plan(lab, *given).tasks[0].tests == ("en", "de")
+        with pytest.raises(UserError, match=r"moods: no train data for de: .*moods/de/train\.tsv is expected"):
+            plan(lab, *given, "--setting", "translate-train-all")
+
+    @pytest.mark.parametrize(
+        ("setting", "most", "told"),
+        [
+            ("zero-shot", 24, ""),
+            (
+                "zero-shot",
+                25,
+                "max_train=25 takes 25 training examples a language, and there are fewer, which all",
+            ),
+            ("translate-train-all", 48, ""),
+            ("translate-train-all", 49, "max_train=49 takes 25 training examples a language"),
+        ],
+    )
+    def test_fewer_rows_than_are_to_be_drawn_are_told(
+        self, lab: Path, root: Path, setting: str, most: int, told: str
+    ) -> None:
+        given = ("--data-root", str(root), "--tasks", "moods", "--setting", setting, *self.MOODS)
+        (planned,) = plan(lab, *given, f"moods.max_train={most}").tasks
+        assert bool(planned.notes) == bool(told)
+        assert any(note.startswith(told) for note in planned.notes or [""])
 
 
 class TestHeads:

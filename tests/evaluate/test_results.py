@@ -42,7 +42,7 @@ COUNTS = {WORDS: {"de": {"links": 90, "links_without_state": 2, "links_of_identi
 
 def test_links_that_are_left_out() -> None:
     """Of the task that leaves them out, as counts and as a sentence."""
-    tasks = about_evaluation(PLAN, [], [RECORD | {"counts": COUNTS}], NOTHING)["tasks"]
+    tasks = about_evaluation(PLAN, [], [RECORD | {"counts": COUNTS}], NOTHING, {})["tasks"]
     assert tasks[WORDS]["counts"] == COUNTS[WORDS]
     assert tasks[WORDS]["notes"][-1].startswith("de: of 90 links, 2 are left out")
     assert (tasks[SENTENCES]["counts"], tasks[SENTENCES]["notes"]) == ({}, ["The figures are those of layer 1."])
@@ -51,7 +51,7 @@ def test_links_that_are_left_out() -> None:
 
 def test_records_of_an_earlier_version() -> None:
     """They have no counts, and are as good for the figures."""
-    tasks = about_evaluation(PLAN, [], [RECORD], NOTHING)["tasks"]
+    tasks = about_evaluation(PLAN, [], [RECORD], NOTHING, {})["tasks"]
     assert tasks[WORDS]["counts"] == {}
     assert all("left out" not in note for note in tasks[WORDS]["notes"])
 

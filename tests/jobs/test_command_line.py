@@ -136,6 +136,19 @@ class TestEvaluation:
         changed = self.settings("--config", str(file), "--seeds", "2", "udpos.epochs=4", "recipe.patience=1")
         assert (changed.num_seeds, changed.recipes, changed.recipe) == (2, {"udpos": {"epochs": 4}}, {"patience": 1})
 
+    def test_own_tasks(self, tmp_path: Path) -> None:
+        """They are declared by keys or by a file, and have recipes as other tasks."""
+        given = ("--model", "m", "--tasks", "moods", "--intermediate", "words", "--output", "o")
+        own = ("own_tasks.moods.folder=m", "own_tasks.words={folder: w}")
+        found = self.settings(*given, *own, "moods.epochs=2", "words.max_train=30")
+        assert {name: task.folder for name, task in found.own_tasks.items()} == {"moods": "m", "words": "w"}
+        assert found.recipes == {"moods": {"epochs": 2}, "words": {"max_train": 30}}
+        file = tmp_path / "mine.yaml"
+        file.write_text(json.dumps(found.tree()), encoding="utf-8")
+        assert self.settings("--config", str(file)) == found
+        with pytest.raises(UserError, match=r"'words\.epochs=2': words is not among the tasks"):
+            self.settings(*self.FLAGS, *own, "words.epochs=2")
+
     def test_mistakes(self, tmp_path: Path) -> None:
         for arguments, message in (
             ((), "--model is missing"),

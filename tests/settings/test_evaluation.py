@@ -107,6 +107,41 @@ def test_evaluations_that_cannot_be(given: dict[str, Any], message: str) -> None
     assert message in str(error.value)
 
 
+def test_own_tasks() -> None:
+    given = {"mood-s": {"folder": "m", "recipe": {"epochs": 2}, "languages": {"german": "de", "old": None}}}
+    found = validated(EvaluationSettings, GIVEN | {"own_tasks": given}).own_tasks["mood-s"]
+    assert (found.folder, found.metric, found.text, found.pair, found.label) == ("m", "accuracy", "text", None, "label")
+    assert found.recipe == Recipe(epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"moods": {}}, "own_tasks.moods.folder: this key is required"),
+        ({"moods": {"foldr": "m"}}, "own_tasks.moods.foldr: unknown key. Did you mean 'own_tasks.moods.folder'?"),
+        (
+            {"moods": {"folder": "m", "metric": "f1"}},
+            "own_tasks.moods.metric: input should be 'accuracy' or",
+        ),
+        (
+            {"moods": {"folder": "m", "recipe": {"epoch": 2}}},
+            "own_tasks.moods.recipe.epoch: unknown key. Did you mean 'own_tasks.moods.recipe.epochs'?",
+        ),
+        ({"moods": {"folder": "m", "recipe": {"epochs": 0}}}, "own_tasks.moods.recipe.epochs: input should be greater"),
+        ({"moods": {"folder": "m", "train": "train.tsv"}}, "own_tasks.moods: train 'train.tsv': the name of a file"),
+        ({"moods": {"folder": "m", "pair": "text"}}, "own_tasks.moods: text, pair and label must be columns of their"),
+        ({"a b": {"folder": "m"}}, "own_tasks.a b: a name has letters, digits, - and _, and begins with a letter"),
+        ({"a.b": {"folder": "m"}}, "own_tasks.a.b: a name has letters"),
+        ({"recipe": {"folder": "m"}}, "own_tasks.recipe: this is the name of a key"),
+        ({"moods": "m"}, "own_tasks.moods: input should be a valid dictionary"),
+    ],
+)
+def test_own_tasks_that_cannot_be(own: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        validated(EvaluationSettings, GIVEN | {"own_tasks": own})
+    assert message in str(error.value)
+
+
 def test_what_is_required() -> None:
     with pytest.raises(UserError) as error:
         validated(EvaluationSettings, {})

@@ -6,7 +6,7 @@ import pytest
 
 from weam_ray.settings.base import Role, Section
 from weam_ray.settings.config import Config
-from weam_ray.settings.evaluation import EvaluationSettings, Recipe
+from weam_ray.settings.evaluation import EvaluationSettings, OwnTask, Recipe
 from weam_ray.settings.keys import keys
 from weam_ray.settings.page import OF_STUDIES, REGENERATE, help_text, page
 from weam_ray.settings.sources import SOURCE_KINDS
@@ -23,6 +23,7 @@ def test_the_page_has_every_key_and_role() -> None:
     rows = page().splitlines()
     every = [*keys(Config), *keys(EvaluationSettings), *keys(Recipe, "recipe."), *keys(StudySettings)]
     every += [key for kind in OF_STUDIES.values() for key in keys(kind)]
+    every += [key for key in keys(OwnTask, "own_tasks.NAME.") if ".recipe." not in key.name]
     every += [key for kind in SOURCE_KINDS for key in keys(kind)]
     for key in every:
         assert any(row.startswith(f"| `{key.name}` | {key.sentence} | {key.type}") for row in rows), key.name

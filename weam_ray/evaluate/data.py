@@ -41,7 +41,8 @@ class TaskData:
         if tested:
             looked_for = [("test", entry) for entry in languages().values()]
         for layout in task.layouts:
-            if any(layout.present(folder, split, entry) for split, entry in looked_for):
+            others = layout.codes(folder) if tested and layout.codes is not None else ()
+            if others or any(layout.present(folder, split, entry) for split, entry in looked_for):
                 return cls(task, folder, layout)
         if task.hub is None:
             example: Split = "test" if tested else "train"
@@ -50,10 +51,8 @@ class TaskData:
                 f"{', '.join(map(str, layout.files(folder, example, entry)))} ({layout.name})"
                 for layout in task.layouts
             ]
-            raise UserError(
-                f"{task.name}: there are no data of this task under --data-root {root}; looked for "
-                f"{'; '.join(examples)}."
-            )
+            under = "" if root is None else f" under --data-root {root}"
+            raise UserError(f"{task.name}: there are no data of this task{under}; looked for {'; '.join(examples)}.")
         return cls(task, folder, None)
 
     @property

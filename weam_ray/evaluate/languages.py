@@ -28,23 +28,42 @@ def languages() -> dict[str, Language]:
         return {row["code"]: Language(**row) for row in csv.DictReader(file, delimiter="\t")}
 
 
+@cache
+def by_other_names() -> dict[str, Language]:
+    """The languages of the table by what NLLB and ISO 639-3 call them; of two codes for one (`nb`, `no`) the first."""
+    found: dict[str, Language] = {}
+    for entry in languages().values():
+        for name in (entry.nllb, entry.iso, entry.nllb.partition("_")[0]):
+            found.setdefault(name, entry)
+    return found
+
+
+def known_language(code: str) -> Language | None:
+    """The language of a code; None of one that is not known here.
+
+    Args:
+        code: XTREME's, ISO 639-3's, or NLLB's own for a language or script that XTREME has none for.
+    """
+    known = languages().get(code) or by_other_names().get(code)
+    if known is not None:
+        return known
+    iso, _, script = code.partition("_")
+    if len(iso) == 3 and len(script) == 4 and (iso + script).isalpha() and iso.islower() and script.istitle():
+        return Language(code, iso, code)
+    return None
+
+
 def language(code: str) -> Language:
-    """The language of a code: XTREME's, or NLLB's own for a language or script that XTREME has none for.
+    """The language of a code, as `known_language` takes it.
 
     Raises:
         UserError: an unknown code.
     """
-    known = languages()
-    if code in known:
-        return known[code]
-    by_nllb = {entry.nllb: entry for entry in known.values()}
-    if code in by_nllb:
-        return by_nllb[code]
-    iso, _, script = code.partition("_")
-    if len(iso) == 3 and len(script) == 4 and iso.isalpha() and script.isalpha():
-        return Language(code, iso, code)
-    nearest = difflib.get_close_matches(code, known, n=1, cutoff=0.0)
+    known = known_language(code)
+    if known is not None:
+        return known
+    nearest = difflib.get_close_matches(code, languages(), n=1, cutoff=0.0)
     raise UserError(
-        f"--languages: {code!r} is no language code that is known here; codes are XTREME's (de, zh, ...), or NLLB's "
-        f"(ace_Arab). Did you mean {nearest[0]!r}?"
+        f"--languages: {code!r} is no language code that is known here; codes are XTREME's (de, zh, ...), ISO 639-3's "
+        f"(deu) or NLLB's (ace_Arab). Did you mean {nearest[0]!r}?"
     )

@@ -23,6 +23,24 @@ def accuracy(labels: Sequence[Any], predictions: Sequence[Any], language: str = 
     return {"accuracy": mean_of([float(own == gold) for own, gold in zip(predictions, labels, strict=True)])}
 
 
+def macro_f1(labels: Sequence[str], predictions: Sequence[str], language: str = "") -> dict[str, Parts]:
+    """The mean over labels of their F1, over those that stand among the labels or the predictions.
+
+    It is no ratio of sums over examples, so the parts are those of its linear form around the value: their mean is the
+    value, and a bootstrap over them has its sampling error to the first order.
+    """
+    total, values = np.zeros(len(labels)), []
+    gold, found = (np.asarray(side, dtype=object) for side in (labels, predictions))
+    names = sorted({*labels, *predictions})
+    for name in names:
+        here, there = gold == name, found == name
+        size = here.astype(np.float64) + there
+        value = 2 * float((here & there).sum()) / float(size.sum())
+        values.append(value)
+        total += (2.0 * (here & there) - value * size) / float(size.sum())
+    return {"macro_f1": mean_of((np.mean(values) + len(labels) * total / len(names)).tolist())}
+
+
 def chunks(sentences: Sequence[Sequence[str]]) -> list[set[tuple[str, int, int]]]:
     """The chunks that end in each sentence, by the rules of seqeval 1.2.2: type, first and last word of the whole text.
 

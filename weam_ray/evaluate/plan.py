@@ -80,17 +80,26 @@ class EvaluationPlan:
         configs = {model: config_of_run(model) for model in self.models}
         self.pretraining_seeds = {model: own and own.seeds.model for model, own in configs.items()}
         self.pretraining = {model: own and budget_and_data(own) for model, own in configs.items()}
-        self.chain = [self.planned(intermediate_of(name), tested=False) for name in settings.intermediate]
+        own = settings.own_tasks
+        self.chain = [self.planned(intermediate_of(name, own, root), tested=False) for name in settings.intermediate]
         self.notes += [f"{own.task.name}: {note}" for own in self.chain for note in own.notes]
         names = [name for name in dict.fromkeys(settings.tasks) if name != ALIGNMENT]
-        self.tasks = [self.planned(task_of(name), tested=True) for name in names]
+        self.tasks = [self.planned(task_of(name, own, root), tested=True) for name in names]
         self.runs: list[Run | AlignmentRun] = [run for planned in self.tasks for run in self.runs_of(planned)]
         if ALIGNMENT in settings.tasks:
             self.runs += self.alignment_runs()
 
     def chain_settings(self) -> list[list[Any]]:
         """The intermediate tasks in their order, with their recipes and data, as they count in fingerprints."""
-        return [[own.task.name, own.recipe.counted(Role.RESULT), own.data_fingerprints] for own in self.chain]
+        return [
+            [
+                own.task.name,
+                own.recipe.counted(Role.RESULT),
+                own.data_fingerprints,
+                *([dict(own.task.counted)] if own.task.counted else []),
+            ]
+            for own in self.chain
+        ]
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -152,6 +161,8 @@ class EvaluationPlan:
             planned.notes.append("Each language trains on training data of its own, which are no translations.")
         planned.labels = known_labels(planned, tables) if task.trained else task.labels
         planned.tables = tables
+        planned.counts = {f"{split}-{code}": rows.num_rows for (split, code), rows in tables.items()}
+        planned.note_few(together=tested and self.settings.setting == "translate-train-all")
         return planned
 
     def fit_length(self, planned: Planned) -> None:
@@ -323,6 +334,7 @@ class EvaluationPlan:
             "seed": seed,
             "trains_on": trains_on,
             **self.device,
+            **planned.task.counted,
             "intermediate": self.chain_settings(),
             **({"keeps_head": True} if keeps_head else {}),
             **({"kind_version": version} if version > 1 else {}),

@@ -17,8 +17,9 @@ SAMPLING = 18  # so that rows are drawn otherwise than anything else by the same
 
 @dataclass
 class Planned:
-    """A task with its data, recipe, labels and test languages; `data_fingerprints` by split and language.
+    """A task with its data, recipe, labels and test languages.
 
+    `data_fingerprints`, and `counts` of rows, are by split and language, such as `train-en`.
     `tables` has the rows of every split and language that is used, until they are handed to the tasks that need them.
     `layers` are those that retrieval without training takes of the encoders: one, unless they have other depths.
     """
@@ -31,6 +32,7 @@ class Planned:
     data_fingerprints: dict[str, str] = field(default_factory=dict)
     tables: dict[tuple[Split, str], pa.Table] = field(default_factory=dict)
     layers: list[int] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -44,10 +46,31 @@ class Planned:
         """Join the rows of some languages; of `max_train` training rows each has its share, drawn by the seed."""
         tables = [self.tables[split, code] for code in codes]
         if self.samples(split):
-            assert self.recipe.max_train is not None
-            share = -(-self.recipe.max_train // len(codes))
-            tables = [sample(table, share, seed) for table in tables]
+            tables = [sample(table, self.share(len(codes)), seed) for table in tables]
         return pa.concat_tables(tables)
+
+    def share(self, num_languages: int) -> int:
+        """How many training rows are drawn of each language where so many train together."""
+        assert self.recipe.max_train is not None
+        return -(-self.recipe.max_train // num_languages)
+
+    def note_few(self, together: bool) -> None:
+        """Note languages that have fewer training rows than are to be drawn.
+
+        Args:
+            together: whether all languages train one model, or each its own.
+        """
+        counts = {name.removeprefix("train-"): own for name, own in self.counts.items() if name.startswith("train-")}
+        if not counts or not self.samples("train"):
+            return
+        share = self.share(len(counts) if together else 1)
+        few = [f"{code} {count:,}" for code, count in counts.items() if count < share]
+        if few:
+            self.notes.append(
+                f"max_train={self.recipe.max_train:,} takes {share:,} training examples a language, and there are "
+                f"fewer, which all train: {', '.join(few)}."
+            )
+            print(f"{self.task.name}: {self.notes[-1]}")
 
     def training_fingerprints(self) -> dict[str, dict[str, str]]:
         """Of the training and development rows, by language; nothing where nothing is trained."""

@@ -8,6 +8,7 @@ import numpy as np
 from weam_ray.encode.unknown import KEY, UnknownCounts
 from weam_ray.evaluate.compare import LOWER_IS_BETTER
 from weam_ray.evaluate.languages import ENGLISH
+from weam_ray.evaluate.majority import Majorities
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.run import ALIGNMENT
 from weam_ray.evaluate.seen import Seen
@@ -18,15 +19,19 @@ Result = dict[str, dict[str, dict[str, Any]]]
 Records = Sequence[dict[str, Any]]
 
 
-def evaluation_result(records: Records, metrics: dict[str, str], tests: dict[str, dict[str, Any]]) -> Result:
+def evaluation_result(
+    records: Records, metrics: dict[str, str], tests: dict[str, dict[str, Any]], majority: Majorities
+) -> Result:
     """Task, language, then `mean`, `std` (n - 1; null for one value) and `per_seed` of the main metric, in percent.
 
-    `metrics` has them for every metric of the task. Languages whose labels are hidden are left out.
+    `metrics` has them for every metric of the task, and `majority` what the main one is to be above, or null. Languages
+    whose labels are hidden are left out.
 
     Args:
         records: of all runs, as `run.finish` leaves them.
         metrics: the main metric of each task.
         tests: for each task its languages in order, with the fingerprint of their test rows.
+        majority: the figures of the majority class, or of chance, where there are any.
     """
     result: Result = {}
     for task, metric in metrics.items():
@@ -37,6 +42,7 @@ def evaluation_result(records: Records, metrics: dict[str, str], tests: dict[str
                 figures = {name: spread([score[name] for score in scores]) for name in scores[0]}
                 result.setdefault(task, {})[code] = {
                     **figures[metric],
+                    "majority": own.figure if (own := majority.get(task, {}).get(code)) else None,
                     "metric": metric,
                     "metrics": figures,
                     "data": fingerprint,
@@ -77,7 +83,9 @@ def one_or_all(values: list[Any]) -> Any:
     return values if len(set(values)) > 1 else values[0]
 
 
-def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records, seen: Seen) -> dict[str, Any]:
+def about_evaluation(
+    plan: EvaluationPlan, records: Records, measured: Records, seen: Seen, majority: Majorities
+) -> dict[str, Any]:
     """Describe what was evaluated and how, and what the models had seen of it, as evaluation.json has it."""
     settings = plan.settings
     # all runs of a task have the same test rows, some of them where each language has runs of its own
@@ -125,6 +133,7 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records, 
     for task, own in tasks.items():
         own["seen"] = seen.counts(task)
         own["notes"] += seen.sentences(task)
+        own["majority_class"] = {code: found.label for code, found in majority.get(task, {}).items() if found.label}
     return {
         "identity": plan.identity,
         "system": settings.system,
@@ -140,13 +149,35 @@ def about_evaluation(plan: EvaluationPlan, records: Records, measured: Records, 
         "use_gpu": settings.use_gpu,
         "notes": [*plan.notes, *seen.notes],
         "tasks": tasks,
+        "data": data_used(plan),
         "layers": [{key: record[key] for key in ("number", "model", "layer", "layers")} for record in measured],
     }
 
 
+def data_used(plan: EvaluationPlan) -> list[dict[str, Any]]:
+    """Say of each task, in the order of training, what its data are and where they come from.
+
+    `examples` are counted by split and language; of training examples, a recipe with `max_train` draws as many.
+    """
+    return [
+        {
+            "task": own.task.name,
+            "used": used,
+            "form": own.data.layout_name,
+            "reference": own.task.reference,
+            "licence": own.task.licence,
+            "revision": own.task.revision,
+            "examples": own.counts,
+            "max_train": own.recipe.max_train,
+        }
+        for used, planned in (("intermediate", plan.chain), ("task", plan.tasks))
+        for own in planned
+    ]
+
+
 def overview(result: Result) -> dict[str, dict[str, Any]]:
     """For each task: the average without English by seed, English minus that (the cross-lingual gap), the worst
-    language; what cannot be had is None.
+    language; what cannot be had is None. Beside the average and the worst stands the majority class.
     """
     found = {}
     for task, languages in result.items():
@@ -154,9 +185,11 @@ def overview(result: Result) -> dict[str, dict[str, Any]]:
         average = gap = worst = None
         if others:
             by_seed = np.mean([entry["per_seed"] for entry in others.values()], axis=0)
-            average = spread(by_seed.tolist())
+            known = [entry["majority"] for entry in others.values() if entry["majority"] is not None]
+            majority = float(np.mean(known)) if len(known) == len(others) else None
+            average = {**spread(by_seed.tolist()), "majority": majority}
             code = worst_of(others)
-            worst = {"language": code, **{key: others[code][key] for key in ("mean", "std", "per_seed")}}
+            worst = {"language": code, **{key: others[code][key] for key in ("mean", "std", "per_seed", "majority")}}
             if ENGLISH in languages:
                 gap = spread((np.asarray(languages[ENGLISH]["per_seed"]) - by_seed).tolist())
         found[task] = {"average_without_english": average, "cross_lingual_gap": gap, "worst_language": worst}

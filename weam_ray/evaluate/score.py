@@ -15,6 +15,7 @@ from weam_ray.evaluate.formats import all_blank, check_counts
 from weam_ray.evaluate.languages import language
 from weam_ray.evaluate.tasks import task_of
 from weam_ray.evaluate.tasks.base import Task
+from weam_ray.evaluate.tasks.own import ANY
 
 
 def score_files(task: Task, code: str, labels: Path, predictions: Path) -> dict[str, float]:
@@ -48,12 +49,13 @@ def score(task: Task, code: str, gold: Any, found: Any, what: str) -> dict[str, 
 
 def run(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="weam_ray.evaluate.score", description=__doc__)
-    parser.add_argument("--task", required=True, metavar="TASK")
+    parser.add_argument("--task", required=True, metavar="TASK", help="its name; `own` for any of own_tasks")
     parser.add_argument("--language", required=True, metavar="CODE", help="XTREME's code; MLQA's metric depends on it")
     parser.add_argument("--labels", required=True, type=Path, metavar="FILE")
     parser.add_argument("--predictions", required=True, type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
-    task, entry = task_of(options.task), language(options.language)
+    task = ANY if options.task == ANY.name else task_of(options.task)
+    entry = language(options.language)
     print(json.dumps(score_files(task, entry.code, options.labels, options.predictions)))
 
 

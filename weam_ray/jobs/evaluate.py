@@ -8,6 +8,7 @@ from typing import Any
 from weam_ray.cluster.capacity import check_capacity, check_seen, check_shared, slots_of_node
 from weam_ray.errors import UserError
 from weam_ray.evaluate.aggregates import aggregates
+from weam_ray.evaluate.majority import Majorities, chance_of_pairs, majorities
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.results import Result, about_evaluation, all_records, evaluation_result, overview, tested
 from weam_ray.evaluate.seen import Seen
@@ -85,6 +86,7 @@ class EvaluationJob:
                 with tracker.parent.ending(tracker.deliver) as courier:
                     for name, record in records.items():
                         tracker.add_run(name, record)
+                    majority = majorities(self.plan)
                     with clock.phase("runs"):
                         left = [run for run in self.plan.runs if run.name not in records]
                         submission = Submission(self.plan, self.home.store, Places(self.folder), left)
@@ -92,7 +94,7 @@ class EvaluationJob:
                             records[run.name] = record
                             tracker.add_run(run.name, record)
                     with clock.phase("results"):
-                        result = self.conclude(list(records.values()), seen, tracker)
+                        result = self.conclude(list(records.values()), seen, majority, tracker)
         print(clock.line())
         self.frame.say_where(FILES, "evaluation", tracker.parent.address())
         if courier.reason:
@@ -100,12 +102,15 @@ class EvaluationJob:
             warn_of_lacks("evaluation", lacks, courier.reason)
         return result
 
-    def conclude(self, records: list[dict[str, Any]], seen: Seen, tracker: EvaluationTracker) -> Result:
+    def conclude(
+        self, records: list[dict[str, Any]], seen: Seen, majority: Majorities, tracker: EvaluationTracker
+    ) -> Result:
         """Result, report and pictures of finished runs."""
         records, measured = all_records(records)
         metrics, tests = tested(self.plan, measured)
-        result = evaluation_result(records, metrics, tests)
-        about, whole = about_evaluation(self.plan, records, measured, seen), overview(result)
+        majority = majority | chance_of_pairs(self.folder, measured)
+        result = evaluation_result(records, metrics, tests, majority)
+        about, whole = about_evaluation(self.plan, records, measured, seen, majority), overview(result)
         about["benchmarks"] = aggregates(result)
         write_whole(self.folder / RESULT, json.dumps(result, indent=1))
         write_whole(self.folder / ABOUT, json.dumps({**about, "overview": whole}, indent=1))

@@ -34,8 +34,10 @@ def evaluation_settings(options: Options) -> EvaluationSettings:
         if not tree.get(key):
             raise UserError(f"{flag} is missing.")
     named = {*listed(tree, "tasks"), *(Path(name).stem for name in listed(tree, "intermediate"))}
+    own = tree.get("own_tasks")
+    known = {*TASKS, ALIGNMENT, *(own if isinstance(own, dict) else ())}
     for task, override in of_recipes:
-        if task in {*TASKS, ALIGNMENT} - named:
+        if task in known - named:
             raise UserError(f"{override!r}: {task} is not among the tasks.")
         apply_override(tree["recipes"] if task in named else tree, override)
     tree["data_root"] = tree.get("data_root") or os.environ.get("WEAM_RAY_DATA_ROOT")

@@ -15,14 +15,17 @@ from rich.table import Table
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.statistics import Examples, middle_95, resampled_scores
 from weam_ray.evaluate.units import by_seeds
+from weam_ray.report.data_used import data_lines, data_table
 from weam_ray.report.layers import layer_curves, layer_tables, similarity_maps
-from weam_ray.report.page import figure_of, html_page, markdown_row, save_picture
+from weam_ray.report.page import figure_of, html_page, markdown_table, save_picture
 
 ONE_CHECKPOINT = (
     "One checkpoint: the spread is that of fine-tuning seeds. A claim about a method takes several pre-trained models, "
     "one for each seed."
 )
 BENCHMARKS = "As XTREME and XTREME-R average: with English, questions by the mean of F1 and exact match"
+DATA = "Data"
+MARK, ROUNDING = "†", 1e-9  # of figures that are not above the majority class; percentage points that are nothing
 LAYERS = "Alignment by layer (0: embeddings; *: the layer of the figures above)"
 
 
@@ -36,8 +39,8 @@ class Report:
     folder: Path
     measured: list[dict[str, Any]]
 
-    def tables(self) -> list[tuple[str, list[str], list[str]]]:
-        """Title, columns and cells of each task's row."""
+    def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
+        """Title and columns of each task, and its rows: the system, and what it is to be above where there is that."""
         found = []
         for task, languages in self.result.items():
             own = self.overview[task]
@@ -45,21 +48,45 @@ class Report:
             cells = {
                 code: spread(entry, trained)
                 + ("" if trained else ", examples {:.1f} to {:.1f}".format(*self.interval(task, code)))
+                + mark(entry)
                 for code, entry in languages.items()
             }
-            if own["average_without_english"]:
-                cells["average without English"] = spread(own["average_without_english"], trained)
-                cells["worst"] = f"{own['worst_language']['language']} {spread(own['worst_language'], trained)}"
+            beside = {code: percent(entry["majority"]) for code, entry in languages.items()}
+            average, worst = own["average_without_english"], own["worst_language"]
+            if average:
+                cells["average without English"] = spread(average, trained) + mark(average)
+                cells["worst"] = f"{worst['language']} {spread(worst, trained)}{mark(worst)}"
+                beside |= {"average without English": percent(average["majority"]), "worst": percent(worst["majority"])}
             if own["cross_lingual_gap"]:
                 cells["cross-lingual gap"] = spread(own["cross_lingual_gap"], trained)
+                beside["cross-lingual gap"] = ""
             metric = next(iter(languages.values()))["metric"]
             title = f"{task}, {metric} in %, {self.about['setting'] if own_training else 'no training'}"
-            found.append((title, ["system", *cells], [self.about["system"], *cells.values()]))
+            rows = [[self.about["system"], *cells.values()]]
+            if any(beside.values()):
+                rows.append([self.control(task), *beside.values()])
+            found.append((title, ["system", *cells], rows))
         return found
+
+    def control(self, task: str) -> str:
+        """What stands beside the figures of a task that has a majority class, or chance."""
+        return "majority class" if self.about["tasks"][task]["majority_class"] else "chance"
+
+    def note_of_control(self, task: str) -> list[str]:
+        """Say what the figures are to be above, and which are not."""
+        languages = self.result[task]
+        if all(entry["majority"] is None for entry in languages.values()):
+            return []
+        classes = self.about["tasks"][task]["majority_class"]
+        labels = ", ".join(dict.fromkeys(classes.values()))
+        text = f"Majority class: always the most frequent label of the training data ({labels})."
+        below = [code for code, entry in languages.items() if mark(entry)]
+        told = f" {MARK}: not above it, in {', '.join(below)}." if below else ""
+        return [(text if classes else "Chance: one candidate drawn of all.") + told]
 
     def notes(self, task: str) -> list[str]:
         own = self.about["tasks"][task]
-        notes = [f"Data in the form '{own['form']}'.", *own["notes"]]
+        notes = [f"Data in the form '{own['form']}'.", *self.note_of_control(task), *own["notes"]]
         if own["trained"]:
             recipe = own["recipe"]
             notes.append(
@@ -104,12 +131,14 @@ class Report:
 
     def print(self) -> None:
         console = Console()
-        for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
+        for (title, columns, rows), task in zip(self.tables(), self.result, strict=True):
             table = Table(title=escape(title))
             table.add_column("language")
-            table.add_column(self.about["system"], justify="right")
-            for column, cell in zip(columns[1:], cells[1:], strict=True):
-                table.add_row(column, cell)
+            for row in rows:
+                table.add_column(escape(row[0]), justify="right")
+            for cells in zip(columns, *rows, strict=True):
+                if cells[0] != columns[0]:
+                    table.add_row(*cells)
             console.print(table)
             for note in self.notes(task):
                 console.print(note, markup=False, highlight=False)
@@ -121,6 +150,8 @@ class Report:
             for row in rows:
                 table.add_row(*map(escape, row))
             console.print(table)
+        for line in data_lines(self.about):
+            console.print(line, markup=False, highlight=False)
         for line in self.general():
             console.print(line, markup=False, highlight=False)
 
@@ -138,47 +169,31 @@ class Report:
 
     def markdown(self, pictures: dict[str, Path]) -> str:
         lines = [f"# {self.about['system']}", "", *(f"- {line}" for line in self.general()), ""]
-        for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
-            lines += [
-                f"## {title}",
-                "",
-                markdown_row(columns),
-                markdown_row(["---"] * len(columns)),
-                markdown_row(cells),
-                "",
-            ]
+        for (title, columns, rows), task in zip(self.tables(), self.result, strict=True):
+            lines += markdown_table(f"## {title}", columns, rows)
             lines += [*(f"- {note}" for note in self.notes(task)), "", f"![{task}]({pictures[task].name})", ""]
-        heads, rows = self.benchmark_table()
-        if rows:
-            lines += [f"## {BENCHMARKS}", "", markdown_row(heads), markdown_row(["---"] * len(heads))]
-            lines += [*map(markdown_row, rows), ""]
+        for title, (heads, rows) in {BENCHMARKS: self.benchmark_table(), DATA: data_table(self.about)}.items():
+            lines += markdown_table(f"## {title}", heads, rows) if rows else []
         for name in [name for name in pictures if name not in self.result]:
             lines += [f"![{name}]({pictures[name].name})", ""]
         if self.measured:
             lines += [f"## {LAYERS}", ""]
         for title, columns, rows in self.layer_tables():
-            lines += [
-                f"### {title}",
-                "",
-                markdown_row(columns),
-                markdown_row(["---"] * len(columns)),
-                *map(markdown_row, rows),
-                "",
-            ]
+            lines += markdown_table(f"### {title}", columns, rows)
         return "\n".join(lines)
 
     def html(self, pictures: dict[str, Path]) -> str:
         """One file that opens without a network."""
         parts = [f"<h1>{html.escape(self.about['system'])}</h1>", listed(self.general())]
-        for (title, columns, cells), task in zip(self.tables(), self.result, strict=True):
+        for (title, columns, rows), task in zip(self.tables(), self.result, strict=True):
             parts += [
-                f"<h2>{html.escape(title)}</h2>{html_table(columns, [cells])}",
+                f"<h2>{html.escape(title)}</h2>{html_table(columns, rows)}",
                 listed(self.notes(task)),
                 embedded(pictures[task], f"{task} by language"),
             ]
-        heads, rows = self.benchmark_table()
-        if rows:
-            parts.append(f"<h2>{html.escape(BENCHMARKS)}</h2>{html_table(heads, rows)}")
+        for title, (heads, rows) in {BENCHMARKS: self.benchmark_table(), DATA: data_table(self.about)}.items():
+            if rows:
+                parts.append(f"<h2>{html.escape(title)}</h2>{html_table(heads, rows)}")
         parts += [embedded(pictures[name], f"alignment: {name}") for name in pictures if name not in self.result]
         if self.measured:
             parts.append(f"<details><summary>{LAYERS}</summary>")
@@ -191,7 +206,10 @@ class Report:
         return [table for record in self.measured for table in layer_tables(record)]
 
     def draw(self, task: str) -> Path:
-        """Bars by language: the mean, every seed as a dot, and the sampling error of the test set as an interval."""
+        """Bars by language: the mean, every seed as a dot, the sampling error of the test set as an interval.
+
+        A line says what the majority class has, or chance, where there is that.
+        """
         languages = self.result[task]
         means = np.array([entry["mean"] for entry in languages.values()])
         bounds = np.array([self.interval(task, code) for code in languages])
@@ -207,6 +225,11 @@ class Report:
             seeds = entry["per_seed"]
             axes.plot([place] * len(seeds), seeds, "o", color="tab:orange", markersize=4)
         axes.plot([], [], "o", color="tab:orange", markersize=4, label="a seed")
+        above = [(place, entry["majority"]) for place, entry in enumerate(languages.values())]
+        known = [(place, value) for place, value in above if value is not None]
+        if known:
+            at, values = np.array(known).T
+            axes.hlines(values, at - 0.45, at + 0.45, color="tab:red", linestyle="dashed", label=self.control(task))
         metric = next(iter(languages.values()))["metric"]
         axes.set_xticks(places, list(languages))
         axes.set(ylabel=f"{metric}, %", title=f"{task}: {self.about['system']}, {self.about['setting']}")
@@ -232,6 +255,16 @@ def spread(entry: dict[str, Any], trained: bool) -> str:
     if entry["std"] is not None:
         return f"{entry['mean']:.1f} ± {entry['std']:.1f}"
     return f"{entry['mean']:.1f} ({'one seed' if trained else 'spread: none'})"
+
+
+def percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def mark(entry: dict[str, Any]) -> str:
+    """The mark of a mean that is not above the majority class, or chance."""
+    known = entry["majority"] is not None
+    return f" {MARK}" if known and entry["mean"] <= entry["majority"] + ROUNDING else ""
 
 
 def html_table(columns: list[str], rows: list[list[str]]) -> str:

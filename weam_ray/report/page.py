@@ -29,6 +29,11 @@ def markdown_row(cells: list[str]) -> str:
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
+def markdown_table(heading: str, columns: list[str], rows: list[list[str]]) -> list[str]:
+    """A heading and a table, as lines."""
+    return [heading, "", markdown_row(columns), markdown_row(["---"] * len(columns)), *map(markdown_row, rows), ""]
+
+
 def figure_of(width: float, height: float) -> "Figure":
     """An empty matplotlib figure of so many inches, which needs no display and which no list of figures keeps."""
     from matplotlib.figure import Figure

@@ -1,5 +1,6 @@
 """Settings of an evaluation, and of fine-tuning by task, where XTREME's recipes are the defaults."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -98,6 +99,46 @@ class Recipe(Section):
         return min(self.max_length, self.max_query or self.max_length)
 
 
+class OwnTask(Section):
+    """A classification of one's own, whose files are `LANG/train.tsv`, `LANG/dev.tsv` and `LANG/test.tsv`.
+
+    LANG is a language by XTREME's code, ISO 639-3's or NLLB's; a task in English alone may have its files without a
+    folder for the language. Each file has a heading. `own_tasks.NAME.recipe` takes all keys of a recipe.
+    """
+
+    folder: Annotated[str, Role.CONTENT] = Field(
+        min_length=1, description="The folder of the task: under the data root, or by its absolute path."
+    )
+    metric: Annotated[Literal["accuracy", "macro_f1"], Role.RESULT] = Field(
+        default="accuracy", description="What is told, and chooses the epoch; the other metric stands beside it."
+    )
+    text: Annotated[str, Role.RESULT] = Field(default="text", min_length=1, description="The column of the texts.")
+    pair: Annotated[str | None, Role.RESULT] = Field(
+        default=None, min_length=1, description="The column of the second texts, where pairs are classified."
+    )
+    label: Annotated[str, Role.RESULT] = Field(default="label", min_length=1, description="The column of the labels.")
+    train: Annotated[str, Role.RESULT] = Field(
+        default="train", min_length=1, description="What the files of training data are called, without .tsv."
+    )
+    languages: Annotated[dict[str, str | None], Role.RESULT, Called("mapping of folders to codes or null")] = Field(
+        default={}, description="The languages of folders that have other names; null: the folder is left out."
+    )
+    recipe: Annotated[Recipe, Role.RESULT] = Recipe()
+    reference: Annotated[str | None, Role.LABEL] = Field(default=None, description="Where the data are described.")
+    licence: Annotated[str | None, Role.LABEL] = Field(default=None, description="What the data may be used under.")
+    revision: Annotated[str | None, Role.LABEL] = Field(default=None, description="The release of the data.")
+
+    @model_validator(mode="after")
+    def a_name_and_columns(self) -> "OwnTask":
+        if "/" in self.train or self.train.endswith(".tsv"):
+            raise ValueError(f"train {self.train!r}: the name of a file without folder and without .tsv is expected")
+        columns = [name for name in (self.text, self.pair, self.label) if name is not None]
+        if len({*columns}) < len(columns):
+            raise ValueError(f"text, pair and label must be columns of their own, not {', '.join(columns)}")
+        return self
+
+
+OWN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 Setting = Literal["zero-shot", "translate-train", "translate-train-all"]
 
 
@@ -156,6 +197,9 @@ class EvaluationSettings(Section):
     recipes: Annotated[dict[str, dict[str, Any]], Role.RESULT, Called("mapping of tasks to keys and values")] = Field(
         default={}, description="Keys of the recipe for one task, which override those for every task."
     )
+    own_tasks: Annotated[dict[str, OwnTask], Role.RESULT, Called("mapping of names to tasks")] = Field(
+        default={}, description="Tasks of one's own by name, which `tasks` and `intermediate` then know."
+    )
     seen: Annotated[Literal["mark", "refuse"], Role.PLACE] = Field(
         default="mark",
         description="Test examples that stand in a model's training text: mark: measured and told; refuse: an error.",
@@ -175,6 +219,15 @@ class EvaluationSettings(Section):
             raise ValueError(
                 f"{len(self.models)} models and num_seeds {self.num_seeds}: give one model, or one for each seed"
             )
+        return self
+
+    @model_validator(mode="after")
+    def own_tasks_have_names_of_their_own(self) -> "EvaluationSettings":
+        for name in self.own_tasks:
+            if not OWN_NAME.fullmatch(name):
+                raise ValueError(f"own_tasks.{name}: a name has letters, digits, - and _, and begins with a letter")
+            if name in type(self).model_fields:
+                raise ValueError(f"own_tasks.{name}: this is the name of a key; give the task another")
         return self
 
     @property

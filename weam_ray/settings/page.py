@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from weam_ray.settings.base import Role, Section
 from weam_ray.settings.config import Config
 from weam_ray.settings.data import CorpusSection
-from weam_ray.settings.evaluation import EvaluationSettings, Recipe
+from weam_ray.settings.evaluation import EvaluationSettings, OwnTask, Recipe
 from weam_ray.settings.keys import REQUIRED, Key, keys, sections
 from weam_ray.settings.sources import SOURCE_KINDS
 from weam_ray.settings.study import Arm, Claim, Contrast, LowResource, StudySettings
@@ -67,6 +67,8 @@ def chapters(root: type[Section]) -> Iterator[Chapter]:
             yield Chapter(f"a source of the format {own[0].type}", text_of(kind), own)
         if section is EvaluationSettings:
             yield Chapter("recipe", text_of(Recipe), list(keys(Recipe, "recipe.")))
+            own = [key for key in keys(OwnTask, "own_tasks.NAME.") if key.section is OwnTask]
+            yield Chapter("own_tasks.NAME", text_of(OwnTask), own)
         if section is StudySettings:
             for title, part in OF_STUDIES.items():
                 yield Chapter(title, text_of(part), list(keys(part)))

@@ -3,7 +3,7 @@
 import difflib
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -101,7 +101,9 @@ def siblings(root: type[Section], location: Sequence[str | int]) -> list[str]:
     for part in location[:-1]:
         if isinstance(part, int):
             continue
-        if isinstance(section, type) and issubclass(section, Section):
+        if get_origin(section) is dict:  # whose keys are names that users choose
+            section = get_args(section)[1]
+        elif isinstance(section, type) and issubclass(section, Section):
             section = next(
                 (field.annotation for name, field in section.model_fields.items() if part in (name, field.alias)),
                 None,

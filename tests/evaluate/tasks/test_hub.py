@@ -201,6 +201,10 @@ def test_languages_are_those_of_the_data_set() -> None:
         found = TaskData(TASKS[name], Path("absent"), None).test_languages()
         assert len(found) == number, name
         assert "ace" not in found
+    sib200 = TaskData(TASKS["sib200"], Path("absent"), None).test_languages()
+    assert len(sib200) == 197
+    assert "ace" in sib200
+    assert not set(sib200) & {"mad", "pcm"}  # which the table has for other tasks
 
 
 def test_neither_files_nor_a_copy(tmp_path: Path) -> None:

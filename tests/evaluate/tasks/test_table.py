@@ -21,6 +21,7 @@ class TestTable:
             assert task.kind in KINDS
             assert task.reference.startswith("https://")
             assert task.licence
+            assert task.revision
             assert len({layout.name for layout in task.layouts}) == len(task.layouts)
             assert task.trained == (task.kind != "nearest")
             assert (task.pool is not None) == (task.kind in ("retrieval", "nearest"))

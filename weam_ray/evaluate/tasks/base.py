@@ -108,6 +108,7 @@ class Task:
     did not agree, which are left out; `hidden_labels` are where the files keep test labels apart. `large` are the keys
     of the recipe that XTREME has otherwise for encoders as large as XLM-R large. `text_of_prompt` takes off a prompt
     what is no text of the data, but was put to it, before the text is looked for in what a model has seen.
+    `counted` is what else changes the result of a run, and so its fingerprint.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Task:
     large: Mapping[str, Any] = field(default_factory=dict)
     text_of_prompt: Callable[[str], str] = str
     notes: tuple[str, ...] = field(default=())
+    counted: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe_for(self, num_layers: int) -> Recipe:
         """The default recipe for an encoder of so many layers."""

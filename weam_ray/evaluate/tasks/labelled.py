@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from weam_ray.evaluate.tasks.reading import SENTENCES, every_tenth_develops, rea
 from weam_ray.settings.evaluation import Recipe
 from weam_ray.store.text import read_text
 
-COLUMNS = ("text", "label")
+COLUMNS = {"text": "text", "label": "label"}
 
 
 def task_of_file(given: str) -> Task:
@@ -37,7 +37,7 @@ def task_of_file(given: str) -> Task:
         return [path / f"{split}.tsv" if folder else path]
 
     def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
-        table = read_labelled(files[0])
+        table = read_labelled(files[0], optional=("pair",))
         if folder:
             return table
         return every_tenth_develops(table, split)
@@ -53,42 +53,57 @@ def task_of_file(given: str) -> Task:
     )
 
 
-def read_labelled(file: Path) -> pa.Table:
-    """Raises UserError for a heading without `text` and `label`, or a row that has too few cells or no label."""
-    (_, heading), *rows = rows_of(file) or [(0, [])]
-    for name in COLUMNS:
-        if name not in heading:
-            raise UserError(f"{file}: the heading must name the columns 'text' and 'label', but it is {heading}.")
+def read_labelled(file: Path, columns: Mapping[str, str] = COLUMNS, optional: Sequence[str] = ()) -> pa.Table:
+    """Read the rows of a tab-separated file under a heading.
+
+    Args:
+        columns: what the heading calls `text` and `label`, and `pair` where there are second texts.
+        optional: columns that are read by their own name where the heading has it.
+
+    Raises:
+        UserError: a heading without these columns, or a row that has too few cells or no label.
+    """
+    wanted = tuple(columns.values())
+    (_, heading), *rows = rows_of(file, wanted) or [(0, [])]
+    if not set(wanted) <= set(heading):
+        names = [repr(name) for name in wanted]
+        told = f"{', '.join(names[:-1])} and {names[-1]}"
+        raise UserError(f"{file}: the heading must name the columns {told}, but it is {heading}.")
+    columns = {**columns, **{name: name for name in optional if name in heading}}
+    twice = [name for name in columns.values() if heading.count(name) > 1]
+    if twice:
+        raise UserError(f"{file}: the heading names the column {twice[0]!r} more than once: {heading}.")
+    places = {column: heading.index(name) for column, name in columns.items()}
     found = []
     for number, cells in rows:
         if len(cells) != len(heading):
             raise UserError(f"{file}, row {number}: {len(heading)} cells are expected, not {len(cells)}.")
-        row = dict(zip(heading, cells, strict=True))
+        row = {column: cells[place] for column, place in places.items()}
         if not row["label"].strip():
             raise UserError(f"{file}, row {number}: there is no label.")
-        found.append({"text": row["text"], "pair": row.get("pair"), "label": row["label"].strip()})
+        found.append({"pair": None, **row, "label": row["label"].strip()})
     return pa.Table.from_pylist(found, schema=SENTENCES)
 
 
-def rows_of(file: Path) -> list[tuple[int, list[str]]]:
+def rows_of(file: Path, wanted: Collection[str]) -> list[tuple[int, list[str]]]:
     """Number, from 1, and cells of the rows of a file, the heading first.
 
-    A line is a row, and quotes are those of `read_rows`, if so the heading is right and all rows are as long as it.
-    Else, if it is so when the whole file is read as `csv` reads it, cells have quotes around them and may hold tabs and
-    ends of lines.
+    A line is a row, and quotes are those of `read_rows`, if so the heading has the columns that are `wanted` and all
+    rows are as long as it. Else, if it is so when the whole file is read as `csv` reads it, cells have quotes around
+    them and may hold tabs and ends of lines.
     """
     lines = list(read_rows(file))
-    if not even(lines):
+    if not even(lines, wanted):
         try:
             rows = csv.reader(io.StringIO(read_text(file), newline=""), delimiter="\t", strict=True)
             whole = [(number, row) for number, row in enumerate(rows, 1) if row not in ([], [""])]
         except csv.Error:
             return lines
-        if even(whole):
+        if even(whole, wanted):
             return whole
     return lines
 
 
-def even(rows: Sequence[tuple[int, Sequence[str]]]) -> bool:
+def even(rows: Sequence[tuple[int, Sequence[str]]], wanted: Collection[str]) -> bool:
     """Whether the first row is a heading that can be used, and all others are as long as it."""
-    return set(COLUMNS) <= set(rows[0][1] if rows else ()) and len({len(cells) for _, cells in rows}) == 1
+    return set(wanted) <= set(rows[0][1] if rows else ()) and len({len(cells) for _, cells in rows}) == 1

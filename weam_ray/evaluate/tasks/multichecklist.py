@@ -35,6 +35,7 @@ TASK = Task(
     name="multichecklist",
     reference="https://aclanthology.org/2021.emnlp-main.802/",
     licence="not stated",
+    revision="XTREME-R",
     kind="questions",
     metric="exact_match",
     recipe=RECIPE,

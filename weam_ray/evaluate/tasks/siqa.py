@@ -41,6 +41,7 @@ TASK = Task(
     name="siqa",
     reference="https://aclanthology.org/D19-1454/",
     licence="not stated",
+    revision="1.4",
     kind="choice",
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),

@@ -76,6 +76,7 @@ TASK = Task(
     name="xcopa",
     reference="https://aclanthology.org/2020.emnlp-main.185/",
     licence="CC BY 4.0",
+    revision="of 2020, without a number",
     kind="choice",
     metric="accuracy",
     recipe=Recipe(learning_rate=2e-5, epochs=5, batch_size=32, max_length=128),
