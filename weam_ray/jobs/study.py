@@ -2,29 +2,28 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from weam_ray.cluster.capacity import check_shared, workers_that_fit
 from weam_ray.cluster.tasks import RayTasks, progress
 from weam_ray.errors import UserError
+from weam_ray.evaluate.majority import Majorities, majorities
 from weam_ray.evaluate.seen import Seen
 from weam_ray.evaluate.submit import Submission, finished
-from weam_ray.jobs.frame import Clock, Frame, Kind, check_holder, interrupted_by_sigterm, warn_of_lacks
+from weam_ray.jobs.frame import Clock, interrupted_by_sigterm, warn_of_lacks
 from weam_ray.jobs.pretrain import Pretraining
+from weam_ray.jobs.study_plan import StudyPlan, Training
+from weam_ray.jobs.study_preview import preview
 from weam_ray.report.study import Facts, StudyReport
 from weam_ray.settings.config import Config
-from weam_ray.settings.study import StudySettings
 from weam_ray.store.files import write_whole
-from weam_ray.store.home import Home
-from weam_ray.store.runs import output_folder
 from weam_ray.store.training_folder import STATE
 from weam_ray.study.answers import Answer, answer_trees, answers
-from weam_ray.study.cells import Cell, Encoder, Matrix, places_of, tasks_of
-from weam_ray.study.check import check_study
+from weam_ray.study.cells import Cell, CellsPlan, Encoder, Matrix, places_of, tasks_of
 from weam_ray.study.rates import Tried, choose, settings_of_trial
-from weam_ray.study.systems import BASE, Configurations, candidates_of, systems_of, with_rates
+from weam_ray.study.systems import candidates_of, with_rates
 from weam_ray.study.table import Scores, write_cells
 from weam_ray.study.tracker import StudyTracker
 from weam_ray.train.job import resources
@@ -35,100 +34,11 @@ FILES = (ANSWERS, CELLS, "report.html", "report.md", STUDY)
 POLL_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class Training:
-    """A pre-training of a study: that of the base encoder, or of a system with a seed."""
-
-    name: str
-    seed: int
-    config: Config
-
-    def job(self, checkout: Path) -> Pretraining:
-        """The pre-training as the main job runs it; nothing is written.
-
-        Raises:
-            UserError: a source, the encoder or the run folder is not what it must be.
-        """
-        try:
-            return Pretraining.of(self.config, checkout)
-        except UserError as error:
-            raise UserError(f"{self.label}: {error}") from None
-
-    @property
-    def label(self) -> str:
-        return self.name if self.name == BASE else f"{self.name}, seed {self.seed}"
-
-
-@dataclass(frozen=True)
-class StudyJob:
-    """A resolved study."""
-
-    settings: StudySettings
-    home: Home
-    folder: Path
-    checkout: Path
-
-    @classmethod
-    def of(cls, settings: StudySettings, checkout: Path, fresh: bool = False) -> "StudyJob":
-        """Resolve it; nothing is run, and nothing written.
-
-        Raises:
-            UserError: a system, a task, a claim or the folder is not what it must be.
-        """
-        home = Home.of(settings, checkout)
-        settings = settings.model_copy(update={"home": str(home.path)})
-        check_study(settings)
-        folder = output_folder(settings.output, home, f"study-{settings.name}", fresh)
-        check_holder(folder, Kind.STUDY, "output.dir")
-        return cls(settings, home, folder, checkout)
-
-    @property
-    def frame(self) -> Frame:
-        return Frame(self.home, self.folder, "output.dir", self.settings)
-
-    @property
-    def configurations(self) -> Configurations:
-        return Configurations(self.settings)
-
-    def base(self) -> Training | None:
-        """The pre-training of the base encoder; None where it is an encoder that is there."""
-        config = self.configurations.of_base()
-        return None if config is None else Training(BASE, 1, config)
-
-    def trainings(self, base: str | None) -> list[Training]:
-        """The pre-trainings of the systems, all of the first seed first, so that what can be seen early is seen.
-
-        Args:
-            base: the folder of the base encoder that the study trained.
-        """
-        seeds = range(1, self.settings.pretraining_seeds + 1)
-        trained = [system for system in systems_of(self.settings) if system.overrides is not None]
-        return [
-            Training(system.name, seed, self.configurations.of(system, seed, base))
-            for seed in seeds
-            for system in trained
-        ]
-
-    def encoders(self, base: str | None, models: dict[tuple[str, int], str]) -> list[Encoder]:
-        """The encoders of all systems, of those that are there.
-
-        Args:
-            models: the folders of those that the study trained, by system and seed.
-        """
-        found = []
-        for system in systems_of(self.settings):
-            if system.overrides is None:
-                found.append(Encoder(system, None, self.configurations.encoder(base)))
-                continue
-            for seed in range(1, self.settings.pretraining_seeds + 1):
-                if (system.name, seed) in models:
-                    found.append(Encoder(system, seed, models[system.name, seed]))
-        return found
+class StudyJob(StudyPlan):
+    """A study as it is run."""
 
     def preview(self) -> None:
         """Print the cells, what of them is there, and how long the rest will take by what was measured before."""
-        from weam_ray.jobs.study_preview import preview
-
         preview(self)
 
     def run(self) -> list[dict[str, Any]]:
@@ -152,10 +62,10 @@ class StudyJob:
                 matrix = Matrix(study.settings, self.home, study.encoders(base, models))
                 with clock.phase("cells"):
                     cells = matrix.cells()
-                    seen = self.seen(cells)
+                    seen, majority = self.seen(cells), majority_of(cells)
                     reused = self.evaluate(cells)
                 with clock.phase("results"):
-                    rows = matrix.rows(cells, reused)
+                    rows = matrix.rows(cells, reused, majority)
                     found = self.conclude(rows, Facts(results, seen, tried))
                     runs = {
                         system: [result["mlflow_run_id"] for (name, _), result in results.items() if name == system]
@@ -190,7 +100,8 @@ class StudyJob:
         encoders = [Encoder(own, 1, model) for own, model in zip(candidates, models, strict=True)]
         matrix = Matrix(settings_of_trial(self.settings), self.home, encoders)
         cells = matrix.cells()
-        return choose(candidates, matrix.rows(cells, self.evaluate(cells)))
+        majority = majority_of(cells)  # before the cells take the rows
+        return choose(candidates, matrix.rows(cells, self.evaluate(cells), majority))
 
     def trained(self, trainings: Sequence[Training]) -> list[dict[str, Any]]:
         """Run pre-trainings beside each other, as many as the cluster has room for; their results.
@@ -290,6 +201,11 @@ class StudyJob:
         report.write()
         report.print()
         return found
+
+
+def majority_of(cells: Sequence[Cell]) -> dict[CellsPlan, Majorities]:
+    """What the scores of each plan are to be above; its test rows must still be there."""
+    return {plan: majorities(plan) for plan in dict.fromkeys(cell.plan for cell in cells)}
 
 
 def room_for(config: Config, running: int) -> bool:

@@ -12,7 +12,7 @@ from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.run import languages_of_runs
 from weam_ray.evaluate.tasks import task_of
-from weam_ray.jobs.study import StudyJob, Training
+from weam_ray.jobs.study_plan import StudyPlan, Training
 from weam_ray.settings.study import NONE
 from weam_ray.store.training_folder import RESULT
 from weam_ray.study.cells import Matrix, is_trained
@@ -21,7 +21,7 @@ from weam_ray.study.systems import candidates_of, systems_of
 UNKNOWN = "unknown, as none was measured here"
 
 
-def preview(job: StudyJob) -> None:
+def preview(job: StudyPlan) -> None:
     """Print pre-trainings and cells, what of them is there, and an estimate of the time for the rest."""
     print(job.settings.to_yaml())
     base_folder, todo, models = None, [], {}
@@ -81,7 +81,7 @@ def preview(job: StudyJob) -> None:
     job.home.preview()
 
 
-def finished_folder(job: StudyJob, training: Training) -> Path | None:
+def finished_folder(job: StudyPlan, training: Training) -> Path | None:
     """The folder of a pre-training that is finished.
 
     Raises:
@@ -91,7 +91,7 @@ def finished_folder(job: StudyJob, training: Training) -> Path | None:
     return folder.path if folder.finished else None
 
 
-def missing_encoders(job: StudyJob, models: dict[tuple[str, int], str], known: bool) -> list[int | None]:
+def missing_encoders(job: StudyPlan, models: dict[tuple[str, int], str], known: bool) -> list[int | None]:
     """The pre-training seeds of the encoders that are not there, one for each; None of the base encoder."""
     found: list[int | None] = []
     for system in systems_of(job.settings):
@@ -103,7 +103,7 @@ def missing_encoders(job: StudyJob, models: dict[tuple[str, int], str], known: b
     return found
 
 
-def cells_of_encoders(job: StudyJob, seeds: list[int | None]) -> dict[str, int]:
+def cells_of_encoders(job: StudyPlan, seeds: list[int | None]) -> dict[str, int]:
     """How many cells some encoders have that are not there yet, by task."""
     settings = job.settings
     matrix = Matrix(settings, job.home, [])
@@ -112,15 +112,15 @@ def cells_of_encoders(job: StudyJob, seeds: list[int | None]) -> dict[str, int]:
     for seed in seeds:
         for name, chain in settings.intermediate.items():
             for setting in settings.settings:
-                for tasks in matrix.tasks_by_rate(setting).values():
+                for rate, tasks in matrix.tasks_by_rate(setting).items():
+                    own = matrix.evaluation("encoder", chain, setting, rate, tasks).own_tasks
                     for task in tasks:
                         tunings = len(matrix.fine_tuning_seeds(seed))
                         if not is_trained(task, settings):
                             found[task] += tunings if chain and name != NONE else 1
                             continue
-                        tests = (
-                            settings.evaluation.get("languages") or TaskData.found(task_of(task), root).test_languages()
-                        )
+                        data = TaskData.found(task_of(task, own, root), root)
+                        tests = settings.evaluation.get("languages") or data.test_languages()
                         codes = list(dict.fromkeys([ENGLISH, *tests]))
                         found[task] += tunings * len(languages_of_runs(setting, codes))
     return dict(found)

@@ -14,7 +14,7 @@ from weam_ray.study.rates import Tried
 
 Rows = Sequence[Mapping[str, Any]]
 AVERAGE = "average"  # over the languages other than English
-MAJORITY = "majority class"
+MAJORITY = "majority class, or chance"
 NOT_ABOVE = "≤"  # marks a score that is not above the majority class
 
 
@@ -125,7 +125,7 @@ def score_table(place: Place, groups: Mapping[str, Sequence[str]]) -> Table:
         rows.append([MAJORITY, *("" if value is None else f"{value:.1f}" for value in majorities.values())])
     notes = [f"{place.metric}, percent{', lower is better' if lower else ''}; ± over pre-trained encoders."]
     if marked:
-        notes.append(f"{NOT_ABOVE}: not above the majority class.")
+        notes.append(f"{NOT_ABOVE}: not above the majority class of the training data, or chance.")
     return Table(place.title, ["system", *columns], rows, notes)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
+from weam_ray.evaluate.majority import Majorities, chance_of_pairs
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.run import ALIGNMENT, AlignmentRun, Run
 from weam_ray.evaluate.submit import Places
@@ -229,17 +230,20 @@ class Matrix:
             return list(range(1, self.settings.pretraining_seeds * count + 1))
         return list(range((pretraining_seed - 1) * count + 1, pretraining_seed * count + 1))
 
-    def rows(self, cells: Sequence[Cell], reused: Sequence[str]) -> list[dict[str, Any]]:
+    def rows(
+        self, cells: Sequence[Cell], reused: Sequence[str], majority: Mapping[CellsPlan, Majorities]
+    ) -> list[dict[str, Any]]:
         """The rows of the table: each score of each cell, for every system that has its encoder.
 
         Args:
             reused: the fingerprints of cells that an earlier session or study had.
+            majority: what the scores of each plan are to be above.
         """
         found: list[dict[str, Any]] = []
         for encoder in self.encoders:
             for cell in cells:
                 if self.is_of(cell, encoder):
-                    found += rows_of(cell, encoder, cell.run.fingerprint in reused)
+                    found += rows_of(cell, encoder, cell.run.fingerprint in reused, majority[cell.plan])
         mark_chosen(found)
         systems = list(dict.fromkeys(encoder.system.name for encoder in self.encoders))
         orders = (systems, list(self.settings.intermediate), self.settings.settings)
@@ -262,19 +266,21 @@ class Matrix:
         return plan.weights[run.model] == plan.weights[encoder.model]
 
 
-def rows_of(cell: Cell, encoder: Encoder, reused: bool) -> Iterator[dict[str, Any]]:
+def rows_of(cell: Cell, encoder: Encoder, reused: bool, majority: Majorities) -> Iterator[dict[str, Any]]:
     """The rows of a cell for an encoder."""
     record, plan, run = cell.record(), cell.plan, cell.run
     if record is None:
         return
     trained = isinstance(run, Run) and plan.task(run.task).trained
     if isinstance(run, AlignmentRun):
+        majority = majority | chance_of_pairs(cell.folder, [record])
         parts = [(part["task"], METRICS[part["task"]], part["scores"]) for part in record["parts"]]
     else:
         parts = [(run.task, plan.task(run.task).metric, record["scores"])]
     development = [value for entry in record.get("history", ()) for key, value in entry.items() if key != "epoch"]
     for task, metric, scores in parts:
         for code, figures in scores.items():
+            floor = majority.get(task, {}).get(code)
             yield {
                 "system": encoder.system.name,
                 "share": encoder.system.share,
@@ -286,7 +292,7 @@ def rows_of(cell: Cell, encoder: Encoder, reused: bool) -> Iterator[dict[str, An
                 "finetuning_seed": run.seed if trained or plan.chain else None,
                 "metric": metric,
                 "value": figures[metric],
-                "majority": None,
+                "majority": None if floor is None else floor.figure,
                 "learning_rate": run.recipe.learning_rate if trained and isinstance(run, Run) else None,
                 "development": max(development, default=None),
                 "chosen": True,

@@ -55,10 +55,10 @@ def check_data(settings: EvaluationSettings) -> None:
         raise UserError(f"data_root: there is no folder {str(root)!r}.")
     for name in settings.tasks:
         if name != ALIGNMENT:
-            TaskData.found(task_of(name), root)
+            TaskData.found(task_of(name, settings.own_tasks, root), root)
         settings.recipe_of(name, Recipe())
     for name in settings.intermediate:
-        TaskData.found(intermediate_of(name), root, tested=False)
+        TaskData.found(intermediate_of(name, settings.own_tasks, root), root, tested=False)
 
 
 def check_claim(claim: Claim, settings: StudySettings) -> None:

@@ -133,7 +133,7 @@ class TestZeroShot:
         given = ("--tasks", "moods,same,udpos,tatoeba", "--intermediate", "words", "words.max_train=10")
         assert evaluated(lab, "plain", *given) == plain
         assert "8 of 8 runs are done already" in capsys.readouterr().out
-        with pytest.raises(UserError, match="holds moods-1, .* with another recipe, data"):
+        with pytest.raises(UserError, match=r"holds moods-1, .* with another recipe, data"):
             evaluated(lab, "plain", *given, "own_tasks.moods.metric=accuracy")
 
     def test_two_systems_are_compared(self, lab: Path, plain: dict[str, Any]) -> None:

@@ -66,6 +66,9 @@ class TestStudy:
         }
         assert {row["language"] for row in rows if row["task"] == "sentence_retrieval"} == {"xx"}
         assert not any(row["reused"] for row in rows)
+        assert {row["majority"] for row in topics} == {25.0}  # four topics, as many of each
+        (chance,) = {row["majority"] for row in rows if row["task"] == "sentence_retrieval"}
+        assert 0 < chance < 20
 
     def test_a_copy_is_no_better(self, job: StudyJob) -> None:
         found = {own["name"]: own for own in json.loads((job.folder / ANSWERS).read_text(encoding="utf-8"))}
