@@ -3,16 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.support.lab import write_encoder
 from tests.support.tables import aligned_table, unflat
 from weam_ray.corpus.words import word_spans
 from weam_ray.encode.stage import encode_table
-from weam_ray.encode.tokens import tokenize
+from weam_ray.encode.tokens import encoded_texts, tokenize
+from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.models import tokenizer_of
+from weam_ray.evaluate.tasks.reading import CHOICES, QUESTIONS, SENTENCES, TOKENS
 from weam_ray.model.tokenizer import train_wordpiece
 from weam_ray.settings.data import EncodeSection, TokenizerSection
+from weam_ray.settings.evaluation import Recipe
 
 CHINESE, ENGLISH = "今天天气很好。", "Is it raining today?"
 
@@ -77,8 +81,53 @@ class TestSpecial:
         tokenize(wordpiece, ["the [MASK]"])
         assert wordpiece("the [MASK]")["input_ids"].count(wordpiece.mask_token_id) == 1
 
-    def test_in_evaluation(self, wordpiece: Any, tmp_path: Path) -> None:
-        tokenizer = tokenizer_of(str(write_encoder(tmp_path / "encoder", wordpiece)))
-        ids = tokenizer("the cat [SEP] sat", "on [MASK]")["input_ids"]
-        assert ids.count(tokenizer.sep_token_id) == 2
-        assert tokenizer.mask_token_id not in ids
+    @pytest.mark.parametrize("kind", ["wordpiece", "sentencepiece"])
+    def test_where_the_tokenizer_puts_its_own(self, request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
+        """Of pairs and of texts alone, cut too; a Unigram model knows its special tokens as pieces."""
+        tokenizer = tokenizer_of(str(write_encoder(tmp_path / "encoder", request.getfixturevalue(kind))))
+        special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+        typed = " cat ".join(token for token in tokenizer.all_special_tokens if token != tokenizer.unk_token)
+        plain = "the dog ran"
+        for texts, options in (
+            ([plain, typed], {}),
+            ([typed, plain], {"truncation": True, "max_length": 12}),
+            ([typed, plain], {"add_special_tokens": False}),
+        ):
+            encoded = encoded_texts(tokenizer, texts, **options)
+            pairs = encoded_texts(tokenizer, texts, texts[::-1], **options)
+            expected = tokenizer(plain, **options)["input_ids"]
+            assert encoded["input_ids"][texts.index(plain)] == expected
+            frames = (tokenizer.num_special_tokens_to_add(pair) for pair in (False, True))
+            for found, frame in zip((encoded, pairs), frames, strict=True):
+                for ids in found["input_ids"]:
+                    put = 0 if "add_special_tokens" in options else frame
+                    assert sum(token in special for token in ids) == put
+
+    @pytest.mark.parametrize("kind", ["wordpiece", "sentencepiece"])
+    def test_in_evaluation(self, request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
+        """In the features of every kind of task."""
+        tokenizer = tokenizer_of(str(write_encoder(tmp_path / "encoder", request.getfixturevalue(kind))))
+        special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+        typed = f"the cat {tokenizer.sep_token} sat on {tokenizer.mask_token}{tokenizer.pad_token}"
+        one = {"id": "a", "text": typed, "pair": typed, "label": "a", "words": typed.split(), "tags": ["a"] * 6}
+        one |= {"prompt": typed, "choices": [typed, typed], "question": "who?", "context": typed}
+        one |= {"answers": ["cat"], "starts": [4]}
+        single, pair = (tokenizer.num_special_tokens_to_add(both) for both in (False, True))
+        for task, schema, frame in (
+            ("sentences", SENTENCES, pair),
+            ("choice", CHOICES, pair),
+            ("tokens", TOKENS, single),
+            ("questions", QUESTIONS, pair),
+            ("retrieval", SENTENCES, single),
+        ):
+            own = {**one, "label": 0} if task == "choice" else one
+            rows = pa.Table.from_pylist([{name: own[name] for name in schema.names}], schema)
+            recipe = Recipe(max_length=64, max_question=8, stride=8)
+            features, _ = KINDS[task].features(rows, tokenizer, recipe, ("a",), False)
+            ids = [name for name in features.column_names if name.endswith("input_ids")]
+            assert ids
+            for name in ids:
+                column = features[name].combine_chunks()
+                inputs = column.flatten().to_pylist() if task == "choice" else column.to_pylist()
+                for found in inputs:
+                    assert sum(token in special for token in found) == frame, task

@@ -10,6 +10,31 @@ from numpy.typing import NDArray
 WORD_BOUNDARIES = ("\u2581", "\u0120")  # SentencePiece's, and that of byte-level tokenizers
 
 
+def encoded_texts(tokenizer: Any, *texts: list[Any], **options: Any) -> Any:
+    """Encode texts, or pairs of them, as the tokenizer itself does; special tokens stand only where it puts them.
+
+    What looks like one in a text is text: a tokenizer whose model knows its special tokens as pieces, as Unigram does,
+    has them found there; they become the unknown token.
+
+    Args:
+        tokenizer: one with `split_special_tokens`.
+        texts: lists of texts, or of lists of words with `is_split_into_words`.
+        options: of its call.
+    """
+    encoded = tokenizer(*texts, **options)
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    framed = options.get("add_special_tokens", True)
+    frame = tokenizer.num_special_tokens_to_add(pair=len(texts) > 1) if framed else 0
+    for number, ids in enumerate(encoded["input_ids"] if tokenizer.unk_token_id is not None else ()):
+        places = [place for place, token in enumerate(ids) if token in special]
+        if len(places) > frame:
+            put = encoded.encodings[number].special_tokens_mask
+            for place in places:
+                if not put[place]:
+                    ids[place] = tokenizer.unk_token_id
+    return encoded
+
+
 def tokenize(tokenizer: Any, texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """Tokenize raw texts without special tokens: ids, character spans (start and end, flat), and each text's offset.
 

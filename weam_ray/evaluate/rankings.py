@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from weam_ray.encode.tokens import encoded_texts
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.kinds.retrieval import text_vectors
 from weam_ray.evaluate.models import encoder_of, tokenizer_of
@@ -30,7 +31,7 @@ def pooled(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         ids = [
             np.asarray(tokens, np.int32)
-            for tokens in tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+            for tokens in encoded_texts(tokenizer, list(texts), add_special_tokens=False, verbose=False)["input_ids"]
         ]
         return sentence_vectors(model, tokenizer, ids, layer, recipe.max_length, recipe.prediction_batch_size)
 
@@ -49,13 +50,10 @@ def trained_vectors(model: Any, tokenizer: Any, recipe: Recipe, max_length: int)
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         for start in range(0, len(order), recipe.prediction_batch_size):
             chosen = order[start : start + recipe.prediction_batch_size]
-            batch = tokenizer(
-                [texts[number] for number in chosen],
-                truncation=True,
-                max_length=max_length,
-                padding=True,
-                return_tensors="pt",
-            ).to(device)
+            own = [texts[number] for number in chosen]
+            encoded = encoded_texts(tokenizer, own, truncation=True, max_length=max_length)
+            names = [name for name in tokenizer.model_input_names if name in encoded]
+            batch = tokenizer.pad({name: encoded[name] for name in names}, return_tensors="pt").to(device)
             vectors[chosen] = text_vectors(model(**batch), recipe).float().cpu().numpy()
         return vectors
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from weam_ray.encode.tokens import encoded_texts
 from weam_ray.evaluate.kinds.base import Outputs, in_order
 from weam_ray.evaluate.models import with_new_head
 from weam_ray.settings.evaluation import Recipe
@@ -33,7 +34,7 @@ class Choice:
         width = len(choices[0])
         prompts = [prompt for prompt in rows["prompt"].to_pylist() for _ in range(width)]
         flat = [choice for row in choices for choice in row]
-        encoded = tokenizer(prompts, flat, truncation=True, max_length=recipe.max_length)
+        encoded = encoded_texts(tokenizer, prompts, flat, truncation=True, max_length=recipe.max_length)
         columns = {
             name: [encoded[name][start : start + width] for start in range(0, len(flat), width)]
             for name in tokenizer.model_input_names

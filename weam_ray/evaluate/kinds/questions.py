@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from weam_ray.encode.tokens import encoded_texts
 from weam_ray.errors import UserError
 from weam_ray.evaluate.kinds.base import Outputs
 from weam_ray.evaluate.models import with_new_head
@@ -146,7 +147,8 @@ def all_windows(rows: Sequence[dict[str, Any]], tokenizer: Any, recipe: Recipe) 
     found: list[list[Window]] = [[] for _ in rows]
     for length, members in by_length.items():
         room = recipe.max_length - length - tokenizer.num_special_tokens_to_add(pair=True)
-        encoded = tokenizer(
+        encoded = encoded_texts(
+            tokenizer,
             [questions[number] for number in members],
             [rows[number]["context"] for number in members],
             truncation="only_second",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from weam_ray.encode.tokens import encoded_texts
 from weam_ray.evaluate.kinds.base import Outputs
 from weam_ray.evaluate.models import encoder_of
 from weam_ray.settings.evaluation import Recipe
@@ -36,7 +37,7 @@ class Retrieval:
     ) -> tuple[pa.Table, dict[str, int]]:
         columns: dict[str, Any] = {"row": list(range(rows.num_rows))}
         for side, length in zip(TEXTS, (recipe.query_length, recipe.max_length), strict=True):
-            encoded = tokenizer(rows[side].to_pylist(), truncation=True, max_length=length)
+            encoded = encoded_texts(tokenizer, rows[side].to_pylist(), truncation=True, max_length=length)
             columns |= {f"{side}_{name}": encoded[name] for name in tokenizer.model_input_names if name in encoded}
         return pa.table(columns), {}
 

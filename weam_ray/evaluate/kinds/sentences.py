@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from weam_ray.encode.tokens import encoded_texts
 from weam_ray.evaluate.kinds.base import Outputs, in_order
 from weam_ray.evaluate.models import with_new_head
 from weam_ray.settings.evaluation import Recipe
@@ -29,9 +30,9 @@ class Sentences:
     def features(
         self, rows: pa.Table, tokenizer: Any, recipe: Recipe, labels: Sequence[str], training: bool
     ) -> tuple[pa.Table, dict[str, int]]:
-        pairs = rows["pair"].to_pylist() if not rows["pair"].null_count else None
         # of two texts the longer loses tokens from its end
-        encoded = tokenizer(rows["text"].to_pylist(), pairs, truncation=True, max_length=recipe.max_length)
+        texts = [rows[side].to_pylist() for side in ("text", "pair") if side == "text" or not rows[side].null_count]
+        encoded = encoded_texts(tokenizer, *texts, truncation=True, max_length=recipe.max_length)
         columns = {name: encoded[name] for name in tokenizer.model_input_names if name in encoded}
         columns["row"] = list(range(rows.num_rows))
         gold = self.gold(rows)

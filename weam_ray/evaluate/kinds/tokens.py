@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from weam_ray.encode.tokens import encoded_texts
 from weam_ray.evaluate.kinds.base import Outputs
 from weam_ray.evaluate.models import with_new_head
 from weam_ray.model.tokenizer import SentenceTemplate
@@ -84,9 +85,9 @@ def subwords(words: list[str], tokenizer: Any) -> list[list[int]]:
     """The token ids of each word of a sentence that is given in words; one at least."""
     if tokenizer.tokenize(" a") != tokenizer.tokenize("a"):  # a byte-level one, to which a space belongs to the word
         words = [f" {word}" for word in words]
-    encoded = tokenizer(words, is_split_into_words=True, add_special_tokens=False)
+    encoded = encoded_texts(tokenizer, [words], is_split_into_words=True, add_special_tokens=False)
     found: list[list[int]] = [[] for _ in words]
-    for token, word in zip(encoded["input_ids"], encoded.word_ids(), strict=True):
+    for token, word in zip(encoded["input_ids"][0], encoded.word_ids(0), strict=True):
         if word is not None:
             found[word].append(token)
     return [tokens or [tokenizer.unk_token_id] for tokens in found]
