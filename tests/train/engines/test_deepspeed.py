@@ -38,6 +38,27 @@ norm = engine.norm().item()
 engine.step(0.1)
 print([round(value, 4) for value in (norm, *engine.engine.module.weight.tolist())])
 """
+# gradients of 1 and three of 2^-10: to bfloat16, which has 8 bits, their sum is 1
+ACCUMULATED = """
+class Product(torch.nn.Module):
+    parts = ("loss",)
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1, bias=False)
+
+    def forward(self, step):
+        product = self.layer(torch.tensor([[2.0**-10 if step else 1.0]]))
+        assert product.dtype == torch.bfloat16
+        return product.sum()
+
+engine = DeepSpeedEngine(Product(), settings)
+for number in range(4):
+    engine.backward(engine.forward((), step=number))
+norm = engine.norm()
+late = engine.step(0.1)
+print([norm.item() if late is None else late, str(engine.engine.module.layer.weight.dtype)])
+"""
 # checkpoints in bf16 had weights in that type, and float32 ones with the optimizer's state
 OLD_AND_NEW = """
 from deepspeed.utils import safe_get_full_fp32_param
@@ -80,6 +101,14 @@ def test_a_step_and_nothing_compiled(tmp_path: Path) -> None:
     # a gradient of 2 in each of three weights; the first step of Adam is as long as the rate
     assert found(ONE_STEP, tmp_path, "") == [3.4641, 0.9, 0.9, 0.9]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_micro_batches_add_up_in_float32_though_products_are_bfloat16(tmp_path: Path, stage: int) -> None:
+    overrides = ("training.precision=bf16", f"training.zero_stage={stage}", "training.micro_batch_size=2")
+    norm, kind = found(ACCUMULATED, tmp_path, "", *overrides, "optimizer.max_gradient_norm=0")
+    assert norm == 1 + 3 * 2**-10
+    assert kind == "torch.float32"
 
 
 @pytest.mark.parametrize("stage", [1, 3])
