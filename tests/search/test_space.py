@@ -59,9 +59,35 @@ def test_keys_and_values_that_are_refused(key: str, domain: Uniform, message: st
         Space.of({key: domain}).check(load_config("bundled"), "s.py")
 
 
-def test_a_budget_that_varies_is_asked_for() -> None:
-    config = load_config("bundled", ["search.vary_budget=true"])
-    Space.of({"training.batch_size": Choice(values=[64])}).check(config, "s.py")
+MIXTURE = ("objective.name=mixture", "objective.mixture={mlm: 1.0, weam: 1.0}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "domain", "message"),
+    [
+        ((), "training.batch_size", Choice(values=[64]), "a step has other numbers of tokens"),
+        (
+            (),
+            "objective.name",
+            Choice(values=["weam", "mlm"]),
+            r'"mlm" trains by mlm, the configuration by weam: a step',
+        ),
+        (MIXTURE, "objective.mixture.weam", Uniform(low=0, high=1), r"= 0\.0 trains by mlm, the .* by mlm and weam"),
+        (MIXTURE, "objective.mixture.tlm", Choice(values=[1.0]), "trains by mlm and tlm and weam, the"),
+    ],
+)
+def test_a_budget_that_varies_is_asked_for(overrides: tuple[str, ...], key: str, domain: Choice, message: str) -> None:
+    """Whatever makes a step of one trial cost other than that of another, since all have as many."""
+    space = Space.of({key: domain})
+    with pytest.raises(UserError, match=rf"{message}.* unequal budgets; search\.vary_budget=true allows it"):
+        space.check(load_config("bundled", [*overrides]), "s.py")
+    space.check(load_config("bundled", [*overrides, "search.vary_budget=true"]), "s.py")
+
+
+def test_what_leaves_the_tokens_of_a_step_as_they_are_is_searched_freely() -> None:
+    Space.of({"objective.mixture.weam": Uniform(low=0.1, high=2)}).check(load_config("bundled", [*MIXTURE]), "s.py")
+    free = {"objective.mask_probability": Uniform(low=0.1, high=0.5), "objective.lambda": Uniform(low=0, high=2)}
+    Space.of(free).check(load_config("bundled"), "s.py")
 
 
 def test_a_trial_is_the_configuration_with_its_values() -> None:

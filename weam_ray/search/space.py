@@ -114,9 +114,16 @@ class Space(Section):
             values = domain.values if isinstance(domain, Choice) else [domain.low, domain.high]
             for value in values:
                 try:
-                    self.configured(config, {key: value})
+                    trial = self.configured(config, {key: value})
                 except UserError as error:
                     raise UserError(f"{where}: {key} = {json.dumps(value)}: {error}") from None
+                if {*trial.objective.members} != {*config.objective.members} and not config.search.vary_budget:
+                    raise UserError(
+                        f"{where}: {key} = {json.dumps(value)} trains by {' and '.join(trial.objective.members)}, the "
+                        f"configuration by {' and '.join(config.objective.members)}: a step has other numbers of "
+                        "tokens, predictions or passes, so trials of as many steps would have unequal budgets; "
+                        "search.vary_budget=true allows it."
+                    )
             section, _, name = key.partition(".")
             if section == "objective" and name in config.objective.idle and "objective.name" not in self.domains:
                 raise UserError(f"{where}: {key} changes nothing for objective.name={config.objective.name}.")

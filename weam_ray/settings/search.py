@@ -70,7 +70,8 @@ class SearchSection(Section):
     )
     vary_budget: Annotated[bool, Role.SESSION] = Field(
         default=False,
-        description="Whether a space may have keys that change what a step costs, such as training.batch_size.",
+        description="Whether a space may change what a step costs: by training.batch_size, or by other objectives than "
+        "those of the configuration.",
     )
     num_seeds: Annotated[int, Role.SEARCH] = Field(
         default=1, ge=1, description="How many trainings a trial has, with other seeds; their mean counts."
