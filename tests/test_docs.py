@@ -97,8 +97,6 @@ def test_the_readme_is_short() -> None:
 def test_jobs_take_the_commands_that_are_shown(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEAM_RAY_DATA_ROOT", str(tmp_path))
-    for shown in re.findall(r"```yaml\n(own_tasks:.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-        (tmp_path / "own.yaml").write_text(shown, encoding="utf-8")
     for job, arguments in commands(page):
         check_command(job, arguments)
 
