@@ -36,7 +36,7 @@ class TestTables:
         (place,) = places_of(rows_of())
         table = score_table(place, {"low": ["tl"], "absent": ["xx"]})
         assert table.columns == ["system", "en", "de", "tl", "low", "average"]
-        assert table.rows[0] == ["plain", *["≤ 25.0"] * 5]
+        assert table.rows[0] == ["plain", *["25.0 †"] * 5]
         assert table.rows[2] == ["weam", "41.5 ± 2.1", "42.0 ± 1.4", "42.5 ± 0.7", "42.5 ± 0.7", "42.2 ± 1.1"]
         assert table.rows[-1] == [MAJORITY, *["25.0"] * 5]
         assert any("not above the majority class" in note for note in table.notes)

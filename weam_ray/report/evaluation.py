@@ -17,7 +17,7 @@ from weam_ray.evaluate.statistics import Examples, middle_95, resampled_scores
 from weam_ray.evaluate.units import by_seeds
 from weam_ray.report.data_used import data_lines, data_table
 from weam_ray.report.layers import layer_curves, layer_tables, similarity_maps
-from weam_ray.report.page import figure_of, html_page, markdown_table, save_picture
+from weam_ray.report.page import MARK, figure_of, html_page, markdown_table, save_picture
 
 ONE_CHECKPOINT = (
     "One checkpoint: the spread is that of fine-tuning seeds. A claim about a method takes several pre-trained models, "
@@ -25,7 +25,7 @@ ONE_CHECKPOINT = (
 )
 BENCHMARKS = "As XTREME and XTREME-R average: with English, questions by the mean of F1 and exact match"
 DATA = "Data"
-MARK, ROUNDING = "†", 1e-9  # of figures that are not above the majority class; percentage points that are nothing
+ROUNDING = 1e-9  # percentage points that are nothing
 LAYERS = "Alignment by layer (0: embeddings; *: the layer of the figures above)"
 
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DOTS_PER_INCH = 110
+MARK = "†"  # of figures that are not above the majority class, or chance
 
 
 STYLE = (

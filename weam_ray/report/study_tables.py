@@ -8,6 +8,7 @@ import numpy as np
 
 from weam_ray.evaluate.compare import LOWER_IS_BETTER
 from weam_ray.evaluate.languages import ENGLISH
+from weam_ray.report.page import MARK
 from weam_ray.settings.study import NONE
 from weam_ray.study.answers import Answer
 from weam_ray.study.rates import Tried
@@ -15,7 +16,6 @@ from weam_ray.study.rates import Tried
 Rows = Sequence[Mapping[str, Any]]
 AVERAGE = "average"  # over the languages other than English
 MAJORITY = "majority class, or chance"
-NOT_ABOVE = "≤"  # marks a score that is not above the majority class
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,13 @@ def score_table(place: Place, groups: Mapping[str, Sequence[str]]) -> Table:
             floor = majorities[name]
             mark = floor is not None and not lower and float(np.mean(values)) <= floor
             marked |= mark
-            cells.append(f"{NOT_ABOVE} {spread(values)}" if mark else spread(values))
+            cells.append(f"{spread(values)} {MARK}" if mark else spread(values))
         rows.append(cells)
     if any(value is not None for value in majorities.values()):
         rows.append([MAJORITY, *("" if value is None else f"{value:.1f}" for value in majorities.values())])
     notes = [f"{place.metric}, percent{', lower is better' if lower else ''}; ± over pre-trained encoders."]
     if marked:
-        notes.append(f"{NOT_ABOVE}: not above the majority class of the training data, or chance.")
+        notes.append(f"{MARK}: not above the majority class of the training data, or chance.")
     return Table(place.title, ["system", *columns], rows, notes)
 
 
