@@ -21,6 +21,7 @@ from weam_ray.search.space import load_space, space_file
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.settings.keys import keys
+from weam_ray.settings.parsing import flat_parameters
 from weam_ray.settings.study import StudySettings, load_study
 from weam_ray.study.check import check_study
 
@@ -99,6 +100,35 @@ def test_jobs_take_the_commands_that_are_shown(page: Path, tmp_path: Path, monke
     monkeypatch.setenv("WEAM_RAY_DATA_ROOT", str(tmp_path))
     for job, arguments in commands(page):
         check_command(job, arguments)
+
+
+def test_each_control_differs_from_the_method_in_what_it_is_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEAM_RAY_DATA_ROOT", str(tmp_path))
+    found = {}
+    for job, arguments in commands(ROOT / "docs" / "pretraining.md"):
+        if job == "pretrain" and any(own.startswith("output.dir=runs/") for own in arguments):
+            options = parse(PRETRAIN, "", arguments)
+            config = load_config(options.config or "", options.settings())
+            found[Path(config.output.dir or "").name] = config
+    method = found["weam"]
+    settings = {name: flat_parameters(own.result_settings()) for name, own in found.items()}
+    for name, keys_of_control in {
+        "shuffled": {"encode.links"},
+        "lambda-0": {"objective.lambda"},
+        "longer": {"objective.name", "objective.lambda", "objective.normalize", "optimizer.learning_rate"},
+    }.items():
+        own, base = settings[name], settings["weam"]
+        assert {key for key in own.keys() | base.keys() if own.get(key) != base.get(key)} == keys_of_control
+    rates = [found[name].optimizer.learning_rate for name in ("weam", "longer")]
+    assert rates[1] == pytest.approx(rates[0] * (1 + float(str(method.objective.lambda_))))
+    assert found["longer"].objective.name == "tlm"
+    for name, weights in (("random", "random"), ("plain", "pretrained")):
+        own_config = found[name]
+        assert (own_config.training.max_steps, own_config.encoder.weights) == (0, weights)
+        assert own_config.encoder.name == "runs/weam/model"
 
 
 def test_all_jobs_are_shown() -> None:
