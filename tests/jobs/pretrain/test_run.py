@@ -207,7 +207,8 @@ def test_an_encoder_by_a_relative_path_with_a_new_head(
     folder = run(place, "encoder.name=runs/base/model", "training.max_steps=2", "output.dir=runs/next")
     assert folder == tmp_path / "runs" / "next"
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    (head, *unknown) = result["notes"]
+    (head, *unknown, began) = result["notes"]
+    assert began == "The model began from model; what that was pre-trained on is not known."
     assert "no trained head for predicting masked tokens" in head
     printed = capsys.readouterr().out
     assert printed.count(head) == 1
