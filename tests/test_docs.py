@@ -23,6 +23,7 @@ from weam_ray.settings.evaluation import EvaluationSettings, Recipe
 from weam_ray.settings.keys import keys
 from weam_ray.settings.parsing import flat_parameters
 from weam_ray.settings.study import StudySettings, load_study
+from weam_ray.store.home import Home
 from weam_ray.study.check import check_study
 
 LINES = {"pretrain": PRETRAIN, "align": ALIGN, "evaluate": EVALUATE, "tune": TUNE, "study": STUDY}
@@ -142,7 +143,8 @@ def test_the_study_that_is_shown_can_be_run(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(shown, encoding="utf-8")
     languages = "evaluation={tasks: [sib200, alignment], languages: [de, tl]}"  # of which the test has data
-    check_study(load_study(str(file), [f"data_root={tmp_path}", f"home={tmp_path}", languages]))
+    settings = load_study(str(file), [f"data_root={tmp_path}", f"home={tmp_path}", languages])
+    check_study(settings, Home.of(settings, tmp_path))
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)

@@ -33,7 +33,7 @@ def contrast(better: str, than: str, **more: Any) -> Contrast:
 
 
 def of(values: list[float]) -> Differences:
-    return Differences(np.array(values), METHODS, tuple(map(str, values)))
+    return Differences(np.array(values), METHODS)
 
 
 class TestDifferences:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,26 @@ class TaskData:
             for code in self.layout.codes(self.root):
                 found.setdefault(language(code).nllb, code)
         return list(found.values())
+
+    def tested(self, asked: Sequence[str]) -> tuple[str, ...]:
+        """English first, where there is test data for it, then the languages that are asked for, or all that have some.
+
+        Raises:
+            UserError: a language without test data.
+        """
+        codes = [language(code).code for code in asked] or self.test_languages()
+        for code in codes:
+            if code != ENGLISH and not self.has("test", language(code)):
+                known = ", ".join(self.test_languages()) or "none"
+                raise UserError(
+                    f"{self.task.name}: no test data for {code} in the form '{self.layout_name}'; there are data for "
+                    f"{known}."
+                )
+        first = [ENGLISH] if self.has("test", language(ENGLISH)) else []
+        found = tuple(dict.fromkeys([*first, *(code for code in codes if code != ENGLISH)]))
+        if not found:
+            raise UserError(f"{self.task.name}: there is nothing to test; it has no test data for English itself.")
+        return found
 
     def read(self, split: Split, code: str) -> pa.Table:
         """Read the rows of a split.

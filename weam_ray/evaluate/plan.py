@@ -13,7 +13,7 @@ from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.features import FeatureStage
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import check_stride
-from weam_ray.evaluate.languages import ENGLISH, language
+from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.models import (
     check_head,
     check_layers,
@@ -132,7 +132,7 @@ class EvaluationPlan:
         if data.layout is not None and data.layout.note:
             planned.notes.append(data.layout.note)
             print(f"{task.name}: {data.layout.note}")
-        planned.tests = self.test_languages(data) if tested else ()
+        planned.tests = data.tested(self.settings.languages) if tested else ()
         needed: list[tuple[Split, str]] = [("train", ENGLISH), ("dev", ENGLISH)] if task.trained else []
         if tested and task.trained and self.settings.setting != "zero-shot":
             needed += [("train", code) for code in planned.tests if code != ENGLISH]
@@ -202,26 +202,6 @@ class EvaluationPlan:
                 f"{task.name}.micro_batch_size={recipe.rows_at_once}: texts look for their pair among those of a "
                 "forward pass; it must have 2 or more."
             )
-
-    def test_languages(self, data: TaskData) -> tuple[str, ...]:
-        """English first, then the languages that are asked for, or all that have test data.
-
-        Raises:
-            UserError: a language without test data.
-        """
-        asked = [language(code).code for code in self.settings.languages] or data.test_languages()
-        for code in asked:
-            if code != ENGLISH and not data.has("test", language(code)):
-                known = ", ".join(data.test_languages()) or "none"
-                raise UserError(
-                    f"{data.task.name}: no test data for {code} in the form '{data.layout_name}'; there are data for "
-                    f"{known}."
-                )
-        first = [ENGLISH] if data.has("test", language(ENGLISH)) else []
-        found = tuple(dict.fromkeys([*first, *(code for code in asked if code != ENGLISH)]))
-        if not found:
-            raise UserError(f"{data.task.name}: there is nothing to test; it has no test data for English itself.")
-        return found
 
     def runs_of(self, planned: Planned) -> Iterator[Run]:
         """Each (task, seed), in `translate-train` each language of it; each (task, model) where nothing is trained,

@@ -27,6 +27,7 @@ from weam_ray.study.systems import candidates_of, with_rates
 from weam_ray.study.table import Scores, write_cells
 from weam_ray.study.tracker import StudyTracker
 from weam_ray.train.job import resources
+from weam_ray.train.launch import root_cause
 from weam_ray.train.log import read_steps
 
 STUDY, CELLS, ANSWERS = "study.yaml", "cells.parquet", "answers.json"
@@ -124,7 +125,7 @@ class StudyJob(StudyPlan):
             others = f" (and {len(failed) - 1} others)" if len(failed) > 1 else ""
             label, error = failed[0]
             kind = UserError if isinstance(error, UserError) else RuntimeError
-            raise kind(f"{label}: the pre-training failed{others}: {error}") from error
+            raise kind(f"{label}: the pre-training failed{others}: {root_cause(error)}") from error
         for job in jobs:
             job.folder.read_state()
         return [job.folder.result() for job in jobs]
@@ -150,7 +151,7 @@ class StudyJob(StudyPlan):
                 training, job = running.pop(reference)
                 try:
                     tasks.get(reference)
-                except Exception as error:  # of any kind: the others go on
+                except (UserError, ray.exceptions.RayError) as error:  # the others go on
                     yield training.label, error
                 else:
                     bar.write(f"{training.label}: pre-trained, {job.folder.path}", file=None)
@@ -176,16 +177,18 @@ class StudyJob(StudyPlan):
                     told += [sentence for sentence in [*own.sentences(task), *own.notes] if sentence not in told]
         return found
 
-    def evaluate(self, cells: Sequence[Cell]) -> list[str]:
-        """Run the cells that are not there; the fingerprints of those that were there."""
-        reused = [cell.run.fingerprint for cell in cells if cell.record() is not None]
-        print(f"{len(reused)} of {len(cells)} cells are done already")
+    def evaluate(self, cells: Sequence[Cell]) -> set[str]:
+        """Run the cells that are not there, each once; the fingerprints of those that were there."""
+        distinct = {cell.run.fingerprint: cell for cell in reversed(cells)}  # of several plans the first
+        reused = {name for name, cell in distinct.items() if cell.record() is not None}
+        print(f"{len(reused)} of {len(distinct)} cells are done already")
         submissions = []
-        for cell in cells:
-            cell.folder.joinpath("runs").mkdir(parents=True, exist_ok=True)
         for plan in dict.fromkeys(cell.plan for cell in cells):
-            left = [cell.run for cell in cells if cell.plan is plan and cell.run.fingerprint not in reused]
-            submissions.append(Submission(plan, self.home.store, places_of(self.home), left))
+            left = [cell for name, cell in distinct.items() if cell.plan is plan and name not in reused]
+            for cell in left:
+                cell.folder.joinpath("runs").mkdir(parents=True, exist_ok=True)
+            runs = [cell.run for cell in reversed(left)]
+            submissions.append(Submission(plan, self.home.store, places_of(self.home), runs))
         bar = progress(None, "cells", sum(len(own.runs) + len(own.measurements) for own in submissions))
         for _ in finished(submissions, bar):
             pass

@@ -58,7 +58,7 @@ class StudyPlan:
         """
         home = Home.of(settings, checkout)
         settings = settings.model_copy(update={"home": str(home.path)})
-        check_study(settings)
+        check_study(settings, home)
         folder = output_folder(settings.output, home, f"study-{settings.name}", fresh)
         check_holder(folder, Kind.STUDY, "output.dir")
         return cls(settings, home, folder, checkout)

@@ -50,9 +50,13 @@ class HeldOutPairs:
 
     @property
     def name(self) -> str:
-        """The other language of a pair with English, such as `de`; else both, such as `fr-de`."""
-        others = [language for language in self.languages if language != "en"]
-        return others[0] if len(others) == 1 else "-".join(self.languages)
+        return name_of_pair(self.languages)
+
+
+def name_of_pair(languages: tuple[str, str]) -> str:
+    """The other language of a pair with English, such as `de`; else both, such as `fr-de`."""
+    others = [language for language in languages if language != "en"]
+    return others[0] if len(others) == 1 else "-".join(languages)
 
 
 def held_out_pairs(align: Stage, seed: int, part: Part = TEST) -> list[HeldOutPairs]:

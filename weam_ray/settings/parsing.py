@@ -45,9 +45,9 @@ def parse_mapping(text: str, where: str) -> dict[str, Any]:
 def written_yaml(tree: dict[str, Any]) -> str:
     """A tree of plain values as YAML, its keys in their order."""
     buffer = io.StringIO()
-    yaml = YAML(typ="safe", pure=True)
+    yaml: Any = YAML(typ="safe", pure=True)  # which says of some settings that they are None
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.sort_base_mapping_type_on_output = False
     yaml.dump(tree, buffer)
     return buffer.getvalue()
 

@@ -111,6 +111,14 @@ class Claim(Section):
         assert self.than is not None
         return spread_over(Contrast(better=self.better, than=self.than, beyond=self.beyond), self.on)
 
+    def arms(self) -> Iterator[Arm]:
+        """All arms that the claim names."""
+        yield self.on
+        yield from (arm for arm in (self.better, self.than) if arm is not None)
+        for contrast in (self.beyond, self.x, self.y):
+            if contrast is not None:
+                yield from (arm for _, arm in arms_of(contrast))
+
 
 def spread_over(contrast: Contrast, on: Arm) -> Contrast:
     """A contrast whose arms take what they leave open from `on`."""

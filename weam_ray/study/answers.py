@@ -106,7 +106,7 @@ def answer(claim: Claim, settings: StudySettings, scores: Scores) -> Answer:
         finding = test(differences(contrast, scores, settings.groups), claim.margin)
         arms = [arm for _, arm in arms_of(contrast)]
         systems = [str(arm.system) for arm in arms]
-    tasks = dict.fromkeys(task for arm in arms for task in (arm.tasks or scores.tasks()))
+    tasks = dict.fromkeys(task for arm in arms for task in (arm.tasks or scores.tasks(arm.setting)))
     languages = dict.fromkeys(
         code for arm in arms for task in tasks for code in languages_of(arm, task, scores, settings.groups)
     )
@@ -160,7 +160,7 @@ def languages_of_both(axes: Sequence[Contrast], groups: Mapping[str, Sequence[st
     found: list[list[str]] = []
     for axis in axes:
         for _, arm in arms_of(axis):
-            for task in arm.tasks or scores.tasks():
+            for task in arm.tasks or scores.tasks(arm.setting):
                 named = languages_of(arm, task, scores, groups)
                 found.append([code for code in named if code in scores.languages(task)])
     return [code for code in found[0] if all(code in own for own in found)]

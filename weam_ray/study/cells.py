@@ -5,7 +5,7 @@ later one, computes it once.
 """
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,17 +119,13 @@ class Matrix:
     said: list[str] = field(default_factory=list)
 
     def cells(self) -> list[Cell]:
-        """All cells, each once, however many systems have its encoder.
+        """The cells of all plans; those of one fingerprint are one folder, which several plans may have.
 
         Raises:
             UserError: as of any evaluation.
         """
         places = places_of(self.home)
-        found: dict[str, Cell] = {}
-        for plan in self.plans():
-            for run in plan.runs:
-                found.setdefault(run.fingerprint, Cell(plan, run, places.of(run)))
-        return list(found.values())
+        return [Cell(plan, run, places.of(run)) for plan in self.plans() for run in plan.runs]
 
     def plans(self) -> Iterator[CellsPlan]:
         """An evaluation for each intermediate training, setting, learning rate, and tokenizer.
@@ -178,7 +174,8 @@ class Matrix:
         for task in own:
             if setting != settings.settings[0] and not is_trained(task, settings):
                 continue
-            for rate in self.settings.learning_rates.get(task) or [None]:  # type: ignore[list-item]
+            rates: Sequence[float | None] = settings.learning_rates.get(task) or (None,)
+            for rate in rates:
                 found.setdefault(rate, []).append(task)
         return found
 
@@ -231,7 +228,7 @@ class Matrix:
         return list(range((pretraining_seed - 1) * count + 1, pretraining_seed * count + 1))
 
     def rows(
-        self, cells: Sequence[Cell], reused: Sequence[str], majority: Mapping[CellsPlan, Majorities]
+        self, cells: Sequence[Cell], reused: Collection[str], majority: Mapping[CellsPlan, Majorities]
     ) -> list[dict[str, Any]]:
         """The rows of the table: each score of each cell, for every system that has its encoder.
 
@@ -312,13 +309,16 @@ def mark_chosen(rows: Sequence[dict[str, Any]]) -> None:
         if row["development"] is not None:
             key = (row["system"], row["intermediate"], row["setting"], row["task"])
             groups.setdefault(key, {}).setdefault(row["learning_rate"], []).append(row["development"])
-    best = {
-        key: max(rates, key=lambda rate, own=rates: sum(own[rate]) / len(own[rate]))  # type: ignore[misc]
-        for key, rates in groups.items()
-    }
+    best = {key: best_mean(rates) for key, rates in groups.items()}
     for row in rows:
         key = (row["system"], row["intermediate"], row["setting"], row["task"])
         row["chosen"] = key not in best or row["learning_rate"] == best[key]
+
+
+def best_mean(scores: Mapping[float, Sequence[float]]) -> float:
+    """The key whose scores have the highest mean; of equals the first."""
+    means = {key: sum(own) / len(own) for key, own in scores.items()}
+    return max(means, key=means.__getitem__)
 
 
 def is_trained(task: str, settings: StudySettings) -> bool:
@@ -329,10 +329,9 @@ def is_trained(task: str, settings: StudySettings) -> bool:
 
 def tasks_of(plan: CellsPlan) -> list[str]:
     """The tasks of a plan, alignment by its parts."""
-    names = list(dict.fromkeys(ALIGNMENT if isinstance(run, AlignmentRun) else run.task for run in plan.runs))
-    return [part for name in names for part in (METRICS if name == ALIGNMENT else [name])]
+    return tasks_named(ALIGNMENT if isinstance(run, AlignmentRun) else run.task for run in plan.runs)
 
 
-def tasks_named(settings: StudySettings) -> list[str]:
-    """The tasks of a study, alignment by its parts."""
-    return [name for task in settings.tasks for name in (METRICS if task == ALIGNMENT else [task])]
+def tasks_named(tasks: Iterable[str]) -> list[str]:
+    """Tasks, each once, alignment by its parts."""
+    return list(dict.fromkeys(name for task in tasks for name in (METRICS if task == ALIGNMENT else [task])))

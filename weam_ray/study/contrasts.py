@@ -15,6 +15,7 @@ from scipy.stats import nct, pearsonr
 from scipy.stats import t as student_t
 
 from weam_ray.errors import UserError
+from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.statistics import LEVEL, Interval
 from weam_ray.settings.study import ALL, Arm, Contrast, arms_of
 from weam_ray.study.table import Score, Scores
@@ -24,6 +25,7 @@ ROUNDING = 1e-9  # percentage points; what differs by less is equal
 METHODS = "pre-trained encoders"
 FINE_TUNINGS = "fine-tunings of one encoder"
 POINTS = "systems and languages"
+Values = Mapping[tuple[str, int | None], float]  # by encoder and fine-tuning seed
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,6 @@ class Differences:
 
     values: NDArray[np.float64]
     units: str
-    names: tuple[str, ...]
     copies: bool = False
 
 
@@ -75,7 +76,7 @@ def written_group(name: str, there: Sequence[str], groups: Mapping[str, Sequence
     return [code for code in groups[name] if code in there] if name in groups else [name]
 
 
-def values_of(arm: Arm, scores: Scores, groups: Mapping[str, Sequence[str]]) -> dict[tuple[str, int | None], float]:
+def values_of(arm: Arm, scores: Scores, groups: Mapping[str, Sequence[str]]) -> Values:
     """The score of an arm by encoder and fine-tuning seed: the mean over its tasks of the mean over their languages.
 
     More is better: the scores of a metric of which less is better are negative.
@@ -87,13 +88,16 @@ def values_of(arm: Arm, scores: Scores, groups: Mapping[str, Sequence[str]]) -> 
     assert arm.intermediate is not None
     assert arm.setting is not None
     by_task = []
-    for task in arm.tasks or scores.tasks():
-        if task not in scores.metrics:
-            raise UserError(f"There is no score of the task {task}; the study has {', '.join(scores.tasks())}.")
+    for task in arm.tasks or scores.tasks(arm.setting):
+        there = scores.tasks(arm.setting)
+        if task not in there:
+            raise UserError(f"There is no score of the task {task}, {arm.setting}; there is of {', '.join(there)}.")
         sign = -1 if scores.lower_is_better(task) else 1
-        codes = languages_of(arm, task, scores, groups)
+        known = scores.languages(task)
         by_language = []
-        for code in codes:
+        for code in languages_of(arm, task, scores, groups):
+            if code not in (ENGLISH, *known):
+                raise UserError(f"{task} has no language {code!r}; it has {', '.join(known) or 'English alone'}.")
             own = scores.places.get((arm.system, arm.intermediate, arm.setting, task, code))
             if own is None:
                 raise UserError(
@@ -102,7 +106,8 @@ def values_of(arm: Arm, scores: Scores, groups: Mapping[str, Sequence[str]]) -> 
                 )
             by_language.append({key_of(score): sign * score.value for score in own})
         if not by_language:
-            raise UserError(f"{task} has none of the languages {', '.join(arm.languages) or 'other than English'}.")
+            named = ", ".join(arm.languages) or "other than English"
+            raise UserError(f"{task} has none of the languages {named}; it has {', '.join(known) or 'no other'}.")
         by_task.append(mean_by_key(by_language))
     return mean_by_key(by_task)
 
@@ -111,9 +116,7 @@ def key_of(score: Score) -> tuple[str, int | None]:
     return score.weights, score.finetuning_seed
 
 
-def mean_by_key(
-    values: Sequence[Mapping[tuple[str, int | None], float]],
-) -> dict[tuple[str, int | None], float]:
+def mean_by_key(values: Sequence[Values]) -> Values:
     """The means of several values by encoder and seed; one that has no seed counts for all of its encoder."""
     keys = dict.fromkeys(key for own in values for key in own)
     if any(seed is not None for _, seed in keys):
@@ -171,11 +174,7 @@ def differences(contrast: Contrast, scores: Scores, groups: Mapping[str, Sequenc
     for seed in common:
         others = partners(values, encoders, seed)
         found.append(sum((sign * of_unit(own, encoders[arm.system], seed, others) for sign, arm, own in values), 0.0))
-    names = tuple(f"pre-training seed {seed}" for seed in common)
-    return Differences(np.array(found), METHODS, names, are_copies(contrast, encoders))
-
-
-Values = Mapping[tuple[str, int | None], float]  # by encoder and fine-tuning seed
+    return Differences(np.array(found), METHODS, are_copies(contrast, encoders))
 
 
 def partners(
@@ -213,18 +212,21 @@ def same_weights(encoders: Mapping[str | None, Encoders]) -> bool:
     return len({weights for own in encoders.values() for weights in own.seeds}) == 1
 
 
-def of_fine_tunings(
-    values: Sequence[tuple[int, Mapping[tuple[str, int | None], float]]], one_encoder: bool
-) -> Differences:
+def of_fine_tunings(values: Sequence[tuple[int, Values]], one_encoder: bool) -> Differences:
     """The values of a contrast of given encoders: by fine-tuning seed where all arms are of one, else one number."""
     by_seed = [{seed: value for (_, seed), value in own.items()} for _, own in values]
-    seeds = [seed for seed in by_seed[0] if all(seed in own for own in by_seed)] if one_encoder else []
+    tuned = [own for own in by_seed if None not in own]
+    seeds = [seed for seed in tuned[0] if all(seed in own for own in tuned)] if one_encoder and tuned else []
     if not seeds:
         total = sum(sign * float(np.mean(list(own.values()))) for sign, own in values)
-        return Differences(np.array([total]), METHODS, ("given encoders",))
+        return Differences(np.array([total]), METHODS)
     signs = [sign for sign, _ in values]
-    found = [sum(sign * own[seed] for sign, own in zip(signs, by_seed, strict=True)) for seed in seeds]
-    return Differences(np.array(found), FINE_TUNINGS, tuple(f"fine-tuning seed {seed}" for seed in seeds))
+    # what was measured without fine-tuning is the same for each
+    found = [
+        sum(sign * own[seed if seed in own else None] for sign, own in zip(signs, by_seed, strict=True))
+        for seed in seeds
+    ]
+    return Differences(np.array(found), FINE_TUNINGS)
 
 
 def greater(found: Differences, margin: float) -> Finding:

@@ -53,7 +53,6 @@ class Scores:
 
     places: dict[Place, list[Score]] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
-    majorities: dict[tuple[str, str, str], float] = field(default_factory=dict)  # setting, task, language
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]]) -> "Scores":
@@ -66,16 +65,14 @@ class Scores:
             score = Score(row["value"], row["weights"], row["pretraining_seed"], row["finetuning_seed"])
             found.places.setdefault(place, []).append(score)
             found.metrics[row["task"]] = row["metric"]
-            if row["majority"] is not None:
-                found.majorities[row["setting"], row["task"], row["language"]] = row["majority"]
         return found
 
     def lower_is_better(self, task: str) -> bool:
         return self.metrics[task] in LOWER_IS_BETTER
 
-    def tasks(self) -> list[str]:
-        """The tasks, in the order of the table."""
-        return list(self.metrics)
+    def tasks(self, setting: str | None = None) -> list[str]:
+        """The tasks, of a setting or of all, in the order of the table."""
+        return list(dict.fromkeys(place[3] for place in self.places if setting in (None, place[2])))
 
     def languages(self, task: str) -> list[str]:
         """The languages of a task other than English, in the order of the table."""

@@ -95,7 +95,9 @@ class StudyTracker:
         keys = ("task", "intermediate", "setting", "pretraining_seed", "finetuning_seed", "learning_rate", "weights")
         parameters = {key: first[key] for key in keys if first[key] is not None}
         tags = {"kind": "cell", "system": first["system"], "task": first["task"], PARENT: self.runs[system]}
-        said = f"{first['task']} {first['pretraining_seed'] or ''}.{first['finetuning_seed'] or ''}".strip(". ")
+        said = (
+            f"{first['task']}, {first['intermediate']}, {first['setting']}, {fingerprint[:8]}"  # a child is known by it
+        )
         self.child.open(said, None, parameters, tags, created=partial(self.opened, name), wait_seconds=0)
         self.child.log_figures({metric_of(row): row["value"] for row in rows} | {"seconds": first["seconds"]})
         self.child.end("FINISHED")

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,16 @@ def test_killed_twice_and_run_again_equals_undisturbed(place: Path) -> None:
     def cells() -> list[Path]:
         return list((home / "cells").glob("*/runs/*.json"))
 
-    for some_are_done in (models, cells):
+    def run_and_kill(some: Callable[[], list[Path]]) -> None:
+        """Run the study until some files are there."""
         job = start(["--study", str(killed)], log, "study")
-        wait_until(lambda: bool(some_are_done()) or job.poll() is not None)  # noqa: B023
+        wait_until(lambda: bool(some()) or job.poll() is not None)
         assert job.poll() is None, log.read_text(encoding="utf-8")[-2000:]
         job.send_signal(signal.SIGKILL)
         job.wait()
+
+    run_and_kill(models)
+    run_and_kill(cells)
     times = {file: file.stat().st_mtime_ns for file in [*models(), *cells()]}
     again = place / "again.log"
     assert start(["--study", str(killed)], again, "study").wait(timeout=580) == 0

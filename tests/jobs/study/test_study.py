@@ -198,6 +198,14 @@ def mean_development(rows: list[dict[str, Any]], rate: float) -> float:
     return float(np.mean([row["development"] for row in rows if row["learning_rate"] == rate]))
 
 
+BOTH = ["zero-shot", "translate-train"]
+
+
+def on(**arm: Any) -> dict[str, Any]:
+    """A claim on some tasks and languages."""
+    return claim("weam", "plain", on=arm)
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -209,13 +217,25 @@ def mean_development(rows: list[dict[str, Any]], rate: float) -> float:
         ({"systems": {"weam": {"objective.nam": "weam"}}}, "systems.weam: objective.nam: unknown key"),
         ({"pretraining": {"set": {}}}, "pretraining.base: all systems begin from the same encoder"),
         ({"claims": [claim("bert", "plain")]}, "claims, claimed: system 'bert' is none of the study's"),
-        ({"claims": [claim(on={"languages": ["qq"]}, better="weam", than="plain")]}, "languages 'qq' is none"),
+        ({"claims": [on(languages=["qq"], tasks=["sib200"])]}, "claimed: sib200 has no language 'qq'; it has de, tl"),
+        ({"claims": [on(languages=["low"], tasks=["word_retrieval"])]}, "none of the languages low; it has xx"),
+        ({"claims": [on(tasks=["gold_alignment"])]}, "no score of the task gold_alignment, zero-shot; there is of"),
+        ({"settings": BOTH, "claims": [on(tasks=["word_retrieval"], setting=BOTH[1])]}, "no score of the task"),
         ({"learning_rates": {"udpos": [0.1]}}, "learning_rates.udpos: the study has no such task"),
     ],
 )  # fmt: skip
 def test_mistakes_show_before_anything_is_trained(place: Path, more: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
         StudyJob.of(settings(place, **more), place)
+
+
+def test_a_language_that_cannot_be_trained_on_shows_before(place: Path, tmp_path: Path) -> None:
+    write_sib200(tmp_path)
+    (tmp_path / "sib200" / "tgl_Latn" / "train.tsv").unlink()
+    own = settings(place, data_root=str(tmp_path), settings=BOTH)
+    with pytest.raises(UserError, match=r"sib200: no training data for tl .* which translate-train needs"):
+        StudyJob.of(own, place)
+    StudyJob.of(settings(place, data_root=str(tmp_path)), place)  # zero-shot needs none
 
 
 def test_a_folder_of_another_job(place: Path, tmp_path: Path) -> None:
