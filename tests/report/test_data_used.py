@@ -18,7 +18,7 @@ OWN: dict[str, Any] = {
 
 def test_a_row_says_what_the_data_are_and_where_they_come_from() -> None:
     words = OWN | {"used": "intermediate", "examples": {"train-en": 15000, "dev-en": 3000}, "max_train": 3000}
-    columns, rows = data_table({"data": [words, OWN]})
+    columns, rows = data_table([words, OWN])
     assert columns == ["task", "used as", "form", "examples", "reference", "licence", "revision"]
     assert rows[0][1:4] == [
         "intermediate",
@@ -35,7 +35,7 @@ def test_a_row_says_what_the_data_are_and_where_they_come_from() -> None:
 
 def test_the_same_in_sentences() -> None:
     words = OWN | {"used": "intermediate", "examples": {"train-en": 200}, "max_train": 30}
-    assert data_lines({"data": [words]}) == [
+    assert data_lines([words]) == [
         "Data of moods (intermediate): train 200 (each seed draws 30); licence CC0; revision not stated; reference "
         "https://example.org."
     ]

@@ -87,8 +87,10 @@ def report(tmp_path: Path) -> StudyReport:
     found = answers(own, scores(rows_of()))
     results = {("weam", 1): {"fingerprint": "1a2b", "seconds": 12.0, "model": "/runs/weam/model"}}
     seen = {"sib200": ["de: 3 of 12 examples were seen."]}
+    used = {"task": "sib200", "used": "task", "form": "SIB-200", "max_train": None, "examples": {"test-de": 204}}
+    data = [{**used, "reference": "Adelani et al. 2023", "licence": "CC BY-SA 4.0", "revision": None}]
     tried = [Tried("weam", 0.0003, 61.0, True), Tried("weam", 0.001, 55.5, False)]
-    return StudyReport(own, found, rows_of(), Facts(results, seen, tried), tmp_path)
+    return StudyReport(own, found, rows_of(), Facts(results, seen, tried, data), tmp_path)
 
 
 def test_a_page_and_a_text(report: StudyReport) -> None:
@@ -104,6 +106,7 @@ def test_a_page_and_a_text(report: StudyReport) -> None:
         assert "1a2b" in said
         assert "0.0003" in said
         assert "55.5" in said
+        assert "CC BY-SA 4.0" in said
         assert "/runs/weam/model" in said
         assert "torch: " in said
         assert "study.yaml" in said

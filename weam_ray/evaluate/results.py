@@ -1,6 +1,6 @@
 """From the records of runs to the result of an evaluation: mean, spread and every seed, by task and language."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,30 +149,32 @@ def about_evaluation(
         "use_gpu": settings.use_gpu,
         "notes": [*plan.notes, *seen.notes],
         "tasks": tasks,
-        "data": data_used(plan),
+        "data": data_used([plan]),
         "layers": [{key: record[key] for key in ("number", "model", "layer", "layers")} for record in measured],
     }
 
 
-def data_used(plan: EvaluationPlan) -> list[dict[str, Any]]:
+def data_used(plans: Iterable[EvaluationPlan]) -> list[dict[str, Any]]:
     """Say of each task, in the order of training, what its data are and where they come from.
 
     `examples` are counted by split and language; of training examples, a recipe with `max_train` draws as many.
     """
-    return [
-        {
-            "task": own.task.name,
-            "used": used,
-            "form": own.data.layout_name,
-            "reference": own.task.reference,
-            "licence": own.task.licence,
-            "revision": own.task.revision,
-            "examples": own.counts,
-            "max_train": own.recipe.max_train,
-        }
-        for used, planned in (("intermediate", plan.chain), ("task", plan.tasks))
-        for own in planned
-    ]
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for plan in plans:
+        for used, some in (("intermediate", plan.chain), ("task", plan.tasks)):
+            for planned in some:
+                own: dict[str, Any] = {
+                    "task": planned.task.name,
+                    "used": used,
+                    "form": planned.data.layout_name,
+                    "reference": planned.task.reference,
+                    "licence": planned.task.licence,
+                    "revision": planned.task.revision,
+                    "examples": {},
+                    "max_train": planned.recipe.max_train,
+                }
+                found.setdefault((used, planned.task.name), own)["examples"] |= planned.counts
+    return [found[key] for key in sorted(found, key=lambda key: key[0] == "task")]
 
 
 def overview(result: Result) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from weam_ray.cluster.capacity import check_shared, workers_that_fit
 from weam_ray.cluster.tasks import RayTasks, progress
 from weam_ray.errors import UserError
 from weam_ray.evaluate.majority import Majorities, majorities
+from weam_ray.evaluate.results import data_used
 from weam_ray.evaluate.seen import Seen
 from weam_ray.evaluate.submit import Submission, finished
 from weam_ray.jobs.frame import Clock, interrupted_by_sigterm, warn_of_lacks
@@ -64,10 +65,11 @@ class StudyJob(StudyPlan):
                 with clock.phase("cells"):
                     cells = matrix.cells()
                     seen, majority = self.seen(cells), majority_of(cells)
+                    data = data_used(majority)
                     reused = self.evaluate(cells)
                 with clock.phase("results"):
                     rows = matrix.rows(cells, reused, majority)
-                    found = self.conclude(rows, Facts(results, seen, tried))
+                    found = self.conclude(rows, Facts(results, seen, tried, data))
                     runs = {
                         system: [result["mlflow_run_id"] for (name, _), result in results.items() if name == system]
                         for system, _ in results

@@ -1,12 +1,13 @@
 """The table of the data of an evaluation: what they are, where they come from, and how many examples there are."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def data_table(about: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Where the data of each task come from, a row each, in the order of training."""
+def data_table(data: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Where the data of each task come from, a row each, in the order of training, as `data_used` tells them."""
     rows = []
-    for own in about.get("data", ()):
+    for own in data:
         drawn = "" if own["max_train"] is None else f" (each seed draws {own['max_train']:,})"
         counts = [
             f"{split} {amount(own['examples'], split)}{drawn if split == 'train' else ''}"
@@ -18,9 +19,9 @@ def data_table(about: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return ["task", "used as", "form", "examples", "reference", "licence", "revision"], rows
 
 
-def data_lines(about: dict[str, Any]) -> list[str]:
+def data_lines(data: Iterable[Mapping[str, Any]]) -> list[str]:
     """The rows of the table as sentences, for a terminal that is narrower."""
-    columns, rows = data_table(about)
+    columns, rows = data_table(data)
     found = []
     for row in rows:
         own = dict(zip(columns, row, strict=True))

@@ -150,7 +150,7 @@ class Report:
             for row in rows:
                 table.add_row(*map(escape, row))
             console.print(table)
-        for line in data_lines(self.about):
+        for line in data_lines(self.about.get("data", ())):
             console.print(line, markup=False, highlight=False)
         for line in self.general():
             console.print(line, markup=False, highlight=False)
@@ -172,7 +172,10 @@ class Report:
         for (title, columns, rows), task in zip(self.tables(), self.result, strict=True):
             lines += markdown_table(f"## {title}", columns, rows)
             lines += [*(f"- {note}" for note in self.notes(task)), "", f"![{task}]({pictures[task].name})", ""]
-        for title, (heads, rows) in {BENCHMARKS: self.benchmark_table(), DATA: data_table(self.about)}.items():
+        for title, (heads, rows) in {
+            BENCHMARKS: self.benchmark_table(),
+            DATA: data_table(self.about.get("data", ())),
+        }.items():
             lines += markdown_table(f"## {title}", heads, rows) if rows else []
         for name in [name for name in pictures if name not in self.result]:
             lines += [f"![{name}]({pictures[name].name})", ""]
@@ -191,7 +194,10 @@ class Report:
                 listed(self.notes(task)),
                 embedded(pictures[task], f"{task} by language"),
             ]
-        for title, (heads, rows) in {BENCHMARKS: self.benchmark_table(), DATA: data_table(self.about)}.items():
+        for title, (heads, rows) in {
+            BENCHMARKS: self.benchmark_table(),
+            DATA: data_table(self.about.get("data", ())),
+        }.items():
             if rows:
                 parts.append(f"<h2>{html.escape(title)}</h2>{html_table(heads, rows)}")
         parts += [embedded(pictures[name], f"alignment: {name}") for name in pictures if name not in self.result]

@@ -19,6 +19,7 @@ from rich.table import Table as RichTable
 
 import weam_ray
 from weam_ray.cli import spoken
+from weam_ray.report.data_used import data_table
 from weam_ray.report.page import html_page, markdown_row
 from weam_ray.report.study_pictures import pictures
 from weam_ray.report.study_tables import (
@@ -47,11 +48,13 @@ class Facts:
         results: of the pre-trainings, by system and seed.
         seen: by task what pre-training has seen of the test examples, in sentences.
         tried: the learning rates of pre-training that were tried.
+        data: where the data of the tasks come from, as `about` of an evaluation has it.
     """
 
     results: Mapping[tuple[str, int], Mapping[str, Any]]
     seen: Mapping[str, Sequence[str]]
     tried: Sequence[Tried] = ()
+    data: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class StudyReport:
             claims=answer_table(self.answers),
             tables=[self.table(place) for place in places_of(self.rows)],
             rates=rates_table(self.facts.tried) if self.facts.tried else None,
+            data=Table("Data", *data_table(self.facts.data), []) if self.facts.data else None,
             again=f"{spoken('study')} --study {shlex.quote(str(self.folder / 'study.yaml'))}",
             versions=versions(),
             trainings=trainings_table(self.facts.results),

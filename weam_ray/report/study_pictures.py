@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from weam_ray.evaluate.compare import LOWER_IS_BETTER
 from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.measure.by_layer import METRICS, SENTENCES
 from weam_ray.report.layers import layers_by_system
 from weam_ray.report.page import figure_of, save_picture
-from weam_ray.report.study_tables import Place, Rows, places_of
+from weam_ray.report.study_tables import MAJORITY, Place, Rows, places_of
 from weam_ray.settings.study import NONE, StudySettings
 from weam_ray.study.contrasts import interval_of
+
+FLOOR: dict[str, Any] = {"color": "grey", "linestyle": "--", "linewidth": 1}
 
 
 def pictures(settings: StudySettings, rows: Rows, folder: Path) -> dict[str, Path]:
@@ -103,9 +106,15 @@ def gains(place: Place, reference: str, columns: Mapping[str, Sequence[str]], fi
                 low, high = interval_of(np.array(values))
                 axes.plot([x, x], [low, high], color="black", linewidth=1)
             axes.plot([x] * len(values), values, ".", color="black", markersize=3)
+    for at, codes in enumerate(columns.values()):
+        floor, other = place.majority(codes), list(place.units(reference, codes).values())
+        if floor is not None and other:
+            height = floor - float(np.mean(other))
+            axes.plot([at - 0.45, at + 0.45], [height, height], **FLOOR, label=MAJORITY if at == 0 else None)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(columns)), list(columns))
-    axes.set(ylabel=f"points over {reference}", title=f"{place.title} ({place.metric})")
+    lower = ", lower is better" if place.metric in LOWER_IS_BETTER else ""
+    axes.set(ylabel=f"points over {reference}{lower}", title=f"{place.title} ({place.metric})")
     axes.legend(fontsize=7, ncols=2)
     return save_picture(figure, file)
 
@@ -122,6 +131,9 @@ def interaction(places: Sequence[Place], file: Path) -> Path:
         axes.plot(x, [np.mean(own) for own in values], "o-", color=f"C{k % 10}", markersize=4, label=system)
         for at, own in zip(x, values, strict=True):
             axes.plot([at] * len(own), own, ".", color=f"C{k % 10}", markersize=3)
+    floors = [floor for place in places if (floor := place.majority(others(place))) is not None]
+    if len(floors) == len(places):
+        axes.plot(range(len(places)), floors, **FLOOR, label=MAJORITY)
     axes.set_xticks(range(len(places)), [place.intermediate for place in places])
     title = f"{places[0].task}, {places[0].setting}: after which intermediate training"
     axes.set(ylabel=f"{places[0].metric}, %", title=title)
@@ -182,6 +194,9 @@ def amounts(place: Place, settings: StudySettings, file: Path) -> Path | None:
         axes.plot(x, [np.mean(values) for _, values in own], "o-", color=f"C{k % 10}", label=system)
         for at, (_, values) in zip(x, own, strict=True):
             axes.plot([at] * len(values), values, ".", color=f"C{k % 10}")
+    floor = place.majority([language])
+    if floor is not None:
+        axes.plot([100 * min(axis.shares), 100 * max(axis.shares)], [floor, floor], **FLOOR, label=MAJORITY)
     axes.set_xscale("symlog", linthresh=1)
     axes.set(xlabel=f"% of the pairs of {axis.pair}", ylabel=f"{language}: {place.metric}, %", title=place.title)
     axes.legend(fontsize=7)
