@@ -102,9 +102,20 @@ def test_questions(task: str, configuration: str, split: str, tmp_path: Path) ->
         {"id": "q", "question": "What of q?", "context": "one two", "answers": ["two", "one"], "starts": [4, 0]},
         {"id": "r", "question": "What of r?", "context": "one two", "answers": ["one"], "starts": [0]},
     ]
+
+
+def test_xquad_has_no_translated_training(tmp_path: Path) -> None:
+    data = TaskData(TASKS["xquad"], tmp_path, None)
     assert not data.has("train", language("de"))
-    with pytest.raises(UserError, match=f"{task}: the data set .* has no train part for de"):
+    with pytest.raises(UserError, match=r"xquad: the data set .* has no train part for de"):
         data.read("train", "de")
+
+
+def test_mlqa_trains_on_translations(tmp_path: Path) -> None:
+    write_copy(tmp_path / "mlqa", {("mlqa-translate-train.de", "train"): [answered("q", ("one", 0))]})
+    data = TaskData(TASKS["mlqa"], tmp_path, None)
+    assert data.read("train", "de")["starts"].to_pylist() == [[0]]
+    assert not data.has("train", language("fr"))
 
 
 def test_tydiqa_by_the_names_of_questions(tmp_path: Path) -> None:

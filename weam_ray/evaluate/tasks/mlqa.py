@@ -1,4 +1,6 @@
-"""MLQA (Lewis et al. 2020): questions about Wikipedia, in the language of the context; training is SQuAD's."""
+"""MLQA (Lewis et al. 2020): questions about Wikipedia, in the language of the context; training is SQuAD's, in other
+languages a machine translation of it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from weam_ray.evaluate import formats, official
-from weam_ray.evaluate.languages import Language
-from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task
+from weam_ray.evaluate.languages import ENGLISH, Language
+from weam_ray.evaluate.tasks.base import Hub, Layout, Split, Task, usual_split
 from weam_ray.evaluate.tasks.reading import read_squad
 from weam_ray.evaluate.tasks.xquad import RECIPE, SQUAD, squad_rows, squad_train
 
@@ -26,6 +28,13 @@ def read(files: Sequence[Path], split: Split, language: Language) -> pa.Table:
     return read_squad(files, starts=split == "train")
 
 
+def hub_configuration(split: Split, language: Language) -> str | None:
+    """What the data set calls a language; of English it has no training part."""
+    if language.code not in LANGUAGES or (split == "train" and language.code == ENGLISH):
+        return None
+    return f"mlqa-translate-train.{language.code}" if split == "train" else f"mlqa.{language.code}.{language.code}"
+
+
 TASK = Task(
     name="mlqa",
     reference="https://aclanthology.org/2020.acl-main.653/",
@@ -39,8 +48,8 @@ TASK = Task(
     score=official.mlqa,
     hub=Hub(
         "facebook/mlqa",
-        lambda split, language: f"mlqa.{language.code}.{language.code}" if language.code in LANGUAGES else None,
-        lambda split, language: {"train": None, "dev": "validation", "test": "test"}[split],
+        hub_configuration,
+        usual_split,
         lambda data, split, language: squad_rows(data, "facebook/mlqa", split),
         training=SQUAD,
     ),
