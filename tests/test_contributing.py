@@ -1,6 +1,5 @@
 """The examples of CONTRIBUTING, run as they stand there."""
 
-import json
 import re
 import textwrap
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tests.support.pairs import Pair, read
 from tests.support.texts import as_lists
 from tests.support.writing import write, write_csv
-from weam_ray.corpus.readers import raw_pairs
+from weam_ray.corpus.readers import source_files
 from weam_ray.corpus.words import segment
-from weam_ray.errors import UserError
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.settings import sources
@@ -36,19 +35,18 @@ def run(section: str, **known: Any) -> list[dict[str, Any]]:
 
 
 def test_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "JsonlSource", None, raising=False)  # taken away again after the test
+    monkeypatch.setattr(sources, "ArrowsSource", None, raising=False)  # taken away again after the test
     definition, _ = run("A reader", **vars(sources))
-    lines = [{"source": "the dog", "target": "der Hund"}, {"source": "", "target": "Haus"}]
-    file = write(tmp_path / "pairs.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-    given = {"format": "jsonl", "path": str(file), "source_lang": "en", "target_lang": "de"}
-    source = definition["JsonlSource"].model_validate(given)
-    (batch,) = raw_pairs(source)
-    assert batch["pair_id"].to_pylist() == ["1", "2"]
-    assert [{side: row[side] for side in ("source", "target")} for row in batch.to_pylist()] == lines
-    assert source.settings() == {"format": "jsonl", "source_lang": "en", "target_lang": "de"}
-    write(file, "no object\n")
-    with pytest.raises(UserError, match=r"pairs\.jsonl, after line 0: not an object with two texts"):
-        list(raw_pairs(source))
+    file = write(tmp_path / "pairs.txt", "the dog => der Hund\nno pair\n => Haus => Hof\n")
+    given = {"format": "arrows", "path": str(file), "source_lang": "en", "target_lang": "de"}
+    source = definition["ArrowsSource"].model_validate(given)
+    assert read(source) == [
+        Pair("1", "the dog", "der Hund"),
+        Pair("2", "no pair", "", "columns"),
+        Pair("3", "", "Haus => Hof"),
+    ]
+    assert source.settings() == {"format": "arrows", "source_lang": "en", "target_lang": "de"}
+    assert source_files(source) == [file]
 
 
 def test_an_aligner() -> None:

@@ -1,5 +1,7 @@
 """Bad pairs inside a good corpus: each is rejected with its reason, and the others are as if it were not there."""
 
+import json
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from weam_ray.store.stages import Attempt, Stage, StageOutput
 
 Sides = tuple[bytes, bytes]
 
+SURROGATES = {"encoding": "utf-8", "errors": "surrogatepass"}
 GOOD = [(b"the %d of many" % n, "das %d. von \u200fvielen".encode() % n) for n in range(60)]
 BAD = {
     "blank": [(b"", b""), (b"", b"x"), (b"x", b""), (b"x", b"  "), (b"\xe2\x80\x8f", b"x"), (b"x", b"\xc2\xa0")],
@@ -44,9 +47,16 @@ def write(folder: Path, kind: str, lines: Sequence[Sides]) -> dict[str, Any]:
     elif kind == "parquet":
         columns = [pa.array([line[side] for line in lines], pa.binary()).view(pa.string()) for side in (0, 1)]
         pq.write_table(pa.table(columns, names=["source", "target"]), file)
+    elif kind == "jsonl":
+        rows = (
+            json.dumps({"source": left.decode(**SURROGATES), "target": right.decode(**SURROGATES)})
+            for left, right in lines
+        )
+        file.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
     else:
-        separator = {"pipes": b" ||| ", "tsv": b"\t"}[kind]
-        file.write_bytes(b"".join(separator.join(line) + b"\n" for line in lines))
+        separator = {"pipes": b" ||| ", "tsv": b"\t", "csv": b","}[kind]
+        heading = b"source,target\n" if kind == "csv" else b""
+        file.write_bytes(heading + b"".join(separator.join(line) + b"\n" for line in lines))
     return settings
 
 
@@ -65,11 +75,13 @@ def build(folder: Path, source: dict[str, Any], **corpus: Any) -> tuple[StageOut
 
 
 @pytest.mark.parametrize("segmentation", ["words", "whitespace"])
-@pytest.mark.parametrize("kind", ["pipes", "moses", "tsv", "parquet"])
+@pytest.mark.parametrize("kind", ["pipes", "moses", "tsv", "csv", "jsonl", "parquet"])
 def test_bad_pairs_inside_a_good_corpus(tmp_path: Path, kind: str, segmentation: str) -> None:
     reasons = {sides: reason for reason, lines in BAD.items() for sides in lines}
     if segmentation == "words":
         reasons = {sides: reason for sides, reason in reasons.items() if reason != "separator" or kind == "pipes"}
+    if kind == "jsonl":  # where the two halves of a character are the character
+        del reasons[(b"\xed\xa0\xbd\xed\xb8\x80", b"x")]
     lines = list(GOOD)
     for number, sides in enumerate(reasons):
         lines.insert(number * 37 % len(lines), sides)
@@ -82,9 +94,10 @@ def test_bad_pairs_inside_a_good_corpus(tmp_path: Path, kind: str, segmentation:
     assert output.info["noted"] == {"direction_marks": len(GOOD) + 1}  # and one that is nothing but a mark
     rows = [row for row, sides in enumerate(lines) if sides not in reasons]
     for part in ("train", "held_out"):
-        assert [{**row, "row": rows[row["row"]], "pair_id": f"0:{rows[row['row']] + 1}"} for row in good[part]] == (
-            found[part]
-        )
+        assert [
+            {**row, "row": rows[row["row"]], "pair_id": f"0:{rows[row['row']] + 1 + (kind == 'csv')}"}
+            for row in good[part]
+        ] == (found[part])
 
 
 def test_surrogates_are_stored_as_replacement_characters(tmp_path: Path) -> None:
@@ -161,3 +174,20 @@ def test_segmentation_says_what_a_word_is(tmp_path: Path) -> None:
 def test_nothing_is_noted_of_plain_text(tmp_path: Path) -> None:
     output, _ = build(tmp_path, write(tmp_path, "tsv", [(b"a", b"b")]), held_out=0)
     assert output.info["noted"] == {}
+
+
+@pytest.mark.parametrize("kind", ["pipes", "moses", "tsv", "csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("word", [b"word ", b"word"])
+def test_a_line_of_50_mb(tmp_path: Path, kind: str, word: bytes) -> None:
+    """It costs no more than to read it, and is kept as far as it can be looked at."""
+    lines = [*GOOD[:30], (word * (50_000_000 // len(word)), b"x"), *GOOD[30:]]
+    source = write(tmp_path, kind, lines)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    output, found = build(tmp_path, source, segmentation="words")
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert output.counts.rejected == {"too_long": 1}
+    (row,) = found["rejected"]
+    assert row["row"] == 30
+    assert 100 < len(row["source"]) <= 1_000
+    assert after.ru_utime - before.ru_utime < 30
+    assert after.ru_maxrss - before.ru_maxrss < 600_000  # kilobytes

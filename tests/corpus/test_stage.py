@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.forms import FORMS
 from tests.support.main_job import tiny_overrides
 from weam_ray.corpus.stage import PARTS, CorpusStage
 from weam_ray.corpus.tables import PAIRS, REJECTED
@@ -96,6 +97,23 @@ def test_shards(tiny_config: Config, tmp_path: Path) -> None:
     ranges = [(file.info["first_row"], file.info["end_row"]) for file in stage.files("train")]
     assert (ranges[0][0], ranges[-1][1]) == (0, 120)
     assert [first for first, _ in ranges[1:]] == [end for _, end in ranges[:-1]]
+
+
+def test_every_form_in_one_corpus(tiny_config: Config, tmp_path: Path) -> None:
+    """Read by tasks of the cluster, which know no more of a source than its description; but for the memory of this
+    process.
+    """
+    pairs = [(f"the {number} of many", f"das {number}. von vielen") for number in range(30)]
+    sources = []
+    for form in (form for form in FORMS if form != "remote"):
+        folder = tmp_path / form
+        folder.mkdir()
+        sources.append(FORMS[form](folder, pairs).tree())
+    found = rows(build(with_corpus(tiny_config, sources=sources, held_out=0), tmp_path), "train")
+    for number in range(len(sources)):
+        own = [row for row in found if row["pair_id"].startswith(f"{number}:")]
+        assert [(row["source"], row["target"]) for row in own] == pairs
+    assert len(found) == len(pairs) * len(sources)
 
 
 @pytest.fixture(scope="module")

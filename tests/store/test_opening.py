@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
+import pyarrow as pa
 import pytest
 
 from weam_ray.corpus.readers import base
@@ -27,9 +28,17 @@ def old_lzma(data: bytes) -> bytes:
     return lzma.compress(data, format=lzma.FORMAT_ALONE)
 
 
+def zstd(data: bytes) -> bytes:
+    """Two frames, as several threads write them, and one that holds none of the text."""
+    half = len(data) // 2
+    pieces = [pa.compress(piece, codec="zstd", asbytes=True) for piece in (data[:half], data[half:])]
+    return pieces[0] + b"\x50\x2a\x4d\x18\x03\0\0\0abc" + pieces[1]
+
+
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "xz": lzma.compress,
+    "zstd": zstd,
     "lzma": old_lzma,
     "bzip2": bz2.compress,
 }
@@ -71,7 +80,7 @@ def tarred() -> bytes:
     return data.getvalue()
 
 
-@pytest.mark.parametrize("name", ["text", "text.gz", "text.xz", "text.bz2", "text.zip", "text.tsv"])
+@pytest.mark.parametrize("name", ["text", "text.gz", "text.xz", "text.zst", "text.bz2", "text.zip", "text.tsv"])
 @pytest.mark.parametrize("packer", PACKERS)
 def test_packed_under_any_name(tmp_path: Path, packer: str, name: str) -> None:
     file = written(tmp_path, PACKERS[packer](TEXT), name)
@@ -96,7 +105,7 @@ def test_damaged(tmp_path: Path, packer: str) -> None:
         assert f"not a whole {packer} file (" in refusal(written(tmp_path, damaged))
 
 
-@pytest.mark.parametrize(("suffix", "kind"), [(".gz", "gzip"), (".xz", "xz"), (".bz2", "bzip2")])
+@pytest.mark.parametrize(("suffix", "kind"), [(".gz", "gzip"), (".xz", "xz"), (".zst", "zstd"), (".bz2", "bzip2")])
 def test_text_that_is_called_packed(tmp_path: Path, suffix: str, kind: str) -> None:
     file = written(tmp_path, TEXT, f"text{suffix}")
     assert refusal(file) == f"{file}: not a whole {kind} file, though its name ends in {suffix}."
@@ -118,7 +127,7 @@ def test_zip(tmp_path: Path, name: str) -> None:
     ("data", "what"),
     [
         (tarred(), "a tar archive; unpack it (tar -xf "),
-        (b"(\xb5/\xfd\x04\x00", "a file packed by zstd; unpack it: zstd -d "),
+        (b"\x04\x22\x4d\x18\x64", "a file packed by lz4; unpack it: lz4 -d "),
         (b"%PDF-1.7\n%", "a PDF document; extract its text: pdftotext "),
         (b"PAR1\x15\x04PAR1", "a Parquet file; read it with the format `parquet`"),
         (b"{\\rtf1\\ansi", "an RTF document; "),

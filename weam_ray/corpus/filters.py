@@ -8,13 +8,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from weam_ray.corpus.readers.base import COLUMNS, GLUED_SEPARATOR, SEPARATOR
+from weam_ray.corpus.readers.base import (
+    COLUMNS,
+    ENTITY,
+    FUZZY,
+    GLUED_SEPARATOR,
+    JSON,
+    LANGUAGE,
+    OBSOLETE,
+    QUOTES,
+    SEPARATOR,
+    STATE,
+    TOO_LONG,
+    UNTRANSLATED,
+)
 from weam_ray.corpus.words import Segmentation, has_word, segment, word_spans
 
 NUL = "nul"
 BLANK = "blank"
 IDENTICAL = "identical"
-TOO_LONG = "too_long"
 HELD_OUT_ELSEWHERE = "held_out_elsewhere"
 LIMIT = "limit"  # beyond the share of `corpus.limits`
 
@@ -23,7 +35,15 @@ MAX_WORD_BYTES = 2**15 - 2
 # What a reason means that leaves nothing of a corpus, and what to do
 REMEDIES = {
     GLUED_SEPARATOR: "the separator `|||` needs a space or a tab on either side",
-    COLUMNS: "the lines have fewer columns than most",
+    COLUMNS: "the lines have fewer columns than most, or no text under a key",
+    JSON: "a line is no JSON object",
+    QUOTES: "the quotation marks on a line do not match",
+    LANGUAGE: "a unit or a catalogue is in other languages; see source_lang and target_lang",
+    ENTITY: "a text has an entity that is declared elsewhere, where nothing is read",
+    STATE: "a translation is marked as not done",
+    FUZZY: "a translation is marked as one to be looked at",
+    OBSOLETE: "a message is no longer used",
+    UNTRANSLATED: "there is no translation",
     LIMIT: "corpus.limits keeps a share of the pairs; a larger one keeps more",
 }
 
@@ -42,7 +62,8 @@ def reject_reasons(
     """The reason to reject each pair of a reader's batch, null for those to keep; the first that holds, of
 
     - the reader's own `problem`: `surrogate`; `separator` where a line has several, or more columns than others,
-      `columns` where it has fewer, `glued_separator` where `|||` is only a part of words;
+      `columns` where it has fewer, `glued_separator` where `|||` is only a part of words; `too_long` where it has more
+      than a megabyte; and what single formats know (`settings/sources.py` says which);
     - `nul`: a NUL character in a side; `separator`: the word `|||` in a side cut by white space, since what is
       written from it could not be read back;
     - `blank`: a side without a word, or with nothing to be seen (Unicode categories C and Z alone);

@@ -10,6 +10,7 @@ from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config, load_config, make_config
 from weam_ray.settings.keys import keys_with
 
+NAMED = ("csv", "jsonl", "parquet", "datasets")  # formats whose columns have names
 # a corpus whose words are given is taken as it is, but for pairs that no aligner can use
 GIVEN_WORDS = {"segmentation": "whitespace", "keep_identical": True, "max_words": 2_000}
 ROWS_PER_SHARD = 8_000
@@ -68,7 +69,7 @@ def source(given: dict[str, Any]) -> dict[str, Any]:
         if name not in given:
             continue
         value, key = given[name], name.removeprefix("--").replace("-", "_")
-        if kind not in ("tsv", "parquet"):
+        if kind not in ("tsv", *NAMED):
             raise UserError(f"{name}: {kind} has no columns.")
         if kind == "tsv" and not value.isdecimal():
             raise UserError(f"{name} {value}: columns of tsv are counted from 0.")
@@ -78,11 +79,13 @@ def source(given: dict[str, Any]) -> dict[str, Any]:
             raise UserError(f"--header: {kind} has no heading; tsv may have one.")
         found["header"] = given["--header"]
     files, codes = given["--input"], (given["--source-lang"], given["--target-lang"])
+    if kind == "moses" and len(files) == 1 and files[0].endswith(".zip"):
+        return found | {"format": "opus", "path": files[0]}
     if kind == "moses":
         return found | dict(zip(("source", "target"), moses_files(files, codes), strict=True))
-    if len(files) > 1:
-        raise UserError(f"--input: {kind} takes one file, and {len(files)} are named.")
-    return found | {"path": files[0]}
+    if len(files) > 1 and kind == "datasets":
+        raise UserError(f"--input: {kind} takes one folder or name, and {len(files)} are named.")
+    return found | {"path": files[0] if len(files) == 1 else files}
 
 
 def moses_files(files: list[str], codes: tuple[str, str]) -> list[str]:
@@ -96,7 +99,7 @@ def moses_files(files: list[str], codes: tuple[str, str]) -> list[str]:
     if len(files) == 2:
         return files
     (prefix,) = files
-    for ending in ("", ".gz", ".xz", ".bz2"):
+    for ending in ("", ".gz", ".zst", ".xz", ".bz2"):
         pair = [f"{prefix}.{code}{ending}" for code in codes]
         if all(Path(file).expanduser().is_file() for file in pair):
             return pair

@@ -76,16 +76,27 @@ ALIGN = CommandLine(
     {
         "parallel text: one source, or a configuration with several": (
             Flag(
-                "--input", f"{SOURCE}path", "FILE", "The text; for moses two files, or PREFIX of PREFIX.LANG.", "words"
+                "--input",
+                f"{SOURCE}path",
+                "FILE",
+                "The text, in one file or several; for moses two files, PREFIX of PREFIX.LANG, or an archive of OPUS.",
+                "words",
             ),
-            Flag("--format", f"{SOURCE}format", choices=("pipes", "moses", "tsv", "parquet")),
+            Flag(
+                "--format",
+                f"{SOURCE}format",
+                choices=(
+                    *("pipes", "moses", "tsv", "csv", "jsonl", "parquet"),
+                    *("opus", "tmx", "xliff", "gettext", "datasets"),
+                ),
+            ),
             Flag("--source-lang", f"{SOURCE}source_lang", "CODE"),
             Flag("--target-lang", f"{SOURCE}target_lang", "CODE"),
             Flag(
                 "--source-column",
                 f"{SOURCE}source_column",
                 "COLUMN",
-                "For tsv a number from 0; for parquet a name, or NAME.FIELD.",
+                "For tsv a number from 0; for csv, jsonl, parquet and datasets a name, or NAME.FIELD.",
             ),
             Flag("--target-column", f"{SOURCE}target_column", "COLUMN"),
             Flag("--header", f"{SOURCE}header", help="For tsv: line 1 is a heading; default: if it names columns."),

@@ -73,14 +73,14 @@ class Config(Section):
             raise ValueError(f"data_root: a path is expected, but {root!r} was given")
         for number, source in enumerate(sources if isinstance(sources, list) else []):
             for key, value in source.items() if isinstance(source, dict) else ():
-                if not isinstance(value, str) or DATA_ROOT not in value:
+                if not names_data_root(value):
                     continue
                 if not root:
                     raise ValueError(
                         f"corpus.sources.{number}.{key}: {value!r} needs to know where the data are; set data_root, or "
                         "the environment variable WEAM_RAY_DATA_ROOT"
                     )
-                source[key] = value.replace(DATA_ROOT, absolute(root))
+                source[key] = with_data_root(value, absolute(root))
         return tree
 
     @model_validator(mode="after")
@@ -142,6 +142,21 @@ class Config(Section):
         if self.encoder.name != "scratch":
             del tree["tokenizer"], tree["encoder"]["scratch"], tree["encoder"]["name"]
         return tree
+
+
+def names_data_root(value: Any) -> bool:
+    """Whether a value of a source, or one inside of it, has the data root in it."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (isinstance(value, str) and DATA_ROOT in value) or any(map(names_data_root, inside))
+
+
+def with_data_root(value: Any, root: str) -> Any:
+    """A value of a source with the data root put in."""
+    if isinstance(value, dict):
+        return {key: with_data_root(inner, root) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [with_data_root(inner, root) for inner in value]
+    return value.replace(DATA_ROOT, root) if isinstance(value, str) else value
 
 
 def load_config(name_or_file: str, overrides: Sequence[str] = ()) -> Config:

@@ -7,13 +7,13 @@ from pydantic import Field, model_validator
 from weam_ray.settings.base import Called, OnlyFor, Role, Section, Younger, marks
 from weam_ray.settings.keys import keys, keys_only_for
 from weam_ray.settings.paths import LocalPath
-from weam_ray.settings.sources import Source
+from weam_ray.settings.sources import Sources
 
 
 class CorpusSection(Section):
     """What text is read, and which of its pairs are kept."""
 
-    sources: Annotated[list[Source], Role.CONTENT, Called("list of sources")] = Field(
+    sources: Annotated[Sources, Role.CONTENT, Called("list of sources")] = Field(
         min_length=1, description="The files of text, each with its `format`, its languages, and keys of the format."
     )
     max_words: Annotated[int, Role.RESULT] = Field(

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from weam_ray.settings.base import Called
 
@@ -34,6 +34,23 @@ def _path_or_uri(address: str) -> str:
     return address if "://" in address else _kept(address)
 
 
+def absolute_or_address(path: str) -> str:
+    """An address such as `s3://bucket/text.gz` as it is, and the absolute form of another path."""
+    return path if "://" in path else absolute(path)
+
+
+def _path_or_paths(given: Any) -> Any:
+    """What names files to read: a path, or a list of paths.
+
+    Raises:
+        ValueError: something else.
+    """
+    paths = given if isinstance(given, list) else [given]
+    if not paths or not all(isinstance(path, str) for path in paths):
+        raise ValueError(f"a path or a list of paths is expected, but {given!r} was given")
+    return given
+
+
 def store_address(uri: str) -> str:
     """The address of an MLflow store, with the path of one that is a folder or a file of sqlite made absolute.
 
@@ -58,3 +75,6 @@ LocalPath = Annotated[str, AfterValidator(absolute), Called("path")]  # of what 
 OutputPath = Annotated[str, AfterValidator(_kept), Called("path")]  # of what is written
 StoragePath = Annotated[str, AfterValidator(_path_or_uri), Called("path or URI")]  # of what is written: s3://bucket too
 ModelName = Annotated[str, AfterValidator(folder_or_name), Called("folder or name")]  # of a model: a name on the hub
+
+DataPath = Annotated[str, AfterValidator(absolute_or_address), Called("path or address")]  # of data that are read
+DataPaths = Annotated[DataPath | list[DataPath], BeforeValidator(_path_or_paths), Called("path or list of paths")]

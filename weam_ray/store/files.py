@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weam_ray.errors import UserError
+from weam_ray.store.remote import RemoteFile
 
 
 def check_folder(path: Path, setting: str) -> None:
@@ -86,7 +87,7 @@ def fingerprint(value: object) -> str:
 
 
 class SourceHashes:
-    """Content hashes of local files, remembered by path, size and time of change."""
+    """Content hashes of files, remembered by path, size and time of change."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -95,14 +96,21 @@ class SourceHashes:
         if file.is_file():
             self.known = json.loads(file.read_text(encoding="utf-8"))
 
-    def sha256(self, path: Path) -> str:
-        """Hash a file's bytes by SHA-256, unless the hash is known."""
+    def sha256(self, path: Path | RemoteFile) -> str:
+        """Hash a file's bytes by SHA-256, unless the hash is known; a remote file is streamed, and never kept whole.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
         status = path.stat()
         state = [status.st_size, status.st_mtime_ns]
         key = str(path.resolve())
-        if key not in self.known or self.known[key][:2] != state:
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if None in state or key not in self.known or self.known[key][:2] != state:
+            try:
+                with path.open("rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            except OSError as error:
+                raise UserError(f"{path}: cannot be read ({error}).") from error
             self.known[key] = [*state, digest]
             self.is_new = True
         return self.known[key][2]

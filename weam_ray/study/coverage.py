@@ -43,7 +43,7 @@ def languages_of_pairs(settings: StudySettings) -> tuple[str, ...]:
     if base is None and not trained:
         return ()
     config = base or configurations.of(trained[0], 1, None)
-    return tuple(dict.fromkeys(name_of_pair(source.languages) for source in config.corpus.sources))
+    return tuple(dict.fromkeys(name_of_pair(source.languages) for source in config.corpus.sources if source.is_paired))
 
 
 def languages_in_claims(settings: StudySettings) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from weam_ray.errors import UserError
 from weam_ray.jobs.align import Alignment
 from weam_ray.settings.align_job import AlignJobSection
 from weam_ray.settings.paths import absolute
-from weam_ray.settings.sources import MosesSource, ParquetSource, PipesSource, TsvSource
+from weam_ray.settings.sources import MosesSource, NamedColumns, PipesSource, TsvSource
 
 LANGUAGES = ["--source-lang", "en", "--target-lang", "de"]
 PIPES = ["--input", "text", "--format", "pipes", *LANGUAGES]
@@ -54,9 +54,20 @@ class TestSource:
         assert isinstance(source, TsvSource)
         assert (source.source_column, source.target_column) == (2, 0)
         named = ["--source-column", "2", "--target-column", "right"]
-        source = config_of("--input", "t", "--format", "parquet", *LANGUAGES, *named).corpus.sources[0]
-        assert isinstance(source, ParquetSource)
-        assert (source.source_column, source.target_column) == ("2", "right")
+        for name in ("csv", "jsonl", "parquet", "datasets"):
+            source = config_of("--input", "t", "--format", name, *LANGUAGES, *named).corpus.sources[0]
+            assert isinstance(source, NamedColumns)
+            assert (source.format, source.source_column, source.target_column) == (name, "2", "right")
+
+    @pytest.mark.parametrize("name", ["pipes", "tsv", "csv", "jsonl", "parquet", "opus", "tmx", "xliff", "gettext"])
+    def test_several_files(self, name: str) -> None:
+        source = config_of("--input", "a", "s3://b/c", "--format", name, *LANGUAGES).corpus.sources[0]
+        assert source.path == [absolute("a"), "s3://b/c"]
+        assert config_of("--input", "a*", "--format", name, *LANGUAGES).corpus.sources[0].path == absolute("a*")
+
+    def test_an_archive_of_opus(self) -> None:
+        source = config_of("--input", "de-en.txt.zip", "--format", "moses", *LANGUAGES).corpus.sources[0]
+        assert (source.format, source.path) == ("opus", absolute("de-en.txt.zip"))
 
     @pytest.mark.parametrize(("option", "header"), [([], None), (["--header"], True), (["--no-header"], False)])
     def test_a_heading(self, option: list[str], header: bool | None) -> None:
@@ -79,7 +90,7 @@ class TestSource:
         with pytest.raises(UserError, match="--target-column: moses has no columns"):
             config_of("--input", "a", "b", "--format", "moses", *LANGUAGES, "--target-column", "1")
 
-    @pytest.mark.parametrize("ending", ["", ".gz", ".xz", ".bz2"])
+    @pytest.mark.parametrize("ending", ["", ".gz", ".zst", ".xz", ".bz2"])
     def test_moses_by_prefix(self, tmp_path: Path, ending: str) -> None:
         files = [tmp_path / f"text.{code}{ending}" for code in ("en", "de")]
         for file in files:
@@ -116,7 +127,7 @@ class TestRefused:
             (["--config", "bundled", "--source-lang", "en"], "--config names the sources; leave out --source-lang"),
             (["--config", "bundled", "--links", "given"], "--config names the sources; leave out --links"),
             (["--config", "nowhere"], "--config nowhere: neither a file nor one of the shipped"),
-            (["--input", "a", "b", "--format", "pipes", *LANGUAGES], "pipes takes one file, and 2 are named"),
+            (["--input", "a", "b", "--format", "datasets", *LANGUAGES], "takes one folder or name, and 2 are named"),
             (["--input", "a", "b", "c", "--format", "moses", *LANGUAGES], "two files or a prefix, and 3 are named"),
             (
                 ["--input", "nowhere", "--format", "moses", *LANGUAGES],

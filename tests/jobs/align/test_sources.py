@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.align_job import CHECKOUT, LANGUAGES, TEXT, aligned, directions, links_lines, pipes, run
+from tests.support.forms import opus, tmx
 from tests.support.texts import read_lines, verses
 from weam_ray.align.pharaoh import format_pharaoh
 from weam_ray.align.symmetrize import symmetrize
@@ -41,6 +42,8 @@ class TestSources:
                 *("--input", tmp_path / "text.tsv", "--format", "tsv"),
                 *("--source-column", 2, "--target-column", 1),
             ),
+            "opus": ("--input", Path(opus(tmp_path, [*zip(*columns, strict=True)]).path), "--format", "moses"),
+            "tmx": ("--input", Path(tmx(tmp_path, [*zip(*columns, strict=True)]).path), "--format", "tmx"),
             "parquet": (
                 *("--input", tmp_path / "text.parquet", "--format", "parquet"),
                 *("--source-column", "left", "--target-column", "right"),

@@ -8,29 +8,43 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from weam_ray.errors import UserError
 from weam_ray.settings.sources import Readable
-from weam_ray.store.opening import check_line_ends, num_lone_returns, open_text
+from weam_ray.store.opening import File, check_line_ends, num_lone_returns, open_text
+from weam_ray.store.remote import RemoteFile
 
 BLOCK_BYTES = 1 << 21  # of text in memory at once; some 10,000 lines
-LONGEST_LINE = 1 << 30  # in bytes; whatever is in it, it is no sentence
+LONGEST_LINE = 1 << 30  # in bytes; whatever is in it, it is no file of lines
+LONGEST_TEXT = 1 << 20  # in bytes; whatever is in it, it is no sentence
+SHOWN_BYTES = 1_000  # that are kept of a longer one
 
 SURROGATE = "surrogate"
 SEPARATOR = "separator"
 GLUED_SEPARATOR = "glued_separator"
 COLUMNS = "columns"
+TOO_LONG = "too_long"
+JSON = "json"
+QUOTES = "quotes"
+LANGUAGE = "language"
+ENTITY = "entity"
+STATE = "state"
+FUZZY = "fuzzy"
+OBSOLETE = "obsolete"
+UNTRANSLATED = "untranslated"
 
 # Pairs as they stand in their file, before any filter; `problem` is a reader's own reason to reject a pair.
 RAW_PAIRS = pa.schema(
     [("pair_id", pa.string()), ("source", pa.string()), ("target", pa.string()), ("problem", pa.string())]
 )
 _LINES = pa.schema([("text", pa.string()), ("problem", pa.string())])
+NO_PROBLEM = pa.scalar(None, pa.string())
 
 
 @singledispatch
-def source_files(source: Readable) -> list[Path]:
+def source_files(source: Readable) -> list[Path | RemoteFile]:
     """The files that a source is read from; by their content a stage is known.
 
     Raises:
@@ -55,24 +69,18 @@ def num_headings(source: Readable) -> int:
     return 0
 
 
-def existing_file(path: str, key: str) -> Path:
-    """The file of a configuration key.
-
-    Raises:
-        UserError: no such file.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise UserError(f"{key}: there is no file {str(file)!r}.")
-    return file
-
-
 def numbers(first: int, count: int) -> pa.StringArray:
     """`first`, `first + 1`, ... as text: the names of pairs that have none of their own."""
     return pa.array(np.arange(first, first + count)).cast(pa.string())
 
 
-def read_lines(path: Path) -> Iterator[pa.RecordBatch]:
+def with_those_of_lines(problems: pa.StringArray, lines: pa.RecordBatch) -> pa.StringArray:
+    """The problems of what stands in lines, or else those of the lines; one that is too long has no other."""
+    is_long = pc.fill_null(pc.equal(lines["problem"], TOO_LONG), False)
+    return pc.if_else(is_long, TOO_LONG, pc.coalesce(problems, lines["problem"]))
+
+
+def read_lines(path: File) -> Iterator[pa.RecordBatch]:
     r"""Lines of a UTF-8 file, plain or packed, without their `\n` or `\r\n`, as blocks of (text, problem).
 
     Only a line feed ends a line, so that line-aligned files stay aligned when the text holds other
@@ -132,17 +140,27 @@ def cut(data: NDArray[np.uint8], starts: NDArray[Any], ends: NDArray[Any]) -> pa
     return pa.Array.from_buffers(pa.binary(), 2 * len(starts), buffers).take(pa.array(np.arange(0, 2 * len(starts), 2)))
 
 
-def decode(values: pa.BinaryArray, path: Path, unit: str, first: int) -> tuple[pa.StringArray, pa.StringArray]:
-    """UTF-8 without nulls as text, and what is wrong with each: `surrogate` or null.
+def decode(values: pa.BinaryArray, place: object, unit: str, first: int) -> tuple[pa.StringArray, pa.StringArray]:
+    """UTF-8 without nulls as text, and what is wrong with each: `too_long`, `surrogate` or null.
 
-    A lone surrogate (bytes ED A0..BF xx), which is no text, is stored as U+FFFD.
+    Of a text of more than LONGEST_TEXT bytes the beginning is kept. A lone surrogate (bytes ED A0..BF xx), which is no
+    text, is stored as U+FFFD.
 
     Args:
-        unit: what a value is in its file, `line` or `row`; the first has the number `first`.
+        place: the file, as a message calls it.
+        unit: what a value is there, `line` or `row`; the first has the number `first`.
 
     Raises:
         UserError: other bytes that are not UTF-8, with the file, the line or row, and the byte.
     """
+    is_long = pc.greater(pc.binary_length(values), LONGEST_TEXT)
+    if pc.any(is_long).as_py():
+        begins = [
+            value.as_py()[:SHOWN_BYTES].decode(errors="ignore").encode() if long else value.as_py()
+            for value, long in zip(values, is_long.to_pylist(), strict=True)
+        ]
+        texts, problems = decode(pa.array(begins, pa.binary()), place, unit, first)
+        return texts, pc.if_else(is_long, TOO_LONG, problems)
     try:
         return values.cast(pa.string()), pa.nulls(len(values), pa.string())
     except pa.ArrowInvalid:
@@ -153,7 +171,7 @@ def decode(values: pa.BinaryArray, path: Path, unit: str, first: int) -> tuple[p
             text = value.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             raise UserError(
-                f"{path}, {unit} {number}: byte {error.start + 1} of the {unit}, 0x{value[error.start]:02x}, is not "
+                f"{place}, {unit} {number}: byte {error.start + 1} of the {unit}, 0x{value[error.start]:02x}, is not "
                 "UTF-8; convert the file to UTF-8."
             ) from error
         text, num_surrogates = re.subn("[\ud800-\udfff]", "\ufffd", text)

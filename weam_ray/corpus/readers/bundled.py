@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 from weam_ray.corpus.readers.base import RAW_PAIRS, raw_pairs, source_files
 from weam_ray.errors import UserError
 from weam_ray.settings.sources import BundledSource
+from weam_ray.store.remote import RemoteFile
 
 BUNDLED_FILE = Path(__file__).resolve().parents[1] / "bundled" / "verses.parquet"
 
 
 @source_files.register
-def bundled_files(source: BundledSource) -> list[Path]:
+def bundled_files(source: BundledSource) -> list[Path | RemoteFile]:
     return [BUNDLED_FILE]
 
 

@@ -1,7 +1,6 @@
-"""Both sides on one line, `source ||| target`, as fast_align reads it; plain or gzipped."""
+"""Both sides on one line, `source ||| target`, as fast_align reads it; plain or packed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,30 +11,32 @@ from weam_ray.corpus.readers.base import (
     RAW_PAIRS,
     SEPARATOR,
     cut,
-    existing_file,
     numbers,
     raw_pairs,
     read_lines,
     source_files,
+    with_those_of_lines,
 )
+from weam_ray.corpus.readers.files import file_by_file
 from weam_ray.settings.sources import PipesSource
 from weam_ray.store.arrays import string_buffers
+from weam_ray.store.opening import File
 
 BAR, SPACE, TAB = b"| \t"
 
 
-@source_files.register
-def pipes_files(source: PipesSource) -> list[Path]:
-    return [existing_file(source.path, "corpus.sources.path")]
-
-
 @raw_pairs.register
-def pipes_pairs(pipes: PipesSource) -> Iterator[pa.RecordBatch]:
+def pipes_pairs(source: PipesSource) -> Iterator[pa.RecordBatch]:
     """The pairs, numbered from 1 by line."""
+    return file_by_file(source_files(source), pairs_of)
+
+
+def pairs_of(file: File) -> Iterator[pa.RecordBatch]:
+    """The pairs of one file."""
     number = 1
-    for lines in read_lines(*source_files(pipes)):
+    for lines in read_lines(file):
         source, target, problems = split_sides(lines["text"])
-        problems = pc.coalesce(problems, lines["problem"])
+        problems = with_those_of_lines(problems, lines)
         yield pa.record_batch([numbers(number, len(lines)), source, target, problems], schema=RAW_PAIRS)
         number += len(lines)
 

@@ -1,7 +1,7 @@
 """Tab-separated text: one pair a line, no quoting; plain or packed."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -10,37 +10,34 @@ from numpy.typing import NDArray
 
 from weam_ray.corpus.readers.base import (
     COLUMNS,
+    NO_PROBLEM,
     RAW_PAIRS,
     SEPARATOR,
-    existing_file,
     num_headings,
     numbers,
     raw_pairs,
     read_lines,
     source_files,
+    with_those_of_lines,
 )
+from weam_ray.corpus.readers.files import file_by_file
 from weam_ray.corpus.readers.headings import is_heading, is_swapped
 from weam_ray.errors import UserError
 from weam_ray.settings.sources import TsvSource
-
-
-@source_files.register
-def tsv_files(source: TsvSource) -> list[Path]:
-    return [existing_file(source.path, "corpus.sources.path")]
+from weam_ray.store.opening import File
 
 
 @num_headings.register
 def tsv_num_headings(source: TsvSource) -> int:
-    return int(heading_of(source) is not None)
+    return sum(heading_of(source, file) is not None for file in source_files(source))
 
 
-def heading_of(source: TsvSource) -> list[str] | None:
-    """The cells of the first line of the file where it is a heading, as it is said or seen.
+def heading_of(source: TsvSource, file: File) -> list[str] | None:
+    """The cells of the first line of a file where it is a heading, as it is said or seen.
 
     Raises:
         UserError: it names the languages of the two columns the other way round.
     """
-    (file,) = source_files(source)
     first = next(read_lines(file), None)
     if first is None or source.header is False:
         return None
@@ -50,7 +47,7 @@ def heading_of(source: TsvSource) -> list[str] | None:
     names = cells[source.source_column], cells[source.target_column]
     if is_swapped(names, source.languages):
         raise UserError(
-            f"{source.path}, line 1: the heading calls column {source.source_column} {names[0]!r} and column "
+            f"{file}, line 1: the heading calls column {source.source_column} {names[0]!r} and column "
             f"{source.target_column} {names[1]!r}, but they are to hold {' and '.join(source.languages)}; exchange "
             "source_column and target_column, or say by header: true or false whether this is a heading at all."
         )
@@ -64,9 +61,17 @@ def tsv_pairs(source: TsvSource) -> Iterator[pa.RecordBatch]:
     Raises:
         UserError: no line has the columns.
     """
-    width = width_of(source)
-    no_problem = pa.scalar(None, pa.string())
-    for number, lines in blocks_of(source):
+    return file_by_file(source_files(source), partial(pairs_of, source))
+
+
+def pairs_of(source: TsvSource, file: File) -> Iterator[pa.RecordBatch]:
+    """The pairs of one file.
+
+    Raises:
+        UserError: no line has the columns.
+    """
+    width = width_of(source, file)
+    for number, lines in blocks_of(source, file):
         columns, widths = split_columns(lines["text"])
         begins = columns.offsets.to_numpy()[:-1]
         sides = [
@@ -74,39 +79,38 @@ def tsv_pairs(source: TsvSource) -> Iterator[pa.RecordBatch]:
             for column in source.columns
         ]
         wider, narrower = pa.array(widths > width), pa.array((widths < width) & (widths > 0))
-        problems = pc.if_else(wider, SEPARATOR, pc.if_else(narrower, COLUMNS, no_problem))
-        problems = pc.coalesce(problems, lines["problem"])
+        problems = pc.if_else(wider, SEPARATOR, pc.if_else(narrower, COLUMNS, NO_PROBLEM))
+        problems = with_those_of_lines(problems, lines)
         yield pa.record_batch([numbers(number, len(lines)), *sides, problems], schema=RAW_PAIRS)
 
 
-def blocks_of(source: TsvSource) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The lines without the heading, some at a time, with the number from 1 of the first of them."""
-    (file,) = source_files(source)
-    number, skipped = 1, num_headings(source)
+def blocks_of(source: TsvSource, file: File) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The lines of a file without the heading, some at a time, with the number from 1 of the first of them."""
+    number, skipped = 1, int(heading_of(source, file) is not None)
     for lines in read_lines(file):
         yield number + skipped, lines.slice(skipped)
         number, skipped = number + len(lines), 0
 
 
-def width_of(source: TsvSource) -> int:
-    """The columns that a line must have: those of the heading, else those that most lines have of the lines that
-    have both columns, the fewest on ties.
+def width_of(source: TsvSource, file: File) -> int:
+    """The columns that a line of a file must have: those of the heading, else those that most lines have of the lines
+    that have both columns, the fewest on ties.
 
     Raises:
         UserError: there are lines, and none has both columns, or as many as the heading.
     """
     counts = np.zeros(max(source.columns) + 2, np.int64)
-    for _, lines in blocks_of(source):
+    for _, lines in blocks_of(source, file):
         found = np.bincount(split_columns(lines["text"])[1], minlength=len(counts))
         counts = np.pad(counts, (0, len(found) - len(counts))) + found
     needed = max(source.columns) + 1
     most = needed + int(np.argmax(counts[needed:]))
     if not counts[needed:].any() and counts[1:].any():
         raise UserError(
-            f"{source.path}: no line has more than {np.flatnonzero(counts)[-1]} tab-separated columns, but columns "
+            f"{file}: no line has more than {np.flatnonzero(counts)[-1]} tab-separated columns, but columns "
             f"{source.source_column} and {source.target_column} (counted from 0) are asked for."
         )
-    heading = heading_of(source) or []
+    heading = heading_of(source, file) or []
     named = len(heading)
     if named < needed or not counts[needed:].any():
         return most
@@ -115,7 +119,7 @@ def width_of(source: TsvSource) -> int:
     if source.header:
         return most
     raise UserError(
-        f"{source.path}: line 1 is a heading of {named} tab-separated columns, but most lines have {most}; name all "
+        f"{file}: line 1 is a heading of {named} tab-separated columns, but most lines have {most}; name all "
         "columns there, or say by header: true that those without a name come last."
     )
 
