@@ -137,6 +137,20 @@ class TestSeen:
             self.seen(lab, tmp_path, *model(lab, "trained"), "seen=refuse")
         self.seen(lab, tmp_path, *model(lab, "plain"), "seen=refuse")
 
+    def test_intermediate_tasks_are_training_too(self, lab: Path, tmp_path: Path, ray_session: None) -> None:
+        """Also of a model of which nothing else is known."""
+        file = tmp_path / "domain.tsv"
+        rows = [f"wort {n} {chr(97 + n) * 3}\tx" for n in (1, 3)] + [f"nothing of it {n}\ty" for n in range(20)]
+        file.write_text("text\tlabel\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        chain = ["--intermediate", str(file)]
+        seen = self.seen(lab, tmp_path, *model(lab, "trained"), *chain)
+        assert seen.counts("tatoeba") == {"de": {"examples": 8, SAME: 3, NEAR: 0}}  # one of them is known already
+        plain = self.seen(lab, tmp_path, *model(lab, "plain"), *chain)
+        assert plain.counts("tatoeba") is None
+        assert plain.sentences("tatoeba")[0].startswith("de: 2 of 8 examples have a sentence")
+        with pytest.raises(UserError, match="tatoeba, de: 2 of 8 examples"):
+            self.seen(lab, tmp_path, *model(lab, "plain"), *chain, "seen=refuse")
+
     def test_told(self, lab: Path, tmp_path: Path, ray_session: None) -> None:
         """In evaluation.json, in the report, and where two systems are compared."""
         found = {}

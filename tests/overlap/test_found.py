@@ -13,6 +13,7 @@ from weam_ray.align.model_folder import FORMAT_VERSION, MANIFEST
 from weam_ray.overlap.found import NEAR, SAME, SCHEMA, Asked, Overlap, Texts
 from weam_ray.overlap.record import EFLOMAL, FILE, FILES, MODEL, Record, sentence_names
 from weam_ray.overlap.seen import SeenStage, record_of
+from weam_ray.overlap.sentences import sentences_of
 from weam_ray.pipeline import StagePlan
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.data import AlignSection
@@ -168,6 +169,37 @@ class TestOverlap:
         (sentence,) = found.sentences("examples")
         assert sentence.startswith("examples of which a sentence stands in the training text, word by word, and those")
         assert sentence.endswith(": a task/en 2 and 2 of 6")
+
+    def test_sentences_of_rows(self, ray_session: None, tmp_path: Path) -> None:
+        """A sentence of a longer training row is found, and so is a row that is a sentence of a longer text."""
+        long = "The old man went home at noon. His dog had waited for him there."
+        moved = write_moses(tmp_path, num_pairs=40)
+        moved[0].write_text(moved[0].read_text(encoding="utf-8") + f"{long}\nWe all saw the river rise.\n", "utf-8")
+        moved[1].write_text(moved[1].read_text(encoding="utf-8") + "wen\nwaru\n", encoding="utf-8")
+        config = load_config("bundled", [*tiny_overrides(tmp_path / "home", moved), "corpus.held_out=0"])
+        store = StageStore(Folder.at(tmp_path / "stages"))
+        _, seen = seen_of(config, store, tmp_path)
+        asked = Asked(
+            {
+                "inside": [["His dog had waited for him there."]],
+                "nearly": [["The old man went home at noon today"]],
+                "around": [sentences_of("It was late. We all saw the river rise. Then it fell.")],
+                "none": [["He went home with his dog."]],
+            }
+        )
+        for stores in ([store], [StageStore(Folder.at(tmp_path / "empty"))]):
+            counts = Overlap.find(asked, [record_of(seen)], stores, 1.0).counts()
+            assert [counts[label][SAME] for label in asked.examples] == [1, 0, 1, 0]
+            assert counts["nearly"][NEAR] == (1 if stores[0] is store else 0)
+
+    def test_texts_that_were_trained_on_afterwards(self, stages: tuple[Stage, Stage], store: StageStore) -> None:
+        """With a model's record, or without one."""
+        asked = Asked({"a": [["one two three four five six"], ["one two three four five"], ["seven"]]})
+        after = ["One two, three four five: six!"]
+        for records in ([record_of(stages[1])], []):
+            found = Overlap.find(asked, records, [store], 1.0, after)
+            assert found.counts() == {"a": {"examples": 3, SAME: 1, NEAR: 1}}
+        assert Overlap.find(asked, [record_of(stages[1])], [store], 1.0).counts()["a"][SAME] == 0
 
     def test_without_the_text_what_is_the_same_is_known(self, stages: tuple[Stage, Stage], tmp_path: Path) -> None:
         empty = StageStore(Folder.at(tmp_path))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from weam_ray.corpus.words import bare_words
 from weam_ray.errors import UserError
-from weam_ray.overlap.record import EFLOMAL, FILE, FILES, LINKS, Record, sentence_name, sentence_names
+from weam_ray.overlap.record import EFLOMAL, FILE, FILES, LINKS, OLD, ROWS_ALONE, Record, sentence_name, sentence_names
 
 NAMES = st.lists(st.integers(0, 2**63 - 1), max_size=20).map(lambda names: np.unique(np.array(names, np.int64)))
 TOLD = st.lists(st.sampled_from(["f00d", "beef", "bert"]), unique=True, max_size=3).map(tuple)
@@ -31,6 +31,19 @@ class TestNames:
         assert bare_words("नमस्ते, दुनिया!") == ["नमस्ते", "दुनिया"]
         assert bare_words("今天，下雨。") == ["今", "天", "下", "雨"]
         assert bare_words("l'été nº 3_4") == ["l", "été", "no", "3_4"]
+
+    def test_vowel_signs_that_may_be_left_out_do_not_count(self) -> None:
+        assert bare_words("فِي الْبَدْءِ") == bare_words("في البدء")
+        assert bare_words("בְּרֵאשִׁית בָּרָא") == bare_words("בראשית ברא")
+        assert bare_words("كـــتاب") == ["كتاب"]
+        assert bare_words("hindi: कि, is not क") == ["hindi", "कि", "is", "not", "क"]
+
+    def test_sentences_inside_of_a_text(self) -> None:
+        """Of some length: the short ones stand in many texts."""
+        names = sentence_names(["It rained in the old town. Why? The dog ran home to us."])
+        inside = ["The dog ran home to us.", "It rained in the old town"]
+        assert {*sentence_names(inside).tolist()} < {*names.tolist()}
+        assert len(names) == 3
 
     def test_without_a_word(self) -> None:
         assert len(sentence_names(["...", "", " — ", "_"])) == 0
@@ -102,6 +115,19 @@ class TestBeside:
         with pytest.raises(UserError, match=r"seen\.parquet: no record of training text that can be read"):
             Record.beside(str(tmp_path))
 
+    def test_of_an_earlier_version(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It is read, and that it knows whole rows alone is told, along a chain too."""
+        with monkeypatch.context() as patch:
+            patch.setattr("weam_ray.overlap.record.VERSION", ROWS_ALONE)
+            (tmp_path / FILE).write_bytes(Record(np.array([4])).to_bytes())
+        record = Record.beside(str(tmp_path))
+        assert record is not None
+        assert record.rows_alone
+        both = Record(np.array([5])).joined(record)
+        again = Record.from_bytes(both.to_bytes(), "a file")
+        assert again.rows_alone
+        assert again.sentences() == record.sentences() == [OLD]
+
     def test_of_other_keys(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(Record, "about", {"corpora": ["a"], "more": ["b"]})
@@ -113,5 +139,5 @@ class TestBeside:
         with monkeypatch.context() as patch:
             patch.setattr("weam_ray.overlap.record.VERSION", 9)
             (tmp_path / FILE).write_bytes(Record(np.array([4])).to_bytes())
-        with pytest.raises(UserError, match="of another version of weam-ray; this one reads version 1"):
+        with pytest.raises(UserError, match="of another version of weam-ray; this one reads version 2"):
             Record.beside(str(tmp_path))

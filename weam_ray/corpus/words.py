@@ -24,6 +24,9 @@ _WORD = regex.compile(rf"{_SPELT_WORD}|(?=[^\s\p{{C}}])\X", flags=regex.VERSION1
 _BARE_WORD = regex.compile(_SPELT_WORD, flags=regex.VERSION1)
 _ASCII_WORD = re.compile(r"\w+|[!-~]", flags=re.ASCII)  # the same of text that is ASCII, in a fifth of the time
 _ASCII_BARE_WORD = re.compile(r"\w+", flags=re.ASCII)
+_VOWEL_SIGNS = re.compile(
+    "[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
+)  # of Arabic and Hebrew, and the stroke that lengthens a word
 _LETTER_OR_DIGIT = regex.compile(r"[\p{L}\p{N}]")
 
 
@@ -72,8 +75,12 @@ def has_word(text: str) -> bool:
 
 
 def bare_words(text: str) -> list[str]:
-    """The words of a text by which it is known again: without case, punctuation and compatibility forms (NFKC)."""
+    """The words of a text by which it is known again: without case, punctuation, compatibility forms (NFKC),
+    and the signs of vowels that Arabic and Hebrew may leave out.
+    """
     text = unicodedata.normalize("NFKC", text).casefold()
+    if not text.isascii():
+        text = _VOWEL_SIGNS.sub("", text)
     words = (_ASCII_BARE_WORD if text.isascii() else _BARE_WORD).findall(text)
     return [word for word in words if word.isalnum() or _LETTER_OR_DIGIT.search(word)]
 

@@ -1,16 +1,14 @@
-"""What a system's pre-training has seen of the examples that it is measured on.
+"""What a system has seen, in pre-training and in intermediate tasks, of the examples that it is measured on.
 
-An example is seen if one of its texts is, or a sentence of LONG_ENOUGH words inside of one.
+An example is seen if one of its texts is, or a sentence inside of one (`overlap.sentences`).
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from weam_ray.corpus.words import bare_words
 from weam_ray.errors import UserError
 from weam_ray.evaluate.origin import config_of_run, held_out_of, home_of
 from weam_ray.evaluate.plan import EvaluationPlan
@@ -21,10 +19,9 @@ from weam_ray.measure.by_layer import GOLD, SENTENCES, WORDS
 from weam_ray.measure.pairs import gold_sets
 from weam_ray.overlap.found import SAME, Asked, Overlap
 from weam_ray.overlap.record import Record
+from weam_ray.overlap.sentences import sentences_of
 from weam_ray.store.stages import StageStore
 
-SENTENCE_END = re.compile(r"(?<=[.!?…؟।])\s+|(?<=[。！？])")
-LONG_ENOUGH = 5  # words of a sentence inside a text; of shorter ones many texts have the same
 Counts = dict[str, dict[str, int]]
 
 
@@ -46,7 +43,8 @@ class Seen:
         records = {model: Record.beside(model) for model in plan.models}
         known = {model: record for model, record in records.items() if record is not None}
         stores = [store, *(own for model in known for own in store_of_run(model))]
-        found = Overlap.find(Asked(dict(asked(plan))), known.values(), stores, plan.settings.cluster.data_cpus)
+        cpus, after = plan.settings.cluster.data_cpus, list(chain_texts(plan))
+        found = Overlap.find(Asked(dict(asked(plan))), known.values(), stores, cpus, after)
         notes = [
             f"{model} has no record of what it was pre-trained on, so nothing is known of its having seen test text."
             for model, record in records.items()
@@ -75,16 +73,18 @@ class Seen:
         """By language, or by the name of a set: examples, those seen word by word, and those seen nearly; None where
         that is not known of all models.
         """
-        if not self.known:
-            return None
+        return self.found(task) if self.known else None
+
+    def found(self, task: str) -> Counts:
+        """The same, with what is known of some models."""
         return {label.partition("/")[2]: own for label, own in self.overlap.counts().items() if of_task(label, task)}
 
     def sentences(self, task: str) -> list[str]:
-        """What was found of a task, in sentences."""
+        """What was found of a task, in sentences; of models without a record, in intermediate tasks alone."""
         return [
             f"{code}: {own[SAME]:,} of {own['examples']:,} examples have a sentence whose words stand in the training "
             f"text of the system, and {own['near']:,} more nearly."
-            for code, own in (self.counts(task) or {}).items()
+            for code, own in self.found(task).items()
             if own[SAME] or own["near"]
         ]
 
@@ -99,6 +99,15 @@ def store_of_run(model: str) -> Iterator[StageStore]:
     config = config_of_run(model)
     if config is not None:
         yield home_of(config, Path(model).absolute().parent).store
+
+
+def chain_texts(plan: EvaluationPlan) -> Iterator[str]:
+    """The texts that the intermediate tasks train on; all of them where each seed draws some."""
+    for planned in plan.chain:
+        for split, code in planned.tables:
+            if split == "train":
+                for example in examples_of(planned, code, split):
+                    yield from example
 
 
 def asked(plan: EvaluationPlan) -> Iterator[tuple[str, list[list[str]]]]:
@@ -141,5 +150,4 @@ def texts_of(column: str, cell: Any) -> list[str]:
         return [" ".join(cell)]
     if column == "choices":
         return list(cell)
-    parts = [part for part in SENTENCE_END.split(cell) if len(bare_words(part)) >= LONG_ENOUGH]
-    return [cell, *parts] if parts != [cell] else parts
+    return sentences_of(cell)

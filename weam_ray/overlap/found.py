@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from weam_ray.cluster.tasks import map_items
+from weam_ray.cluster.tasks import map_items, progress
 from weam_ray.corpus.parts import DEV, TEST, Part, held_out_parts
 from weam_ray.corpus.words import bare_words
 from weam_ray.overlap.near import NEARLY, NearSentences
-from weam_ray.overlap.record import Record, sentence_name
+from weam_ray.overlap.record import Record, sentence_name, sentence_names
+from weam_ray.overlap.sentences import sentences_of
 from weam_ray.store.files import fingerprint
 from weam_ray.store.stages import Attempt, Committed, Counts, Stage, StageDefinition, StageFile, StageOutput, StageStore
 
@@ -52,7 +53,8 @@ class Asked:
             for row in corpus.read_parquet(file, ["pair_id", "source", "target"]).to_pylist():
                 part = parts[row["pair_id"]]
                 own = examples[part].setdefault(f"{part} {file.info['language_pair']}", [])
-                own.append([text for text in (row["source"], row["target"]) if text])
+                texts = [text for text in (row["source"], row["target"]) if text]
+                own.append([sentence for text in texts for sentence in sentences_of(text)])
         return cls(examples[TEST] | examples[DEV])
 
     @cached_property
@@ -83,14 +85,19 @@ class Texts:
 
 @dataclass(frozen=True)
 class OverlapStage(StageDefinition):
-    """The stage `overlap`: its file has a row for each text of an example that was found, the best match of each."""
+    """The stage `overlap`: its file has a row for each text of an example that was found, the best match of each.
+
+    Args:
+        after: texts that a model was trained on after those of its record, such as those of intermediate tasks.
+    """
 
     name: ClassVar[str] = "overlap"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     record: Record
     asked: Asked
     texts: Texts
+    after: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -99,7 +106,8 @@ class OverlapStage(StageDefinition):
     @property
     def inputs(self) -> dict[str, str]:
         texts = ",".join(stage.fingerprint for stage in self.texts.stages)
-        return {"record": self.record.fingerprint, "asked": self.asked.fingerprint, "texts": texts}
+        after = {"after": fingerprint(self.after)} if self.after else {}
+        return {"record": self.record.fingerprint, "asked": self.asked.fingerprint, "texts": texts, **after}
 
     def build(self, attempt: Attempt, committed: Committed, num_cpus: float) -> StageOutput:
         """Look for the texts among names, and among the sentences of all training shards at hand, a task a shard."""
@@ -114,10 +122,17 @@ class OverlapStage(StageDefinition):
         names = np.array([sentence_name(words[text]) for text in texts], np.int64)
         best = {texts[k]: Match(1.0, same=True) for k in np.flatnonzero(self.record.has(names))}
         near = NearSentences([frozenset(words[text]) for text in texts])
+        known = Known(near, names.tolist())
         shards = [(stage, file) for stage in self.texts.stages for file in stage.files("train")]
         items = [{"shard": number} for number in range(len(shards))]
-        task = partial(scan_shard, shards, near, names.tolist())
-        for result in map_items(items, task, "overlap: training text", num_cpus) if texts and items else []:
+        task = partial(scan_shard, shards, known)
+        results = map_items(items, task, "overlap: training text", num_cpus) if texts and items else []
+        blocks = [self.after[start : start + ROWS_AT_ONCE] for start in range(0, len(self.after), ROWS_AT_ONCE)]
+        results += [
+            {"found": as_lists(known.among(block))}
+            for block in progress(blocks if texts else [], "overlap: intermediate tasks")
+        ]
+        for result in results:
             for number, *match in result["found"]:
                 text = texts[number]
                 best[text] = max(best.get(text, Match()), Match(*match))
@@ -148,19 +163,37 @@ class Match:
     text: str = ""
 
 
-def scan_shard(
-    shards: Sequence[tuple[Stage, StageFile]], near: NearSentences, names: Sequence[int], item: dict[str, Any]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Known:
+    """The sentences that are looked for, and their names."""
+
+    near: NearSentences
+    names: Sequence[int]
+
+    def among(self, texts: Iterable[str]) -> dict[int, Match]:
+        """The best match of each sentence that has one among those of some texts."""
+        best: dict[int, Match] = {}
+        for sentence in {sentence for text in texts for sentence in sentences_of(text)}:
+            words = bare_words(sentence)
+            for number, jaccard in self.near.like(frozenset(words)):
+                same = jaccard == 1 and sentence_name(words) == self.names[number]
+                best[number] = max(best.get(number, Match()), Match(jaccard, same, sentence))
+        return best
+
+
+def scan_shard(shards: Sequence[tuple[Stage, StageFile]], known: Known, item: dict[str, Any]) -> dict[str, Any]:
     """The best match of each sentence that has one in a shard: its number, and the fields of `Match`."""
     stage, file = shards[item["shard"]]
     best: dict[int, Match] = {}
     for rows in stage.batches(file, ROWS_AT_ONCE):
-        for text in {*rows["source"].to_pylist(), *rows["target"].to_pylist()}:
-            own = bare_words(text)
-            for number, jaccard in near.like(frozenset(own)):
-                same = jaccard == 1 and sentence_name(own) == names[number]
-                best[number] = max(best.get(number, Match()), Match(jaccard, same, text))
-    return {"found": [[number, match.jaccard, match.same, match.text] for number, match in sorted(best.items())]}
+        for number, match in known.among([*rows["source"].to_pylist(), *rows["target"].to_pylist()]).items():
+            best[number] = max(best.get(number, Match()), match)
+    return {"found": as_lists(best)}
+
+
+def as_lists(best: Mapping[int, Match]) -> list[list[Any]]:
+    """Numbers of sentences and the fields of their matches, as JSON has them."""
+    return [[number, match.jaccard, match.same, match.text] for number, match in sorted(best.items())]
 
 
 @dataclass(frozen=True)
@@ -180,17 +213,31 @@ class Overlap:
     unknown: tuple[str, ...] = ()
 
     @classmethod
-    def find(cls, asked: Asked, records: Iterable[Record], stores: Sequence[StageStore], num_cpus: float) -> "Overlap":
+    def find(
+        cls,
+        asked: Asked,
+        records: Iterable[Record],
+        stores: Sequence[StageStore],
+        num_cpus: float,
+        after: Sequence[str] = (),
+    ) -> "Overlap":
         """Look for texts in what several models have seen; Ray must be up.
 
         Args:
             stores: where their training text may be; what is found is kept in the first of them.
             num_cpus: CPUs of a task.
+            after: texts that all of them were trained on afterwards.
         """
         committed = Committed(stores[0], num_cpus)
-        distinct = {record.fingerprint: record for record in records}.values()
+        read_on, found = tuple(dict.fromkeys(after)), list(records)
+        if read_on:
+            own = Record(sentence_names(read_on))
+            found = [record.joined(own) for record in found] or [own]
+        distinct = {record.fingerprint: record for record in found}.values()
         trained_on = {corpus for record in distinct for corpus in record.corpora}
-        stages = [committed.build(OverlapStage(record, asked, Texts.of(record, stores))) for record in distinct]
+        stages = [
+            committed.build(OverlapStage(record, asked, Texts.of(record, stores), read_on)) for record in distinct
+        ]
         tables = [stage.read_parquet(file) for stage in stages for file in stage.files(FOUND)]
         missing = dict.fromkeys(name for stage in stages for name in stage.info["missing"])
         return cls(

@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 
 from weam_ray.corpus.words import bare_words
 from weam_ray.errors import UserError
+from weam_ray.overlap.sentences import sentences_of
 from weam_ray.store.arrays import parquet_options
 from weam_ray.store.training_folder import SEEN
 
 FILE = SEEN
 ABOUT = b"weam_ray"
-VERSION = 1
+VERSION = 2
+ROWS_ALONE = 1  # a version that has no sentences inside of rows
 
 FILES, MODEL, EFLOMAL = "files", "a fitted model", "eflomal"
 LINKS = {
@@ -34,6 +36,12 @@ LINKS = {
 }
 
 
+OLD = (
+    "A model was trained by an earlier version, whose records know whole rows of the training text; sentences inside "
+    "of longer rows were not looked for among them."
+)
+
+
 def sentence_name(words: Iterable[str]) -> int:
     """63 bits that name a sentence by its bare words in their order."""
     digest = hashlib.blake2b("\t".join(words).encode(), digest_size=8).digest()
@@ -41,8 +49,9 @@ def sentence_name(words: Iterable[str]) -> int:
 
 
 def sentence_names(texts: Iterable[str]) -> NDArray[np.int64]:
-    """The names of some texts, each once, rising; of texts without a word there are none."""
-    return np.unique(np.array([sentence_name(words) for text in texts if (words := bare_words(text))], np.int64))
+    """The names of the sentences of some texts, each once, rising; of those without a word there are none."""
+    sentences = (sentence for text in texts for sentence in sentences_of(text))
+    return np.unique(np.array([sentence_name(words) for own in sentences if (words := bare_words(own))], np.int64))
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,7 @@ class Record:
             `names`.
         unknown: names of encoders that a chain began with, and that came without a record.
         links: where word links came from, of LINKS, if their text is not known or goes beyond the training text.
+        rows_alone: whether sentences inside of training rows are not all among `names`, as of an earlier version.
     """
 
     names: NDArray[np.int64]
@@ -63,6 +73,7 @@ class Record:
     aligners: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    rows_alone: bool = False
 
     @classmethod
     def from_bytes(cls, data: bytes, where: str) -> "Record":
@@ -75,11 +86,13 @@ class Record:
             table = pq.read_table(io.BytesIO(data))
             about = json.loads(table.schema.metadata[ABOUT])
             version = about.pop("version")
+            rows_alone = bool(about.pop("rows_alone", version == ROWS_ALONE))
             names = np.unique(table["sentence"].to_numpy().astype(np.int64, casting="safe"))
-            record = cls(names, **{key: tuple(map(str, value)) for key, value in about.items()})
+            known = {key: tuple(map(str, value)) for key, value in about.items()}
+            record = cls(names, **known, rows_alone=rows_alone)
         except (pa.ArrowException, AttributeError, KeyError, TypeError, ValueError):
             raise UserError(f"{where}: no record of training text that can be read; copy the model again.") from None
-        if version != VERSION:
+        if version not in (ROWS_ALONE, VERSION):
             raise UserError(f"{where}: a record of another version of weam-ray; this one reads version {VERSION}.")
         return record
 
@@ -96,13 +109,15 @@ class Record:
     @property
     def about(self) -> dict[str, Any]:
         """What else is known; an earlier version had no `links`, so they are left out where there is nothing to say."""
-        known = {"corpora": self.corpora, "aligners": self.aligners, "unknown": self.unknown}
-        return {**known, "links": self.links} if self.links else known
+        known: dict[str, Any] = {"corpora": self.corpora, "aligners": self.aligners, "unknown": self.unknown}
+        known |= {"links": self.links} if self.links else {}
+        return known | ({"rows_alone": True} if self.rows_alone else {})
 
     def sentences(self) -> list[str]:
         """What is not known of the text behind the model."""
         began = [f"The model began from {name}; what that was pre-trained on is not known." for name in self.unknown]
-        return began + [LINKS.get(name, f"Word links came from {name}.") for name in self.links]
+        began += [LINKS.get(name, f"Word links came from {name}.") for name in self.links]
+        return began + ([OLD] if self.rows_alone else [])
 
     def to_bytes(self) -> bytes:
         """The record as a Parquet file."""
@@ -113,9 +128,11 @@ class Record:
 
     def joined(self, other: "Record") -> "Record":
         """This record and another one, as one."""
-        keys = dict.fromkeys([*self.about, *other.about])
-        about = {key: tuple(dict.fromkeys([*self.about.get(key, ()), *other.about.get(key, ())])) for key in keys}
-        return Record(np.union1d(self.names, other.names), **about)
+        about = {
+            key: tuple(dict.fromkeys([*getattr(self, key), *getattr(other, key)]))
+            for key in ("corpora", "aligners", "unknown", "links")
+        }
+        return Record(np.union1d(self.names, other.names), **about, rows_alone=self.rows_alone or other.rows_alone)
 
     def has(self, names: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each of some names is among those of the record."""

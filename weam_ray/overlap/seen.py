@@ -35,7 +35,7 @@ class SeenStage(StageDefinition):
     """
 
     name: ClassVar[str] = "seen"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     corpus: CorpusStage
     bases: tuple[str, ...]
@@ -93,7 +93,7 @@ class SeenStage(StageDefinition):
 
 
 def names_of_shard(corpus: Stage, file: StageFile) -> NDArray[np.int64]:
-    """The names of the sentences of both sides of a shard."""
+    """The names of the sentences of both sides of a shard, and of those inside of its rows."""
     table = corpus.read_parquet(file, ["source", "target"])
     return reduce(np.union1d, (sentence_names(table[side].to_pylist()) for side in table.column_names))
 
