@@ -28,7 +28,7 @@ from weam_ray import cli
 from weam_ray.cluster.environment import quiet_environment
 from weam_ray.cluster.join import ray_cluster
 from weam_ray.errors import UserError
-from weam_ray.pipeline import StagePlan, run_stages
+from weam_ray.pipeline import StagePlan, provenance, run_stages
 from weam_ray.settings.config import Config, load_config
 from weam_ray.store.home import Home
 from weam_ray.store.training_folder import TrainingFolder
@@ -101,7 +101,7 @@ class Bench:
 
     def launch(self, case: Case, folder: Path) -> None:
         """Train as the job does it, in a folder."""
-        launch(TrainingJob(case.config.of_training(), case.data, TrainingFolder(folder), "benchmark", folder.name))
+        launch(job_of(case, folder))
 
     def launched(self, case: Case) -> dict[str, Any]:
         """Training as the job does it, on Ray Train and DeepSpeed: the log of the steps that count."""
@@ -116,10 +116,7 @@ class Bench:
         ours, plain = self.new_folder(), self.new_folder()
         with ThreadPoolExecutor(2) as pool:
             ends = [
-                pool.submit(
-                    launch,
-                    TrainingJob(case.config.of_training(), case.data, TrainingFolder(ours), "benchmark", ours.name),
-                ),
+                pool.submit(launch, job_of(case, ours)),
                 pool.submit(self.alone, cases.bare, case, plain),
             ]
             trainings = Training(ours), Training(plain)
@@ -301,6 +298,12 @@ def run(arguments: Sequence[str]) -> None:
     keep(figures)
     print(json.dumps(figures, indent=1))
     print(f"Results: {options.json}")
+
+
+def job_of(case: Case, folder: Path) -> TrainingJob:
+    """The training of a case in a folder."""
+    known = provenance(case.config, case.data)
+    return TrainingJob(case.config.of_training(), case.data, TrainingFolder(folder), "benchmark", folder.name, known)
 
 
 def say(text: str) -> None:

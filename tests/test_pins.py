@@ -38,7 +38,7 @@ def fingerprints(name: str, folder: Path) -> dict[str, str]:
     hashes = SourceHashes(folder / "sources.json")
     plan = StagePlan.of(config, hashes)
     stages = {stage.name: stage.fingerprint for stage in plan.stages}
-    return {**stages, "run": run_fingerprint(config, plan, hashes)}
+    return {**stages, "run": run_fingerprint(config, plan)}
 
 
 PINNED: dict[str, dict[str, str]] = {

@@ -12,7 +12,9 @@ from weam_ray.model.encoder import SCRATCH, encoder_fingerprint
 from weam_ray.model.tokenizer import load_tokenizer
 from weam_ray.overlap.seen import SeenStage
 from weam_ray.settings.config import Config
+from weam_ray.settings.parsing import flat_parameters
 from weam_ray.store.files import SourceHashes, fingerprint
+from weam_ray.store.provenance import Provenance
 from weam_ray.store.stages import Committed, Stage, StageDefinition, StageStore
 
 
@@ -57,6 +59,7 @@ class StagePlan(AlignmentPlan):
     tokenizer: TokenizerStage | None
     encode: EncodeStage
     seen: SeenStage
+    base: str  # the fingerprint of the encoder
 
     @classmethod
     def of(cls, config: Config, hashes: SourceHashes) -> "StagePlan":
@@ -75,7 +78,8 @@ class StagePlan(AlignmentPlan):
         trained = tokenizer if isinstance(tokenizer, TokenizerStage) else None
         encode = EncodeStage(config.encode, align, tokenizer)
         seen = SeenStage.of(corpus, config.encoder.name, config.training.continue_from, config.align, hashes)
-        return cls(corpus, alignment.aligner, align, trained, encode, seen)
+        base = encoder_fingerprint(config.encoder, hashes)
+        return cls(corpus, alignment.aligner, align, trained, encode, seen, base)
 
     @property
     def stages(self) -> list[StageDefinition]:
@@ -96,6 +100,7 @@ class Data:
     align: Stage
     encoded: Stage
     seen: Stage
+    base: str  # the fingerprint of the encoder
 
     def load_tokenizer(self) -> Any:
         """Load the tokenizer of the run: the trained one, or that of the encoder."""
@@ -111,15 +116,26 @@ def run_stages(config: Config, store: StageStore, plan: StagePlan) -> Data:
         committed.build(stage)
     tokenizer = None if plan.tokenizer is None else committed[plan.tokenizer]
     aligned = committed[plan.corpus], tokenizer, committed[plan.aligner], committed[plan.align]
-    return Data(config, *aligned, committed[plan.encode], committed[plan.seen])
+    return Data(config, *aligned, committed[plan.encode], committed[plan.seen], plan.base)
 
 
-def run_fingerprint(config: Config, plan: StagePlan, hashes: SourceHashes) -> str:
+def run_fingerprint(config: Config, plan: StagePlan) -> str:
     """Hash all that can change a run's result: its settings, its data, its encoder."""
     return fingerprint(
         {
             "settings": config.result_settings(),
             "data": plan.encode.fingerprint,
-            "encoder": encoder_fingerprint(config.encoder, hashes),
+            "encoder": plan.base,
         }
     )
+
+
+def provenance(config: Config, data: Data) -> Provenance:
+    """How a run pre-trains, as it stands beside its weights.
+
+    Args:
+        config: that of the run, which may differ from that of its data in what is no matter of them.
+    """
+    settings = config.result_settings()
+    seeds = settings.pop("seeds")
+    return Provenance(seeds, flat_parameters(settings), data.corpus.fingerprint, data.base)

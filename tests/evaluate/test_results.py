@@ -27,6 +27,8 @@ PLAN: Any = SimpleNamespace(
     pretraining_seeds={"m": 1},
     pretraining={"m": None},
     weights={"m": "f00d"},
+    of_runs={"m": True},
+    models={"m": "e"},
     settings=SimpleNamespace(**SETTINGS),
 )
 RECORD = {

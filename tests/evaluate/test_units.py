@@ -1,5 +1,6 @@
 """Which values are units, and which stand against each other."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from weam_ray.evaluate.units import (
     ONE_CHECKPOINT,
     ONE_SIDED,
     REFERENCE,
+    SAME_ENCODERS,
     Score,
     Unit,
     by_seeds,
@@ -30,13 +32,14 @@ ABOUT: dict[str, Any] = {
 
 def tuned(seeds: list[int], weights: str, pretraining: int | None = 1) -> list[Score]:
     """A score for each fine-tuning seed; `weights` has a letter for each."""
-    return [Score(str(seed), seed, own, pretraining) for seed, own in zip(seeds, weights, strict=True)]
+    of_run = pretraining is not None
+    return [Score(str(seed), seed, own, pretraining, of_run) for seed, own in zip(seeds, weights, strict=True)]
 
 
 def as_they_are(weights: str, pretraining: list[int | None]) -> list[Score]:
     """A score for each model, of which nothing is trained."""
     places = zip(weights, pretraining, strict=True)
-    return [Score(str(number), None, own, seed) for number, (own, seed) in enumerate(places, 1)]
+    return [Score(str(number), None, own, seed, seed is not None) for number, (own, seed) in enumerate(places, 1)]
 
 
 def folders(units: list[Unit]) -> list[list[str]]:
@@ -95,6 +98,35 @@ class TestClaims:
             "one encoder against each of 2, by fine-tuning seed: 3, 2, 1; "
             "of the same weights, so one unit each: 1+2+3, 3+2"
         )
+
+    def test_the_same_encoders_are_not_two_methods(self) -> None:
+        found = match(tuned([1, 2, 3], "abc"), tuned([1, 2, 3], "cab"))
+        assert found.claim == SAME_ENCODERS
+        assert folders(found.first) == [["1"], ["2"], ["3"]]
+        assert folders(found.second) == [["2"], ["3"], ["1"]]  # each with itself
+
+    def test_what_both_have_says_nothing_of_methods(self) -> None:
+        found = match(tuned([1, 2, 3], "abc"), tuned([1, 2, 3], "ade"))
+        assert (found.claim, folders(found.first), folders(found.second)) == (
+            METHODS, [["2"], ["3"]], [["2"], ["3"]],
+        )  # fmt: skip
+        assert found.sentence.endswith("; left out, as both systems have these weights: 1, 1")
+        assert match(tuned([1, 2], "ab"), tuned([1, 2], "ac")).claim == CHECKPOINTS
+        more = match(as_they_are("ab", [1, 2]), as_they_are("abcd", [1, 2, 3, 4]))
+        assert (more.claim, folders(more.second)) == (METHODS, [["3"], ["4"]])
+
+    def test_the_encoder_that_a_method_begins_from_is_a_reference(self) -> None:
+        """Even if a run of ours made it; one that only some of the method's encoders began from is none."""
+        base = [Score("1", None, "p", 1, True, "f00d")]
+        trained = [Score(str(k), None, own, k, True, own, "f00d") for k, own in enumerate("ab", 1)]
+        assert match(base, trained).claim == REFERENCE
+        assert match(trained, base).claim == REFERENCE
+        assert match(base, [trained[0], replace(trained[1], base="beef")]).claim == ONE_SIDED
+        assert match([replace(base[0], encoder=None)], [replace(own, base=None) for own in trained]).claim == ONE_SIDED
+
+    def test_a_model_of_a_run_that_is_not_known_is_no_fixed_encoder(self) -> None:
+        moved = [Score("1", None, "p", None, True)]
+        assert match(moved, as_they_are("abc", [1, 2, 3])).claim == ONE_SIDED
 
     def test_a_method_against_one_run_of_another(self) -> None:
         assert match(tuned([1, 2], "ab"), tuned([1, 2], "cc")).claim == ONE_SIDED

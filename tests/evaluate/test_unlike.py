@@ -94,10 +94,45 @@ def test_the_layer_in_use_counts_and_not_its_key() -> None:
 def test_a_layer_counts_and_threads_do_not_where_nothing_is_trained() -> None:
     assert unlike(ABOUT, changed("tasks", "words", "layer", value=12), "words") == ["layer: 8 and 12"]
     assert unlike(ABOUT, changed("threads", value=2), "words") == []
+    assert unlike(ABOUT, changed("use_gpu", value=True), "words") == ["GPU: false and true"]
 
 
 def test_an_encoder_of_no_run_has_no_pre_training_to_compare() -> None:
     assert unlike(ABOUT, changed("pretraining", value=[None]), "xnli") == []
+
+
+def of_models(*pretraining: Any, of_runs: bool = True, encoders: tuple[str, ...] = ("e",)) -> dict[str, Any]:
+    names = [f"model-{number}" for number in range(len(pretraining))]
+    more = {"models": names, "of_runs": [of_runs] * len(names), "encoders": [*encoders] * len(names)}
+    return {**copy.deepcopy(ABOUT), "pretraining": [*pretraining], **more}
+
+
+def trained_on(text: Any = "t", base: Any = "e", **objective: Any) -> dict[str, Any]:
+    return {"training text": text, "base encoder": base, **{f"objective.{key}": own for key, own in objective.items()}}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        (trained_on("t"), trained_on("u"), ['pre-training.training text: "t" and "u"']),
+        (trained_on(), trained_on(base="f"), ['pre-training.base encoder: "e" and "f"']),
+        (trained_on(masking="subword"), trained_on(masking="aligned"),
+         ['pre-training.objective.masking: "subword" and "aligned"']),
+        (trained_on(masking="subword"), trained_on(), []),  # which the other objective does not have
+        (trained_on(None, None), trained_on(), []),  # of a run of an earlier version
+        (None, trained_on(), ["pre-training: not known of model-0 and known"]),
+    ],
+)  # fmt: skip
+def test_text_base_and_masking(ours: Any, theirs: Any, said: list[str]) -> None:
+    assert unlike(of_models(ours), of_models(theirs), "xnli") == said
+
+
+def test_a_fixed_encoder_that_is_not_the_base() -> None:
+    fixed = of_models(None, of_runs=False, encoders=("other",))
+    assert unlike(fixed, of_models(trained_on()), "xnli") == ["encoder: other and trained from e"]
+    assert unlike(of_models(trained_on()), fixed, "xnli") == ["encoder: trained from e and other"]
+    assert unlike(of_models(None, of_runs=False), of_models(trained_on()), "xnli") == []
+    assert unlike(fixed, of_models(trained_on(base=None)), "xnli") == []
 
 
 def test_what_an_earlier_version_did_not_say_is_left_out() -> None:

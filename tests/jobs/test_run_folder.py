@@ -269,7 +269,7 @@ def test_run_that_was_killed_before_its_first_state(home: Home, leftover: Callab
 
 def fingerprint_of(config: Config, home: Home) -> str:
     hashes = home.source_hashes()
-    return run_fingerprint(config, StagePlan.of(config, hashes), hashes)
+    return run_fingerprint(config, StagePlan.of(config, hashes))
 
 
 def test_fingerprint_is_of_what_changes_a_result(tiny_config: Config, home: Home, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def exported(base: Path, tokenizer: Any, folder: Path, step: float = 0.0) -> Pat
     settings = EncoderSection(name=str(base), dropout=0.0)
     model = build_encoder(settings, tokenizer, seed=1)
     weights = {name: parameter.detach() + step for name, parameter in model.named_parameters()}
-    export(weights, settings, tokenizer, SEEN, folder)
+    export(weights, settings, tokenizer, {FILE: SEEN}, folder)
     return folder
 
 
@@ -90,7 +90,7 @@ def test_random_weights_keep_no_pooler_that_was_trained(wordpiece: Any, tmp_path
     base = bert(BertForPreTraining, wordpiece, tmp_path / "base")
     settings = EncoderSection(name=str(base), weights="random")
     model = build_encoder(settings, wordpiece, seed=1)
-    export(dict(model.named_parameters()), settings, wordpiece, SEEN, tmp_path / "model")
+    export(dict(model.named_parameters()), settings, wordpiece, {FILE: SEEN}, tmp_path / "model")
     assert "no pooler" in examine([str(tmp_path / "model")])[0]
 
 
@@ -112,7 +112,7 @@ def test_loaded_exported_and_loaded_again(tmp_path: Path, sentencepiece: Any) ->
         for parameter in model.parameters():
             parameter.add_(0.01)
     weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    export(weights, settings, tokenizer, SEEN, tmp_path / "model")
+    export(weights, settings, tokenizer, {FILE: SEEN}, tmp_path / "model")
     assert {path.name for path in (tmp_path / "model").iterdir()} >= {
         "config.json",
         "model.safetensors",

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from weam_ray.settings.config import load_config
+from weam_ray.store.provenance import Provenance
 from weam_ray.store.training_folder import TrainingFolder
 from weam_ray.train.job import TrainingJob
 from weam_ray.train.launch import launch
@@ -29,7 +30,11 @@ def test_what_is_asked_of_ray_train(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("weam_ray.train.launch.lean_trainer", lambda: Trainer)
     config = load_config("bundled", GPU if use_gpu else GPU[:-1])
-    assert launch(TrainingJob(config.of_training(), SimpleNamespace(), TrainingFolder(tmp_path), "fingerprint", "run"))
+    assert launch(
+        TrainingJob(
+            config.of_training(), SimpleNamespace(), TrainingFolder(tmp_path), "fingerprint", "run", Provenance({}, {})
+        )
+    )
     assert asked["backend_config"] == ProcessGroupConfig("nccl" if use_gpu else "gloo")
     scaling = asked["scaling_config"]
     assert (scaling.num_workers, scaling.use_gpu) == (2, use_gpu)

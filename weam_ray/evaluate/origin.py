@@ -1,7 +1,6 @@
 """The run of ours that a model came from: its held-out pairs, and what it was trained with."""
 
 from pathlib import Path
-from typing import Any
 
 from weam_ray.errors import UserError
 from weam_ray.measure.pairs import HeldOutPairs, held_out_pairs
@@ -9,7 +8,8 @@ from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.parsing import flat_parameters
 from weam_ray.store.home import Home
-from weam_ray.store.training_folder import CONFIG
+from weam_ray.store.provenance import Provenance
+from weam_ray.store.training_folder import CONFIG, SEEN
 
 
 def held_out_of(run: Path) -> list[HeldOutPairs]:
@@ -45,10 +45,22 @@ def config_of_run(model: str) -> Config | None:
         return None
 
 
-def budget_and_data(config: Config) -> dict[str, Any]:
-    """What two pre-trainings should have in common if their objectives are to be compared, by dotted key."""
-    return {
-        key: value
-        for key, value in flat_parameters(config.result_settings()).items()
-        if not key.startswith(("objective.", "seeds."))
-    }
+def provenance_of(model: str) -> Provenance | None:
+    """How a model was pre-trained, by the file beside its weights, or by the run folder that it lies in; None for one
+    that is from no run of ours, or of which that is not known.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    found = Provenance.beside(model)
+    config = config_of_run(model) if found is None else None
+    if config is None:
+        return found
+    settings = config.result_settings()
+    seeds = settings.pop("seeds")
+    return Provenance(seeds, flat_parameters(settings))  # of an earlier version
+
+
+def is_of_a_run(model: str) -> bool:
+    """Whether a model was trained by a run of ours, even if not all is known of that."""
+    return (Path(model) / SEEN).is_file() or provenance_of(model) is not None

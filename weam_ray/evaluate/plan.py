@@ -24,7 +24,7 @@ from weam_ray.evaluate.models import (
     tokenizer_of,
     weights_fingerprint,
 )
-from weam_ray.evaluate.origin import budget_and_data, config_of_run, held_out_of
+from weam_ray.evaluate.origin import held_out_of, is_of_a_run, provenance_of
 from weam_ray.evaluate.planned import Planned, known_labels
 from weam_ray.evaluate.run import ALIGNMENT, ALIGNMENT_VERSION, VERSION, AlignmentRun, Run, languages_of_runs
 from weam_ray.evaluate.tables import Hash, earlier_table_fingerprint, table_fingerprint
@@ -77,9 +77,10 @@ class EvaluationPlan:
             model: hashes.remembered(f"weights of {known}", partial(weights_fingerprint, model))
             for model, known in self.models.items()
         }
-        configs = {model: config_of_run(model) for model in self.models}
-        self.pretraining_seeds = {model: own and own.seeds.model for model, own in configs.items()}
-        self.pretraining = {model: own and budget_and_data(own) for model, own in configs.items()}
+        known = {model: provenance_of(model) for model in self.models}
+        self.pretraining_seeds = {model: own and own.seeds["model"] for model, own in known.items()}
+        self.pretraining = {model: own and own.compared() for model, own in known.items()}
+        self.of_runs = {model: is_of_a_run(model) for model in self.models}
         own = settings.own_tasks
         self.chain = [self.planned(intermediate_of(name, own, root), tested=False) for name in settings.intermediate]
         self.notes += [f"{own.task.name}: {note}" for own in self.chain for note in own.notes]

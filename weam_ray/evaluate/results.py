@@ -141,6 +141,8 @@ def about_evaluation(
         "weights": [plan.weights[model] for model in settings.models],
         "pretraining_seeds": [plan.pretraining_seeds[model] for model in settings.models],
         "pretraining": [plan.pretraining[model] for model in settings.models],
+        "of_runs": [plan.of_runs[model] for model in settings.models],
+        "encoders": [plan.models[model] for model in settings.models],
         "seeds": settings.seeds,
         "setting": settings.setting,
         "intermediate": [planned.task.name for planned in plan.chain],

@@ -10,25 +10,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from weam_ray.store.provenance import BASE
+
 METHODS = "two methods: both systems have several pre-trained encoders, which are the units"
 REFERENCE = "a method against a fixed encoder: the units are the pre-trained encoders of the one, the other is given"
 ONE_SIDED = "a method against one checkpoint of another, which says nothing of that other method"
 CHECKPOINTS = "two checkpoints, not two methods"
 ONE_CHECKPOINT = "one checkpoint on both sides, used in two ways"
+SAME_ENCODERS = "the same encoders on both sides, used in two ways, and not two methods"
 OF_METHODS = (METHODS, REFERENCE)
 
 
 @dataclass(frozen=True)
 class Score:
-    """One value of a score: its folder under examples/TASK, the fine-tuning seed, and the weights of the encoder.
+    """One value of a score.
 
-    `seed` is None where nothing is trained; `pretraining_seed` where the encoder is from no run of ours.
+    Args:
+        folder: its folder under examples/TASK.
+        seed: that of the fine-tuning; None where nothing is trained.
+        weights: those of the encoder, hashed.
+        pretraining_seed: that of the encoder; None where it is from no run of ours, or that is not known.
+        of_run: whether the encoder is from a run of ours.
+        encoder: the fingerprint of its files.
+        base: that of the encoder that it was trained from, if that is known.
     """
 
     folder: str
     seed: int | None
     weights: str
     pretraining_seed: int | None
+    of_run: bool = False
+    encoder: str | None = None
+    base: str | None = None
 
 
 Unit = tuple[Score, ...]  # the values of one pre-trained encoder, or one of them
@@ -61,14 +74,21 @@ def scores_of(about: dict[str, Any], task: str) -> list[Score]:
     """The values of a task, in order; `about` is an `evaluation.json`, of an earlier version if it lacks `weights`."""
     models, pretraining = about["models"], about["pretraining_seeds"]
     weights = about.get("weights") or models
+    of_runs = about.get("of_runs") or [seed is not None for seed in pretraining]  # of an earlier version
+    encoders = about.get("encoders") or [None] * len(models)
+    bases = [own and own.get(BASE) for own in about.get("pretraining") or [None] * len(models)]
+
+    def score(folder: int, seed: int | None, at: int) -> Score:
+        return Score(str(folder), seed, weights[at], pretraining[at], of_runs[at], encoders[at], bases[at])
+
     if not by_seeds(about, task):
         known: dict[str, int] = {}
         for number, own in enumerate(weights):
             known.setdefault(own, number)  # an encoder twice is measured once
-        return [Score(str(k), None, weights[at], pretraining[at]) for k, at in enumerate(known.values(), 1)]
+        return [score(k, None, at) for k, at in enumerate(known.values(), 1)]
     seeds = about["seeds"]
     places = range(len(seeds)) if len(models) > 1 else [0] * len(seeds)
-    return [Score(str(seed), seed, weights[at], pretraining[at]) for seed, at in zip(seeds, places, strict=True)]
+    return [score(seed, seed, at) for seed, at in zip(seeds, places, strict=True)]
 
 
 def encoders(scores: Sequence[Score]) -> list[Unit]:
@@ -82,18 +102,46 @@ def encoders(scores: Sequence[Score]) -> list[Unit]:
 def match(first: Sequence[Score], second: Sequence[Score]) -> Match:
     """Find the units of two systems, and which stand against each other."""
     both = encoders(first), encoders(second)
+    if len(both[0]) == len(both[1]) > 1 and {own[0].weights for own in both[0]} == {own[0].weights for own in both[1]}:
+        places = {own[0].weights: own for own in both[1]}
+        said = f"the same {len(both[0])} encoders, each with itself"
+        return Match(both[0], [places[own[0].weights] for own in both[0]], said + same_weights(both), SAME_ENCODERS)
+    ours, theirs, left_out = without_shared(*both)
+    both = ours, theirs
     counts = [len(units) for units in both]
+    after = left_out + same_weights(both)
     if min(counts) > 1:
         ours, theirs, sentence = in_pairs(*both)
-        return Match(ours, theirs, sentence + same_weights(both), METHODS)
+        return Match(ours, theirs, sentence + after, METHODS)
     if max(counts) == 1:
-        same = first[0].weights == second[0].weights
-        return Match(*one_by_one(first, second), ONE_CHECKPOINT if same else CHECKPOINTS)
+        same = both[0][0][0].weights == both[1][0][0].weights
+        ours, theirs, sentence = one_by_one(both[0][0], both[1][0])
+        return Match(ours, theirs, sentence + left_out, ONE_CHECKPOINT if same else CHECKPOINTS)
     single, many = (0, 1) if counts[0] == 1 else (1, 0)
-    claim = REFERENCE if both[single][0][0].pretraining_seed is None else ONE_SIDED
+    claim = REFERENCE if is_reference(both[single][0][0], both[many]) else ONE_SIDED
     fixed, units, sentence = against_one(both[single][0], both[many])
     sides = (fixed, units) if single == 0 else (units, fixed)
-    return Match(*sides, sentence + same_weights(both), claim)
+    return Match(*sides, sentence + after, claim)
+
+
+def without_shared(first: list[Unit], second: list[Unit]) -> tuple[list[Unit], list[Unit], str]:
+    """The encoders of two systems without those that both have, which show no difference of methods, as far as others
+    are left; and a clause that names them.
+    """
+    weights = [{unit[0].weights for unit in units} for units in (first, second)]
+    shared = weights[0] & weights[1]
+    if not shared or weights[0] == weights[1]:
+        return first, second, ""
+    kept = [[unit for unit in units if unit[0].weights not in shared] or units for units in (first, second)]
+    over = [named(unit) for units, own in zip((first, second), kept, strict=True) for unit in units if unit not in own]
+    return kept[0], kept[1], f"; left out, as both systems have these weights: {', '.join(over)}"
+
+
+def is_reference(single: Score, many: Sequence[Unit]) -> bool:
+    """Whether an encoder is a given thing to compare a method with: one of no run, or that which all encoders of the
+    method were trained from.
+    """
+    return not single.of_run or {unit[0].base for unit in many} == {single.encoder} != {None}
 
 
 def one_by_one(first: Sequence[Score], second: Sequence[Score]) -> tuple[list[Unit], list[Unit], str]:

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from weam_ray.store.provenance import BASE, TEXT
+
 Trees = Sequence[Mapping[str, Any]]
 
-TRAINED_BY = {"threads": "threads", "use_gpu": "GPU"}  # they move the last digits of fine-tuning
 WORDS = {
     "training_data": "training data",
     "development_data": "development data",
@@ -34,8 +35,8 @@ def differences(first: dict[str, Any], second: dict[str, Any], task: str) -> Ite
         yield from differing(key, *(about[key] for about in both))
     ours, theirs = (about["tasks"][task] for about in both)
     if ours["trained"] or first["intermediate"] or second["intermediate"]:
-        for key, name in TRAINED_BY.items():
-            yield from differing(name, *(about.get(key) for about in both))
+        yield from differing("threads", *(about.get("threads") for about in both))  # they move the last digits
+    yield from differing("GPU", *(about.get("use_gpu") for about in both))
     for key, name in WORDS.items():
         if key == "chain" and first["intermediate"] != second["intermediate"]:
             continue  # said already
@@ -46,16 +47,53 @@ def differences(first: dict[str, Any], second: dict[str, Any], task: str) -> Ite
         recipes = [own and {key: value for key, value in own.items() if key != "layer"} for own in recipes]
     yield from of_trees("recipe", *recipes)
     yield from of_pretraining(*([own for own in about.get("pretraining", ()) if own is not None] for about in both))
+    yield from of_unknown(*both)
+    yield from of_bases(*both)
 
 
 def of_pretraining(ours: Trees, theirs: Trees) -> Iterator[tuple[str, str, str]]:
-    """The keys that differ between any two of the models of two systems, with all values that either has."""
+    """The keys that differ between any two of the models of two systems, with all values that either has.
+
+    Keys of the objective count where all have them: those of another objective change nothing for one.
+    """
     if not ours or not theirs:
         return
-    for key in dict.fromkeys(key for tree in (*ours, *theirs) for key in tree):
-        first, second = (" or ".join(dict.fromkeys(said(tree.get(key)) for tree in trees)) for trees in (ours, theirs))
-        if len({said(tree.get(key)) for tree in (*ours, *theirs)}) > 1:
+    trees = (*ours, *theirs)
+    for key in dict.fromkeys(key for tree in trees for key in tree):
+        if (key in (TEXT, BASE) or key.startswith("objective.")) and any(tree.get(key) is None for tree in trees):
+            continue
+        first, second = (" or ".join(dict.fromkeys(said(tree.get(key)) for tree in own)) for own in (ours, theirs))
+        if len({said(tree.get(key)) for tree in trees}) > 1:
             yield f"pre-training.{key}", first, second
+
+
+def of_unknown(*both: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Models of runs of which it is not known how they were trained; of an evaluation of an earlier version, none."""
+    models = [
+        [
+            name
+            for name, of_run, own in zip(
+                *(about.get(key, ()) for key in ("models", "of_runs", "pretraining")), strict=False
+            )
+            if of_run and own is None
+        ]
+        for about in both
+    ]
+    if any(models):
+        ours, theirs = (f"not known of {', '.join(dict.fromkeys(own))}" if own else "known" for own in models)
+        yield "pre-training", ours, theirs
+
+
+def of_bases(*both: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The base of a system that was pre-trained, and the other system where that is a fixed encoder, if it is none."""
+    for fixed, trained in (both, both[::-1]):
+        if any(fixed.get("of_runs", [True])) or not all(trained.get("of_runs", [False])):
+            continue
+        bases = list(dict.fromkeys(own and own.get(BASE) for own in trained["pretraining"]))
+        encoders = list(dict.fromkeys(fixed["encoders"]))
+        if None not in bases and bases != encoders:
+            given, begun = " or ".join(encoders), f"trained from {' or '.join(bases)}"
+            yield ("encoder", given, begun) if fixed is both[0] else ("encoder", begun, given)
 
 
 def of_seen(ours: Any, theirs: Any) -> Iterator[tuple[str, str, str]]:

@@ -18,7 +18,7 @@ from weam_ray.measure.before_after import measure
 from weam_ray.model.encoder import check_tokenizer
 from weam_ray.overlap.found import Asked, Overlap
 from weam_ray.overlap.seen import record_bytes, record_of
-from weam_ray.pipeline import AlignmentPlan, Data, StagePlan, run_fingerprint, run_stages
+from weam_ray.pipeline import AlignmentPlan, Data, StagePlan, provenance, run_fingerprint, run_stages
 from weam_ray.report.run_figures import run_figures
 from weam_ray.report.run_picture import run_plot
 from weam_ray.report.run_tables import print_result
@@ -62,7 +62,7 @@ class Pretraining:
         try:
             plan = StagePlan.of(config, hashes)
             check_tokenizer(config.encoder)
-            fingerprint = run_fingerprint(config, plan, hashes)
+            fingerprint = run_fingerprint(config, plan)
             path = output_folder(config.output, home, run_name(config, fingerprint), fresh)
             check_holder(path, Kind.RUN, "output.dir")
             folder = RunFolder.of(config, home, fingerprint, fresh)
@@ -152,7 +152,8 @@ class Pretraining:
                 total = None if config.training.other_limits else config.training.max_steps
                 bar = progress(None, "training", total, leave=True)
                 with monitored(folder, telling.steps.extend, bar):
-                    ended = launch(TrainingJob(settings, data, folder, folder.fingerprint, folder.path.name))
+                    known = provenance(config, data)
+                    ended = launch(TrainingJob(settings, data, folder, folder.fingerprint, folder.path.name, known))
             if not ended:
                 raise Stopped(
                     f"Stopped after step {len(read_steps(folder.losses))}; its checkpoint is in {folder.path}, "

@@ -87,7 +87,7 @@ class SearchJob:
         plan = StagePlan.of(config, hashes)
         check_tokenizer(config.encoder)
         settings = config.search.counted(Role.SEARCH)
-        known = fingerprint([run_fingerprint(config, plan, hashes), space.model_dump(mode="json"), settings])
+        known = fingerprint([run_fingerprint(config, plan), space.model_dump(mode="json"), settings])
         ledger = ledger_of(config, home, known, fresh)
         if ledger.part is None and config.search.retrain:
             raise UserError(

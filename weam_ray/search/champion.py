@@ -6,7 +6,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 
-from weam_ray.overlap.record import FILE
+from weam_ray.overlap.record import FILE as SEEN
+from weam_ray.store.provenance import FILE as PROVENANCE
 from weam_ray.tracking.client import GONE, Tracker
 
 ALIAS = "champion"
@@ -20,7 +21,7 @@ def register(tracker: Tracker, run_id: str, folder: Path, name: str, tags: dict[
     A model that an earlier try has registered stays.
 
     `mlflow.transformers.load_model` loads it; the requirements are the versions that wrote it. The record of what it
-    has seen lies beside its weights.
+    has seen, and of how it was trained, lies beside its weights.
     """
     if not is_champion(tracker, run_id, name, tags):
         said = io.StringIO()  # bars, and what the libraries say of each file; errors are raised
@@ -47,8 +48,9 @@ def log_and_register(tracker: Tracker, run_id: str, folder: Path, name: str, tag
                 registered_model_name=name,
                 tags=tags,
             )
-            if (folder / FILE).is_file():  # a model of an earlier version has none
-                tracker.client.log_model_artifact(logged.model_id, str(folder / FILE), WEIGHTS)
+            for file in (folder / name for name in (SEEN, PROVENANCE)):
+                if file.is_file():  # a model of an earlier version has none
+                    tracker.client.log_model_artifact(logged.model_id, str(file), WEIGHTS)
     finally:
         tracker.client.set_terminated(run_id, before.status, before.end_time)
     tracker.client.set_registered_model_alias(name, ALIAS, logged.registered_model_version)

@@ -10,7 +10,7 @@ from weam_ray.cluster.tasks import progress
 from weam_ray.corpus.parts import DEV, TEST
 from weam_ray.measure.before_after import on_the_device
 from weam_ray.measure.samples import LEVEL, Samples, interval
-from weam_ray.pipeline import Data
+from weam_ray.pipeline import Data, provenance
 from weam_ray.search.ledger import Trial
 from weam_ray.search.seen import seen_by
 from weam_ray.search.task_metric import TaskMetric
@@ -92,7 +92,8 @@ def retrain(trials: Trials, best: Trial, data: Data) -> list[dict[str, Any]]:
         if not folder.has_model:
             known = fingerprint([config.result_settings(), data.encoded.fingerprint, RETRAINED])
             folder.path.mkdir(parents=True, exist_ok=True)
-            job = TrainingJob(config.of_training(), data, folder, known, f"{trials.folder.name}/{RETRAINED}/{seed + 1}")
+            name = f"{trials.folder.name}/{RETRAINED}/{seed + 1}"
+            job = TrainingJob(config.of_training(), data, folder, known, name, provenance(config, data))
             bar = progress(None, f"retraining {number + 1} of {trials.config.search.retrain}", trials.rungs.max_steps)
             with monitored(folder, lambda steps: None, bar):
                 if not launch(job):

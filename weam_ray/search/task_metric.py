@@ -65,7 +65,7 @@ class TaskMetric:
         with tempfile.TemporaryDirectory(prefix="weam-ray-development-") as place:
             folder = str(Path(place) / "model")
             weights = {name: weight.detach().cpu() for name, weight in model.named_parameters()}
-            export(weights, self.encoder, tokenizer, None, Path(folder))
+            export(weights, self.encoder, tokenizer, {}, Path(folder))
             command = [sys.executable, "-m", "weam_ray.evaluate.development", "--model", folder, "--task", self.task]
             command += ["--recipe", json.dumps(self.recipe), "--seed", str(self.seed)]
             command += ["--threads", str(self.training.threads_per_worker)]

@@ -16,7 +16,7 @@ from typing import Any
 from ray.tune import Trainable
 
 from weam_ray.corpus.parts import DEV, Part
-from weam_ray.pipeline import Data, StagePlan, run_stages
+from weam_ray.pipeline import Data, StagePlan, provenance, run_stages
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space
 from weam_ray.search.task_metric import TaskMetric
@@ -84,7 +84,7 @@ class Trials:
             known = fingerprint([own.result_settings(), data.encoded.fingerprint, milestones.steps])
             folder.path.mkdir(parents=True, exist_ok=True)
             name = f"{self.folder.name}/{number}/{seed + 1}"
-            job = TrainingJob(own.of_training(), data, folder, known, name, milestones)
+            job = TrainingJob(own.of_training(), data, folder, known, name, provenance(own, data), milestones)
             if not launch(job):
                 return
 

@@ -2,11 +2,11 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from weam_ray.model.encoder import base_config, pooler_of
-from weam_ray.overlap.record import FILE
 from weam_ray.settings.encoder import EncoderSection
 
 
@@ -31,14 +31,16 @@ def readable_like(file: Path, folder: Path) -> None:
         other.chmod(file.stat().st_mode)
 
 
-def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, seen: bytes | None, folder: Path) -> None:
-    """Write a Hugging Face model folder (safetensors), with the record of what the model has seen; whole or not at all.
+def export(
+    weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, beside: Mapping[str, bytes], folder: Path
+) -> None:
+    """Write a Hugging Face model folder (safetensors); whole or not at all.
 
     What pre-training does not change is as the base encoder has it: its configuration, and its pooler. So both are
     fine-tuned alike.
 
     Args:
-        seen: the record; None for a model that is not kept.
+        beside: further files by name, such as the record of what the model has seen.
     """
     model = filled(weights, base_config(settings, tokenizer))
     partial = folder.with_name(f".{folder.name}.partial")
@@ -48,8 +50,8 @@ def export(weights: dict[str, Any], settings: EncoderSection, tokenizer: Any, se
     named = {f"{model.base_model_prefix}.{name}": weight for name, weight in pooler.items()}
     model.save_pretrained(partial, state_dict=model.state_dict() | named)
     tokenizer.save_pretrained(partial)
-    if seen is not None:
-        (partial / FILE).write_bytes(seen)
+    for name, content in beside.items():
+        (partial / name).write_bytes(content)
     readable_like(partial / "config.json", partial)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)

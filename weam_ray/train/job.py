@@ -8,6 +8,7 @@ from weam_ray.measure.samples import Figures
 from weam_ray.pipeline import Data
 from weam_ray.settings.of_training import TrainingSettings
 from weam_ray.settings.training import TrainingSection
+from weam_ray.store.provenance import Provenance
 from weam_ray.store.training_folder import TrainingFolder
 
 
@@ -30,6 +31,7 @@ class TrainingJob:
     Args:
         fingerprint: of all that can change the result; a checkpoint of another one is not gone on from.
         run: the name of the training among Ray's metrics.
+        provenance: what is written of it beside the weights.
         milestones: of a search; a run has none.
     """
 
@@ -38,6 +40,7 @@ class TrainingJob:
     folder: TrainingFolder
     fingerprint: str
     run: str
+    provenance: Provenance
     milestones: Milestones = Milestones()
 
 

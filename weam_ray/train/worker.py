@@ -6,8 +6,10 @@ from typing import Any
 
 from weam_ray.cluster.memory import keep_memory
 from weam_ray.errors import UserError
+from weam_ray.overlap.record import FILE as SEEN
 from weam_ray.overlap.seen import record_bytes
 from weam_ray.settings.training import TrainingSection
+from weam_ray.store.provenance import FILE as PROVENANCE
 from weam_ray.train import checkpoint
 from weam_ray.train.job import TrainingJob
 from weam_ray.train.phases import Phase
@@ -96,7 +98,8 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
     phases.begin(Phase.EXPORT)
     weights = engine.full_weights()
     if weights is not None:
-        export(weights, settings.encoder, tokenizer, record_bytes(job.data.seen), job.folder.model)
+        beside = {SEEN: record_bytes(job.data.seen), PROVENANCE: job.provenance.to_bytes()}
+        export(weights, settings.encoder, tokenizer, beside, job.folder.model)
     torch.distributed.barrier()
 
 
