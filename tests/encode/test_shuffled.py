@@ -24,6 +24,7 @@ def test_the_same_words_are_linked_one_to_one(pairs: list[list[tuple[int, int]]]
     for own, other in zip(as_lists(found), pairs, strict=True):
         for side in (0, 1):
             assert sorted(link[side] for link in own) == sorted(link[side] for link in other)
+        assert len(other) < 2 or not {*own} & {*other}  # none stays where it may go
 
 
 def test_a_pair_s_links_follow_from_its_name_alone() -> None:

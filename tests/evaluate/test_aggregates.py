@@ -8,7 +8,7 @@ import pytest
 from weam_ray.evaluate.aggregates import BENCHMARKS, aggregates
 from weam_ray.evaluate.tasks import TASKS
 
-XTREME, XTREME_R = BENCHMARKS
+XTREME, XTREME_R, BY_SCRIPT = BENCHMARKS
 
 
 def entry(*per_seed: float, **metrics: tuple[float, ...]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def all_languages(benchmark: Any, task: str, *per_seed: float) -> dict[str, Any]
 
 def test_english_counts_and_what_is_missing_is_said() -> None:
     found = aggregates({"xnli": {"en": entry(80, 82), "de": entry(60, 64), "xx": entry(0, 0)}})
-    assert set(found) == {"XTREME", "XTREME-R"}
+    assert set(found) == {"XTREME", "XTREME-R", "XTREME-R, by its script"}
     own = found["XTREME"]["tasks"]["xnli"]
     assert (own["mean"], own["per_seed"]) == (71.5, [70, 73])
     assert own["std"] == pytest.approx(np.std([70, 73], ddof=1))
@@ -48,6 +48,12 @@ def test_groups_and_all_of_whole_tasks() -> None:
     assert found["groups"]["tagging"]["per_seed"] == [55, 57]
     assert found["groups"]["retrieval"]["std"] is None  # seeds of one, a model of the other
     assert found["all"]["mean"] == pytest.approx((71 + 61 + 51 + 61 + 41 + 21 + 31 + 71 + 61 + 51) / 10)
+    by_script = aggregates(result)[BY_SCRIPT.name]
+    means = {group: own["mean"] for group, own in by_script["groups"].items()}
+    assert means == pytest.approx(
+        {"classification": 66, "tagging": 56, "qa": 61, "retrieval": (41 + 31) / 2, "multi_choice": 61}
+    )
+    assert by_script["all"]["mean"] == pytest.approx((71 + 61 + 51 + 61 + 41 + 31 + 71 + 61 + 51) / 9)
     del result["tatoeba"]["sw"]
     assert aggregates(result)["XTREME-R"]["groups"]["retrieval"] is None
 

@@ -27,7 +27,8 @@ def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trials:
     config = load_config("bundled", [f"home={tmp_path}", "search.retrain=2"])
 
     def stages(config: Any, store: Any, plan: StagePlan) -> Any:
-        return SimpleNamespace(config=config, encoded=SimpleNamespace(fingerprint=plan.encode.fingerprint))
+        encoded, corpus = (SimpleNamespace(fingerprint=stage.fingerprint) for stage in (plan.encode, plan.corpus))
+        return SimpleNamespace(config=config, encoded=encoded, corpus=corpus, base=plan.base)
 
     monkeypatch.setattr("weam_ray.search.trial.run_stages", stages)
     monkeypatch.setattr(on_test, "seen_by", lambda *_: ({"test": {}}, ["a note"]))
@@ -63,9 +64,24 @@ def test_links_are_those_of_the_best_values(trials: Trials, monkeypatch: pytest.
     assert (found["seen"], found["notes"]) == ({"test": {}}, ["a note"])
 
 
-def test_a_search_by_a_task_is_not_measured_on_pairs(trials: Trials) -> None:
-    config = trials.config.model_copy(
-        update={"search": trials.config.search.model_copy(update={"metric": "task:sib200"})}
-    )
-    own = Trials(config, SPACE, trials.home, trials.folder, trials.rungs)
-    assert on_test.worth(own, Trial(1, {}, COMPLETED)) == {"seen": {"test": {}}, "notes": ["a note"]}
+def test_a_task_is_measured_on_its_development_data(trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which it was chosen by, and of which no more are for a search; other seeds are measured on them too."""
+    task = Trials(
+        load_config("bundled", [f"home={trials.folder}", "search.retrain=1", "search.metric=task:sib200"]),
+        SPACE, trials.home, trials.folder, trials.rungs,
+    )  # fmt: skip
+    measured = []
+
+    def on_the_device(settings: Any, function: Any, own: Any, model: Path) -> Any:
+        measured.append((function.__name__, own.task, model.parent.name))
+        return 0.5, {"development_after/sib200": [Sample(np.array([1.0, 0]), np.ones(2), np.arange(2))]}
+
+    monkeypatch.setattr(on_test, "launch", lambda job: True)
+    monkeypatch.setattr(on_test, "monitored", lambda *_: nullcontext())
+    monkeypatch.setattr(on_test, "on_the_device", on_the_device)
+    found = on_test.worth(task, Trial(1, {"encode.symmetrization": "union"}, COMPLETED))
+    assert measured == [("value_on_development", "sib200", "seed-1"), ("value_on_development", "sib200", "seed-2")]
+    assert "on_test" not in found
+    assert (found["on_development"]["part"], found["on_development"]["value"]) == ("dev", 0.5)
+    assert found["on_development"]["interval"] == [0.0, 1.0]
+    assert [own["value"] for own in found["retrained"]] == [0.5]

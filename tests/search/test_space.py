@@ -66,6 +66,7 @@ MIXTURE = ("objective.name=mixture", "objective.mixture={mlm: 1.0, weam: 1.0}")
     ("overrides", "key", "domain", "message"),
     [
         ((), "training.batch_size", Choice(values=[64]), "a step has other numbers of tokens"),
+        ((), "encoder.scratch.num_layers", Whole(low=1, high=2), "an encoder of another size"),
         (
             (),
             "objective.name",
@@ -134,3 +135,13 @@ def test_files_that_hold_no_space(text: str, message: str, tmp_path: Path) -> No
 def test_a_space_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(UserError, match=r"--space none: neither .* shipped spaces \(smoke, weam, weam_wide\)"):
         space_file("none", CHECKOUT)
+
+
+def test_keys_that_move_the_number_of_predictions_are_told() -> None:
+    own = Space.of(
+        {"objective.mask_probability": Uniform(low=0.1, high=0.3), "objective.lambda": Uniform(low=0, high=1)}
+    )
+    own.check(load_config("bundled"), "s.py")
+    assert own.notes() == [
+        "objective.mask_probability is varied: trials predict other numbers of words, at equal steps."
+    ]

@@ -12,6 +12,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, BertConfig, BertForPre
 from tests.support.lab import write_encoder, write_sib200
 from weam_ray.errors import UserError
 from weam_ray.evaluate.development import development_score
+from weam_ray.measure.samples import interval
 from weam_ray.model.encoder import build_encoder
 from weam_ray.search.task_metric import TaskMetric
 from weam_ray.settings.config import load_config
@@ -56,12 +57,17 @@ def test_a_model_is_fine_tuned_in_a_process_of_its_own(
     own = metric(f"data_root={tmp_path}", f"encoder.name={model}", "training.threads_per_worker=1")
     found = own(None, AutoModelForMaskedLM.from_pretrained(model), wordpiece, None)
     value, figures = found.value, found.figures
-    assert found.samples == {}
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name)
     expected = development_score(str(model), "sib200", tmp_path, own.recipe, own.seed, 1, False)
-    assert value == pytest.approx(expected / 100)
-    assert figures == {"development_after/sib200": value}
+    assert value == pytest.approx(expected.percent / 100)
+    assert figures == {"development_after/sib200": pytest.approx(value)}
+    (sample,) = found.samples["development_after/sib200"]
+    assert sample.numerator.tolist() == expected.numerator.tolist()
+    assert len(sample.units) == 8  # the examples of the English development part
+    low, high = interval(found.samples, 0) or (0.0, 0.0)
+    assert low <= value <= high
+    assert own.of_model(str(model)).value == value  # of an exported one, when a search is over
 
 
 def test_what_the_process_says_is_passed_on(tmp_path: Path, wordpiece: Any) -> None:
@@ -88,7 +94,9 @@ def test_a_model_has_the_pooler_and_the_dropout_of_its_base(
 
     def run(command: list[str], **_: Any) -> Any:
         found.append(AutoModel.from_pretrained(command[command.index("--model") + 1]))
-        return SimpleNamespace(returncode=0, stdout='{"score": 50}', stderr="")
+        return SimpleNamespace(
+            returncode=0, stdout='{"score": 50, "numerator": [1, 0], "denominator": [1, 1]}', stderr=""
+        )
 
     monkeypatch.setattr(subprocess, "run", run)
     assert own(None, model, wordpiece, None).value == 0.5

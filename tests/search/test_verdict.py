@@ -36,8 +36,24 @@ def test_other_seeds() -> None:
     assert "on these 0.4, 0.3;" in verdict({**FOUND, "retrained": earlier}, 8)[2]
 
 
+def test_a_search_by_a_task_has_an_interval_on_what_it_was_chosen_by() -> None:
+    found = {"best_value": 0.5, "on_development": {**TESTED, "part": "dev"}, "retrained": AGAIN}
+    first, second, third = verdict(found, 8)
+    assert first.startswith("The best of 8 trials has 0.5, on the data that it was chosen by")
+    assert second == (
+        "On the task's development data, which it was chosen by, it has 0.41 (95 % interval over examples: 0.38 to "
+        "0.4441)."
+    )
+    assert third.startswith("Trained again with 2 other seeds, it has on these")
+    assert tags_of(found) == {
+        "development_value": "0.410000",
+        "development_interval_95": "0.380000 to 0.444100",
+        "development_retrained": "0.400000, 0.300000",
+    }
+
+
 @pytest.mark.parametrize("done", [1, 40])
-def test_a_search_by_a_task_has_no_other_text(done: int) -> None:
+def test_a_search_of_an_earlier_version_was_measured_on_nothing_more(done: int) -> None:
     (line,) = verdict({"best_value": 0.5}, done)
     assert line.startswith(f"The best of {done} trials has 0.5, on the data that it was chosen by")
     assert tags_of({"best_value": 0.5}) == {}

@@ -16,6 +16,7 @@ from weam_ray.align.symmetrize import one_to_one, symmetrize
 from weam_ray.cluster.tasks import map_items
 from weam_ray.corpus.tables import ENCODED, MAX_LINKED_TOKENS
 from weam_ray.encode.projection import project
+from weam_ray.encode.shuffled import REVISION as SHUFFLED
 from weam_ray.encode.shuffled import shuffled
 from weam_ray.encode.tokenizer_stage import EncoderTokenizer, TokenizerStage, load_trained
 from weam_ray.encode.tokens import flat_spans, lists, tokenize
@@ -38,6 +39,12 @@ class EncodeStage(StageDefinition):
     encode: EncodeSection
     align: AlignStage
     tokenizer: TokenizerStage | EncoderTokenizer
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of links by chance, how they are drawn counts too."""
+        drawn = {"shuffled": SHUFFLED} if self.encode.links == "shuffled" else {}
+        return super().settings | drawn
 
     def load_tokenizer(self, committed: Committed) -> Callable[[], Any]:
         """Give a function that loads the tokenizer in a task."""

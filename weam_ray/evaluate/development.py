@@ -24,6 +24,7 @@ from weam_ray.evaluate.planned import Planned, known_labels
 from weam_ray.evaluate.tables import table_fingerprint
 from weam_ray.evaluate.tasks import intermediate_of
 from weam_ray.evaluate.tasks.base import Split
+from weam_ray.measure.ratio import Parts
 from weam_ray.settings.evaluation import Recipe
 from weam_ray.settings.parsing import validated
 
@@ -58,8 +59,8 @@ def planned_task(name: str, root: Path | None, recipe: dict[str, Any], layers: i
 
 def development_score(
     model: str, name: str, root: Path | None, recipe: dict[str, Any], seed: int, threads: int, use_gpu: bool
-) -> float:
-    """The best epoch's score on the development data, in percent.
+) -> Parts:
+    """The best epoch's score on the development data, by example.
 
     Raises:
         UserError: as `planned_task`, or a model that cannot be loaded or has no head for the task.
@@ -83,7 +84,7 @@ def development_score(
         threads=threads,
         use_gpu=use_gpu,
     )
-    return max(value for entry in FineTuned(run).history for key, value in entry.items() if key != "epoch")
+    return FineTuned(run).development_parts()
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -98,10 +99,11 @@ def run(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if not isinstance(options.recipe, dict):
         raise UserError(f"--recipe {json.dumps(options.recipe)}: a JSON object of keys and values is expected.")
-    score = development_score(
+    parts = development_score(
         options.model, options.task, options.data_root, options.recipe, options.seed, options.threads, options.use_gpu
     )
-    print(json.dumps({"score": score}))
+    examples = {"numerator": parts.numerator.tolist(), "denominator": parts.denominator.tolist()}
+    print(json.dumps({"score": parts.percent, **examples}))
 
 
 if __name__ == "__main__":

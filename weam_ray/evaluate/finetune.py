@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 
 from weam_ray.evaluate.kinds import KINDS
 from weam_ray.evaluate.kinds.questions import Questions
 from weam_ray.evaluate.models import tokenizer_of, with_own_head
 from weam_ray.evaluate.tasks.base import Task
+from weam_ray.measure.ratio import Parts, mean_of
 from weam_ray.model.encoder import pooler_of
 from weam_ray.settings.evaluation import Recipe
 from weam_ray.store.stages import Stage
@@ -177,14 +177,22 @@ class FineTuned:
         trainer.remove_callback(transformers.PrinterCallback)
         return trainer
 
+    def development_parts(self) -> Parts:
+        """The development score of the best epoch, by example."""
+        return self.scored(self.trainer.predict(self.trainer.eval_dataset).predictions)
+
     def development_score(self, outputs: Any) -> float:
         """The task's metric on the English development set, in percent."""
+        return self.scored(outputs).percent
+
+    def scored(self, outputs: Any) -> Parts:
+        """The task's metric on the English development set, by example."""
         development = self.run.development
         found = self.read(outputs, development)
         if self.run.task.kind == "retrieval":
-            return 100.0 * float(np.mean(found))
+            return mean_of(found)
         gold = self.kind.gold(development.rows)
-        return self.run.task.score(gold, found, "en")[self.run.task.metric].percent
+        return self.run.task.score(gold, found, "en")[self.run.task.metric]
 
     def read(self, outputs: Any, data: Examples) -> Any:
         arrays = outputs if isinstance(outputs, tuple) else (outputs,)

@@ -22,7 +22,7 @@ from weam_ray.search.ledger import FAILED, Ledger, Trial
 from weam_ray.search.rungs import Rungs
 from weam_ray.search.space import Space, load_space, space_file
 from weam_ray.search.task_metric import TaskMetric
-from weam_ray.search.verdict import AGAIN, tags_of, verdict
+from weam_ray.search.verdict import AGAIN, tags_of, tested_of, verdict
 from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config, make_config
 from weam_ray.settings.search import metric_of
@@ -65,12 +65,6 @@ class SearchJob:
                 "A search compares trials on half of the held-out pairs, and there are not two; it takes a source of "
                 "pairs and corpus.held_out of 2 or more."
             )
-        if task is not None and config.search.retrain:
-            raise UserError(
-                f"search.retrain={config.search.retrain}: what is trained again is measured on held-out pairs, and "
-                f"search.metric={config.search.metric} is not; train the best configuration with other seeds by "
-                "jobs/pretrain.py, and evaluate that."
-            )
         if config.training.continue_from is not None:
             raise UserError("training.continue_from: a search starts each trial from the encoder; leave it out.")
         if not config.training.max_steps:
@@ -89,7 +83,7 @@ class SearchJob:
         settings = config.search.counted(Role.SEARCH)
         known = fingerprint([run_fingerprint(config, plan), space.model_dump(mode="json"), settings])
         ledger = ledger_of(config, home, known, fresh)
-        if ledger.part is None and config.search.retrain:
+        if ledger.part is None and task is None and config.search.retrain:
             raise UserError(
                 f"search.retrain={config.search.retrain}: an earlier version began this search, and chose by all "
                 "held-out pairs, so there are none to measure on; --fresh begins it again."
@@ -114,6 +108,7 @@ class SearchJob:
         print(self.config.to_yaml())
         for key, domain in self.space.domains.items():
             print(f"search {key}: {domain!r}")
+        print("".join(f"note: {note}\n" for note in self.space.notes()), end="")
         print(
             f"{search.num_trials} trials of {self.rungs.whole:,} steps, {len(self.ledger.ended())} of them done; "
             f"compared after {', '.join(f'{step:,}' for step in self.rungs.steps())} steps"
@@ -126,7 +121,7 @@ class SearchJob:
         search = self.config.search
         if self.ledger.finished and len(self.ledger.ended()) >= search.num_trials:
             result: dict[str, Any] = json.loads((self.folder / RESULT).read_text(encoding="utf-8"))
-            if "on_test" not in result or len(result.get("retrained", [])) >= search.retrain:
+            if tested_of(result) is None or len(result.get("retrained", [])) >= search.retrain:
                 print(f"This search is finished; --fresh runs it again. Its result, from {self.folder}:")
                 self.say(result)
                 return result
@@ -274,8 +269,12 @@ class SearchJob:
         print_trials(self.ledger, self.space, self.config.search.metric)
         print_phases(self.ledger)
         done = len(self.ledger.completed(metric_of(self.config.search.metric).mode))
-        told = [*verdict(result, done), *([AGAIN] if "on_test" in result and "retrained" not in result else [])]
-        print("\n".join([*told, *(f"note: {note}" for note in result.get("notes", []))]))
+        told = [
+            *verdict(result, done),
+            *([AGAIN] if tested_of(result) is not None and "retrained" not in result else []),
+        ]
+        notes = [*self.space.notes(), *result.get("notes", [])]
+        print("\n".join([*told, *(f"note: {note}" for note in notes)]))
         print(f"Best model: {result['champion']} (mlflow.transformers.load_model), {result['model']}")
         print(f"Train it again: {spoken('pretrain')} --config {shlex.quote(str(self.folder / BEST_CONFIG))}")
         files = (TABLE, BEST_CONFIG, RESULT, PAGE, "plots")

@@ -1,5 +1,5 @@
-"""What the best configuration is worth on held-out text that nothing was chosen by: as it was chosen, with an interval,
-and trained again with seeds that no trial had.
+"""What the best configuration is worth, with an interval, and trained again with seeds that no trial had: on held-out
+text that nothing was chosen by; of a task, whose test data are not for searches, on its development data.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from weam_ray.train.job import TrainingJob
 from weam_ray.train.launch import launch
 
 RETRAINED = "retrained"
+ON_TEST, ON_DEVELOPMENT = "on_test", "on_development"
 
 
 def worth(trials: Trials, best: Trial) -> dict[str, Any]:
@@ -32,31 +33,40 @@ def worth(trials: Trials, best: Trial) -> dict[str, Any]:
     data = trials.data(trials.configured(best.values))  # links and the like may be among the values
     seen, notes = seen_by(trials, trials.training(best.number, 0).model, data)
     found: dict[str, Any] = {}
-    if can_be_tested(trials):
-        found["on_test"] = on_test(trials, best, data)
+    if (where := measured_on(trials)) is not None:
+        found[where] = of_best(trials, best, data)
         if trials.config.search.retrain:
             found["retrained"] = retrain(trials, best, data)
     return {**found, "seen": seen, "notes": notes}
 
 
-def can_be_tested(trials: Trials) -> bool:
-    """Whether the metric of a search is known on text that its trials were not compared on."""
-    return trials.part == DEV and TaskMetric.of(trials.config) is None
+def measured_on(trials: Trials) -> str | None:
+    """What the best is measured on: held-out pairs that its trials were not compared on, or the development data of the
+    task that they were; None where there are no such pairs.
+    """
+    if TaskMetric.of(trials.config) is not None:
+        return ON_DEVELOPMENT
+    return ON_TEST if trials.part == DEV else None
 
 
-def on_test(trials: Trials, best: Trial, data: Data) -> dict[str, Any]:
-    """The best trial's value on the part `test`: the mean over its trainings, and the interval of a bootstrap over
-    sentences, which does not know of other seeds.
+def of_best(trials: Trials, best: Trial, data: Data) -> dict[str, Any]:
+    """The best trial's value: the mean over its trainings, and the interval of a bootstrap over examples, which knows
+    nothing of other seeds.
     """
     config = trials.configured(best.values)
     models = [trials.training(best.number, seed).model for seed in range(trials.rungs.num_seeds)]
-    return {**measured(config, data, models), "part": TEST}
+    return {**measured(config, data, models), "part": DEV if measured_on(trials) == ON_DEVELOPMENT else TEST}
 
 
 def measured(config: Config, data: Data, models: Sequence[Path]) -> dict[str, Any]:
-    """The mean `value` of some models on the part `test`, and its `interval`, null where it cannot be had."""
-    settings, metric = config.of_training(), config.search.metric
-    found = [on_the_device(settings, value_on_test, settings, data, model, metric) for model in models]
+    """The mean `value` of some models on the part `test`, or on development data, and its `interval`, null where it
+    cannot be had.
+    """
+    settings, metric, task = config.of_training(), config.search.metric, TaskMetric.of(config)
+    if task is not None:
+        found = [on_the_device(settings, value_on_development, task, model) for model in models]
+    else:
+        found = [on_the_device(settings, value_on_test, settings, data, model, metric) for model in models]
     joined: dict[str, list[Any]] = {}
     for _, samples in found:
         for kind, own in samples.items():
@@ -76,6 +86,12 @@ def value_on_test(settings: TrainingSettings, data: Data, model: Path, metric: s
     device = "cuda" if settings.training.use_gpu else "cpu"
     trained = AutoModelForMaskedLM.from_pretrained(model, dtype=torch.float32).to(device)
     found = FIGURES[metric](HeldOut.of(data, TEST), trained, data.load_tokenizer(), settings)
+    return found.value, found.samples
+
+
+def value_on_development(task: TaskMetric, model: Path) -> tuple[float, Samples]:
+    """The value of an exported model on the development data of a task, and its samples."""
+    found = task.of_model(str(model))
     return found.value, found.samples
 
 

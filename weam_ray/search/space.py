@@ -105,7 +105,7 @@ class Space(Section):
             reason = why_not_searched(Config, key)
             if reason is not None:
                 raise UserError(f"{where}: {key} cannot be searched: {reason}.")
-            spends = key_marks(Config, key, Spends)
+            spends = [mark for mark in key_marks(Config, key, Spends) if not mark.told]
             if spends and not config.search.vary_budget:
                 raise UserError(
                     f"{where}: {key} cannot be searched: {spends[0].reason}, so trials of as many steps would have "
@@ -127,6 +127,14 @@ class Space(Section):
             section, _, name = key.partition(".")
             if section == "objective" and name in config.objective.idle and "objective.name" not in self.domains:
                 raise UserError(f"{where}: {key} changes nothing for objective.name={config.objective.name}.")
+
+    def notes(self) -> list[str]:
+        """What trials of as many steps do not have in common, in sentences."""
+        return [
+            f"{key} is varied: {mark.reason}, at equal steps."
+            for key in self.domains
+            for mark in key_marks(Config, key, Spends)
+        ]
 
     def configured(self, config: Config, values: Mapping[str, Value]) -> Config:
         """The configuration of a trial."""

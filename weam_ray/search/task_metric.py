@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from weam_ray.errors import UserError
-from weam_ray.measure.samples import Figures
+from weam_ray.measure.samples import Figures, Sample
 from weam_ray.settings.config import Config
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.search import task_of_metric
@@ -58,7 +60,7 @@ class TaskMetric:
         The encoder is fine-tuned as it would be exported: with the pooler and the dropout of its base.
 
         Raises:
-            UserError: the fine-tuning ended with a sentence.
+            UserError: see `of_model`.
         """
         from weam_ray.train.export import export
 
@@ -66,16 +68,27 @@ class TaskMetric:
             folder = str(Path(place) / "model")
             weights = {name: weight.detach().cpu() for name, weight in model.named_parameters()}
             export(weights, self.encoder, tokenizer, {}, Path(folder))
-            command = [sys.executable, "-m", "weam_ray.evaluate.development", "--model", folder, "--task", self.task]
-            command += ["--recipe", json.dumps(self.recipe), "--seed", str(self.seed)]
-            command += ["--threads", str(self.training.threads_per_worker)]
-            command += ["--data-root", self.data_root] if self.data_root else []
-            command += ["--use-gpu"] if self.training.use_gpu else []
-            environment = {key: value for key, value in os.environ.items() if key not in OF_TRAINING}
-            found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            return self.of_model(folder)
+
+    def of_model(self, folder: str) -> Figures:
+        """The same of an exported model, with the development examples as samples.
+
+        Raises:
+            UserError: the fine-tuning ended with a sentence.
+        """
+        command = [sys.executable, "-m", "weam_ray.evaluate.development", "--model", folder, "--task", self.task]
+        command += ["--recipe", json.dumps(self.recipe), "--seed", str(self.seed)]
+        command += ["--threads", str(self.training.threads_per_worker)]
+        command += ["--data-root", self.data_root] if self.data_root else []
+        command += ["--use-gpu"] if self.training.use_gpu else []
+        environment = {key: value for key, value in os.environ.items() if key not in OF_TRAINING}
+        found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if found.returncode:
             said = found.stderr.strip().splitlines() or [f"exit code {found.returncode}"]
             why = said[-1].removeprefix("error: ")
             raise UserError(f"search.metric=task:{self.task}: the fine-tuning failed: {why}")
-        share = json.loads(found.stdout.strip().splitlines()[-1])["score"] / 100
-        return Figures(share, {f"development_after/{Path(self.task).stem}": share}, {})
+        told = json.loads(found.stdout.strip().splitlines()[-1])
+        numerator, denominator = (np.array(told[key], np.float64) for key in ("numerator", "denominator"))
+        sample = Sample(numerator, denominator, np.arange(len(numerator)))
+        name = f"development_after/{Path(self.task).stem}"
+        return Figures.of({name: told["score"] / 100}, {name: [sample]})

@@ -18,6 +18,7 @@ from weam_ray.pipeline import Data
 from weam_ray.search.ledger import COMPLETED, FAILED, PRUNED, RUNNING, Ledger, Trial
 from weam_ray.search.space import Choice, Domain
 from weam_ray.search.trial import VALUE, Trials
+from weam_ray.search.verdict import NAMES, tested_of
 from weam_ray.settings.base import Role
 from weam_ray.settings.config import Config
 from weam_ray.settings.search import metric_of
@@ -225,11 +226,12 @@ def figures_of(ledger: Ledger, best: Trial, result: dict[str, Any]) -> dict[str,
     trials by state.
     """
     tested: dict[str, float] = {}
-    if (found := result.get("on_test")) is not None:
-        tested["test/value"] = found["value"]
-        tested |= dict(zip(("test/low", "test/high"), found["interval"] or (), strict=False))
-    again = [own["value"] for own in result.get("retrained", [])]
-    tested |= {"test/retrained_mean": sum(again) / len(again)} if again else {}
+    if (found := tested_of(result)) is not None:
+        part = NAMES[found["part"]]
+        tested[f"{part}/value"] = found["value"]
+        tested |= dict(zip((f"{part}/low", f"{part}/high"), found["interval"] or (), strict=False))
+        again = [own["value"] for own in result.get("retrained", [])]
+        tested |= {f"{part}/retrained_mean": sum(again) / len(again)} if again else {}
     states = [trial.state for trial in ledger.trials]
     counts = {f"trials/{state}": states.count(state) for state in (COMPLETED, PRUNED, FAILED)}
     return {VALUE: best.value, **tested, **counts}

@@ -3,6 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+NAMES = {"test": "test", "dev": "development"}
+WHERE = {
+    "test": ("On held-out pairs that nothing was chosen by", "sentences"),
+    "dev": ("On the task's development data, which it was chosen by,", "examples"),
+}
 AGAIN = "With other seeds: the same command with search.retrain=3."
 
 
@@ -17,15 +22,11 @@ def verdict(result: dict[str, Any], done: int) -> list[str]:
         f"The best of {done} trials has {result['best_value']:.4g}, on the data that it was chosen by; with other "
         "seeds expect less."
     ]
-    if (tested := result.get("on_test")) is not None:
-        lines.append(
-            f"On held-out pairs that nothing was chosen by it has {tested['value']:.4g}"
-            + (
-                f" ({100 * tested['level']:.0f} % interval over sentences: {between(tested['interval'])})."
-                if tested["interval"]
-                else "."
-            )
-        )
+    if (tested := tested_of(result)) is not None:
+        what, over = WHERE[tested["part"]]
+        ends = tested["interval"]
+        shown = f" ({100 * tested['level']:.0f} % interval over {over}: {between(ends)})" if ends else ""
+        lines.append(f"{what} it has {tested['value']:.4g}{shown}.")
     if again := result.get("retrained", []):
         values = [own["value"] for own in again]
         each = [
@@ -39,15 +40,21 @@ def verdict(result: dict[str, Any], done: int) -> list[str]:
 
 
 def tags_of(result: dict[str, Any]) -> dict[str, str]:
-    """What is known of the best on text that nothing was chosen by; nothing where that is nothing."""
-    if (tested := result.get("on_test")) is None:
+    """What is known of the best, measured when the search was over."""
+    if (tested := tested_of(result)) is None:
         return {}
-    found = {"test_value": f"{tested['value']:.6f}"}
+    part = NAMES[tested["part"]]
+    found = {f"{part}_value": f"{tested['value']:.6f}"}
     if tested["interval"]:
-        found[f"test_interval_{100 * tested['level']:.0f}"] = between(tested["interval"], ".6f")
+        found[f"{part}_interval_{100 * tested['level']:.0f}"] = between(tested["interval"], ".6f")
     if again := result.get("retrained", []):
-        found["test_retrained"] = ", ".join(f"{own['value']:.6f}" for own in again)
+        found[f"{part}_retrained"] = ", ".join(f"{own['value']:.6f}" for own in again)
     return found
+
+
+def tested_of(result: dict[str, Any]) -> dict[str, Any] | None:
+    """What the best was measured on when the search was over; None of a search of an earlier version."""
+    return result.get("on_test") or result.get("on_development")
 
 
 def between(ends: Sequence[float], form: str = ".4g") -> str:

@@ -41,9 +41,14 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Spends:
-    """A mark of keys that change what a step costs, so that as many steps are no equal budget; with the reason."""
+    """A mark of keys that change what a step costs, so that as many steps are no equal budget; with the reason.
+
+    Args:
+        told: whether a search may vary the key all the same, and says so.
+    """
 
     reason: str
+    told: bool = False
 
 
 @dataclass(frozen=True)

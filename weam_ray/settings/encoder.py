@@ -4,21 +4,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from weam_ray.settings.base import Fixed, Role, Section, Younger
+from weam_ray.settings.base import Fixed, Role, Section, Spends, Younger
 from weam_ray.settings.paths import folder_or_name
+
+LARGER = Spends("an encoder of another size takes other amounts of computation")
 
 
 class ScratchSection(Section):
     """The BERT that `encoder.name: scratch` builds."""
 
-    num_layers: Annotated[int, Role.RESULT] = Field(default=4, ge=1, description="How many layers it has.")
-    hidden_size: Annotated[int, Role.RESULT] = Field(
+    num_layers: Annotated[int, Role.RESULT, LARGER] = Field(default=4, ge=1, description="How many layers it has.")
+    hidden_size: Annotated[int, Role.RESULT, LARGER] = Field(
         default=256, ge=4, description="The width of its states, a multiple of num_heads."
     )
     num_heads: Annotated[int, Role.RESULT] = Field(
         default=4, ge=1, description="How many heads of attention a layer has."
     )
-    intermediate_size: Annotated[int, Role.RESULT] = Field(
+    intermediate_size: Annotated[int, Role.RESULT, LARGER] = Field(
         default=1_024, ge=4, description="The width inside its feed-forward layers."
     )
     max_positions: Annotated[int, Role.RESULT] = Field(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from weam_ray.settings.base import Called, OnlyFor, Role, Section, marks, written
+from weam_ray.settings.base import Called, OnlyFor, Role, Section, Spends, marks, written
 
 Form = Literal["pairs", "sentences", "words"]
 
@@ -51,6 +51,9 @@ def values(schedule: Schedule) -> list[float]:
     return [point[1] for point in schedule] if isinstance(schedule, list) else [float(schedule)]
 
 
+PREDICTIONS = Spends("trials predict other numbers of words", told=True)
+
+
 class ObjectiveSection(Section):
     """The objective of pre-training: what the encoder predicts, or which states it brings together.
 
@@ -73,10 +76,10 @@ class ObjectiveSection(Section):
     normalize: Annotated[bool, Role.RESULT, OnlyFor("weam")] = Field(
         default=False, description="Whether WEAM's loss is divided by 1 + lambda."
     )
-    mask_probability: Annotated[Schedule, Role.RESULT] = Field(
+    mask_probability: Annotated[Schedule, Role.RESULT, PREDICTIONS] = Field(
         default=0.15, description="The probability that a token, or a word, is chosen to be predicted."
     )
-    masking: Annotated[Literal["subword", "whole_word", "aligned"], Role.RESULT] = Field(
+    masking: Annotated[Literal["subword", "whole_word", "aligned"], Role.RESULT, PREDICTIONS] = Field(
         default="subword",
         description="What is chosen to be predicted: single subwords, all subwords of a word, or words with links.",
     )
