@@ -39,3 +39,32 @@ def test_give_back_memory() -> None:
     held, left = map(int, done.stdout.split())
     assert held > 100 * 2**20
     assert left < held / 4
+
+
+HOLES = """
+import numpy as np
+from weam_ray.cluster.memory import STEPS_BETWEEN, KeptMemory, keep_memory, private_memory
+keep_memory()
+kept, stay = KeptMemory(), []
+def steps(count):
+    for _ in range(count):
+        kept.after_step()
+steps(STEPS_BETWEEN)
+for _ in range(100):  # 200 MiB in pieces, each with something behind it that stays
+    held = np.ones(2**18)
+    stay.append(np.ones(2**10))
+    stay.append(held)
+full = private_memory()
+del stay[1::2], held
+left = private_memory()
+steps(STEPS_BETWEEN)
+print(full, left, private_memory())
+"""
+
+
+def test_kept_memory_that_has_grown_is_given_back() -> None:
+    """Holes between what stays, which are kept otherwise."""
+    done = subprocess.run([sys.executable, "-c", HOLES], capture_output=True, text=True, check=True)
+    full, left, given_back = map(int, done.stdout.split())
+    assert left > 0.9 * full
+    assert given_back < full - 150 * 2**20

@@ -7,6 +7,7 @@ from contextlib import suppress
 import psutil
 import pyarrow as pa
 
+STEPS_BETWEEN, GROWTH = 50, 1.5
 LARGE = 16 * 2**20  # bytes; an array of more is given back as soon as it is freed
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -2, -3, -4  # of glibc's mallopt
 
@@ -38,6 +39,36 @@ def keep_memory() -> None:
         library.mallopt(_M_MMAP_MAX, 0)
         library.mallopt(_M_TRIM_THRESHOLD, -1)
         library.mallopt(_M_TOP_PAD, LARGE)
+
+
+class KeptMemory:
+    """Kept memory of a process that goes on for long, given back whenever it has grown by half.
+
+    Tensors of other sizes from step to step leave holes between what stays, so that the heap grows, the slower the
+    longer. It is given back as a whole, and the next steps take what they need again.
+    """
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.level: int | None = None  # what was held some steps after the memory was given back
+
+    def after_step(self) -> None:
+        """Look at the memory after some steps."""
+        self.steps += 1
+        if self.steps % STEPS_BETWEEN:
+            return
+        held = private_memory()
+        if self.level is None:
+            self.level = held
+        elif held > GROWTH * self.level + LARGE:
+            trim()
+            self.level = None
+
+
+def trim() -> None:
+    """Return all free memory of the C library's heap to the system."""
+    with suppress(OSError, AttributeError):  # a C library of another kind
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def private_memory() -> int:

@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from weam_ray.cluster.memory import KeptMemory
 from weam_ray.errors import UserError
 from weam_ray.store.files import write_whole
 from weam_ray.train import checkpoint, phases
@@ -48,6 +49,17 @@ class Requests(Callback):
         if not folder.is_to_stop:
             return Request.GO_ON
         return Request.ABANDON if folder.is_abandoned else Request.STOP
+
+
+@dataclass
+class Memory(Callback):
+    """Gives back memory that has grown, on every worker."""
+
+    kept: KeptMemory = field(default_factory=KeptMemory)
+
+    def after_step(self, record: StepRecord) -> None:
+        """Look at it after some steps."""
+        self.kept.after_step()
 
 
 @dataclass

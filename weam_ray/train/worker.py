@@ -53,7 +53,7 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
     from weam_ray.batches.prefetch import ahead, collated
     from weam_ray.model.families import packs
     from weam_ray.train.budget import Budget
-    from weam_ray.train.callbacks import Checkpoints, HeldOutFigures, Requests, Steps
+    from weam_ray.train.callbacks import Checkpoints, HeldOutFigures, Memory, Requests, Steps
     from weam_ray.train.engines.device import prepare_device
     from weam_ray.train.export import export
     from weam_ray.train.log import StepLog
@@ -80,6 +80,7 @@ def run_worker(job: TrainingJob, rank: int, num_workers: int, phases: Any) -> No
     steps = Steps(StepLog(job.folder, done), job.run) if rank == 0 else None
     callbacks = [
         Requests(job),
+        Memory(),
         *([steps] if steps else []),
         HeldOutFigures(job, engine, model.config, tokenizer, done, phases),
         Checkpoints(job, engine, attempt, num_parameters, phases, steps),
