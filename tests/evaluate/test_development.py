@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.lab import write_encoder, write_sib200, write_tatoeba
 from weam_ray.errors import UserError
-from weam_ray.evaluate.development import development_score, planned_task
+from weam_ray.evaluate.development import development_parts, planned_task
 
 RECIPE = {"epochs": 6, "learning_rate": 5e-3, "batch_size": 8}
 
@@ -28,10 +28,10 @@ def root(tmp_path: Path) -> Path:
 
 def test_what_is_learned_of_english_alone(root: Path, tmp_path: Path, wordpiece: Any) -> None:
     model = str(write_encoder(tmp_path / "encoder", wordpiece))
-    trained = development_score(model, "sib200", root, RECIPE, 1, 1, False)
-    untrained = development_score(model, "sib200", root, RECIPE | {"learning_rate": 1e-30}, 1, 1, False)
+    trained = development_parts(model, "sib200", root, RECIPE, 1, 1, False).percent
+    untrained = development_parts(model, "sib200", root, RECIPE | {"learning_rate": 1e-30}, 1, 1, False).percent
     assert 0 <= untrained < trained <= 100
-    assert development_score(model, "sib200", root, RECIPE, 1, 1, False) == trained
+    assert development_parts(model, "sib200", root, RECIPE, 1, 1, False).percent == trained
 
 
 def test_what_cannot_be_planned(root: Path, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_as_a_command(root: Path, tmp_path: Path, wordpiece: Any) -> None:
     given = ["--data-root", str(root), "--recipe", json.dumps(RECIPE)]
     found = subprocess.run([*command, *given], capture_output=True, text=True, check=True)
     score = json.loads(found.stdout.splitlines()[-1])["score"]
-    assert score == pytest.approx(development_score(model, "sib200", root, RECIPE, 1, 1, False))
+    assert score == pytest.approx(development_parts(model, "sib200", root, RECIPE, 1, 1, False).percent)
     refused = subprocess.run([*command, "--recipe", "[1]"], capture_output=True, text=True, check=False)
     sentence = "error: --recipe [1]: a JSON object of keys and values is expected.\n"
     assert (refused.returncode, refused.stderr) == (2, sentence)

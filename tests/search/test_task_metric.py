@@ -11,7 +11,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, BertConfig, BertForPre
 
 from tests.support.lab import write_encoder, write_sib200
 from weam_ray.errors import UserError
-from weam_ray.evaluate.development import development_score
+from weam_ray.evaluate.development import development_parts
 from weam_ray.measure.samples import interval
 from weam_ray.model.encoder import build_encoder
 from weam_ray.search.task_metric import TaskMetric
@@ -59,7 +59,7 @@ def test_a_model_is_fine_tuned_in_a_process_of_its_own(
     value, figures = found.value, found.figures
     for name in ("RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name)
-    expected = development_score(str(model), "sib200", tmp_path, own.recipe, own.seed, 1, False)
+    expected = development_parts(str(model), "sib200", tmp_path, own.recipe, own.seed, 1, False)
     assert value == pytest.approx(expected.percent / 100)
     assert figures == {"development_after/sib200": pytest.approx(value)}
     (sample,) = found.samples["development_after/sib200"]

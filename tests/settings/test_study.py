@@ -72,7 +72,9 @@ def test_mistakes(more: dict[str, Any], said: str) -> None:
 
 
 def test_no_such_study() -> None:
-    with pytest.raises(UserError, match=r"--study lab2: neither a file nor one of the shipped studies \(bundled"):
+    with pytest.raises(
+        UserError, match=r"--study lab2: neither a file nor one of the shipped studies \(amounts, bundled"
+    ):
         load_study("lab2")
 
 

@@ -57,7 +57,7 @@ def planned_task(name: str, root: Path | None, recipe: dict[str, Any], layers: i
     return planned
 
 
-def development_score(
+def development_parts(
     model: str, name: str, root: Path | None, recipe: dict[str, Any], seed: int, threads: int, use_gpu: bool
 ) -> Parts:
     """The best epoch's score on the development data, by example.
@@ -99,7 +99,7 @@ def run(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if not isinstance(options.recipe, dict):
         raise UserError(f"--recipe {json.dumps(options.recipe)}: a JSON object of keys and values is expected.")
-    parts = development_score(
+    parts = development_parts(
         options.model, options.task, options.data_root, options.recipe, options.seed, options.threads, options.use_gpu
     )
     examples = {"numerator": parts.numerator.tolist(), "denominator": parts.denominator.tolist()}
