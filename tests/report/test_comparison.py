@@ -164,3 +164,16 @@ def test_a_language_by_itself_is_drawn(tmp_path: Path) -> None:
     comparison = Comparison((pair_of(replace(one, languages=english)),))
     assert comparison_plot(comparison, tmp_path / "en.png").is_file()
     assert "average" not in markdown(comparison).split("Claim")[0]
+
+
+def test_a_figure_that_is_not_above_the_majority_class_is_marked() -> None:
+    """In a language, and in the average of all but English; error rates have no such class."""
+    floors = {"en": (90.0, 70.0), "de": (None, 70.0), "sw": (41.0, 40.0), "ur": (30.0, 70.0)}
+    own = replace(task(), majority=floors)
+    rows = [line for line in markdown(Comparison((pair_of(own),))).splitlines() if line.startswith("| ")]
+    found = {row.split(" | ")[0].strip("| "): row.count("†") for row in rows[2:]}
+    assert found == {"en": 1, "de": 1, "sw": 1, "ur": 1, "average without en": 1}
+    assert "†: not above the majority class of the training data, or chance." in task_notes(pair_of(own), own)
+    errors = replace(own, lower_is_better=True)
+    assert "†" not in markdown(Comparison((pair_of(errors),)))
+    assert "†" not in markdown(Comparison((pair_of(task()),)))

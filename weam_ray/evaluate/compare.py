@@ -8,8 +8,8 @@ they were fine-tuned or pre-trained, stands in the caption of every table.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from weam_ray.errors import UserError
 from weam_ray.evaluate.formats import read_json
+from weam_ray.evaluate.languages import ENGLISH
 from weam_ray.evaluate.statistics import (
     DIFFERENT,
     DIFFERENT_CHECKPOINTS,
@@ -44,7 +45,8 @@ class TaskComparison:
     """One task: its languages, which seeds stand against which, and what the claim is about.
 
     `trained` says whether the model was fine-tuned for it, `decided_by` is SEEDS or EXAMPLES, `claim` is
-    one of the claims of `units`. `unlike` is what else differs beside the encoder, in words.
+    one of the claims of `units`. `unlike` is what else differs beside the encoder, in words. `majority` has for each
+    language what the scores of either system are to be above: the majority class, or chance.
     """
 
     task: str
@@ -56,6 +58,15 @@ class TaskComparison:
     decided_by: str
     unlike: tuple[str, ...]
     languages: Languages
+    majority: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+
+    def floors(self, language: str) -> tuple[float | None, float | None]:
+        """The `majority` of a language; of the average that over the languages other than English, if all have one."""
+        if language in self.majority:
+            return self.majority[language]
+        own = [self.majority.get(row.language, (None, None)) for row in self.languages.rows if row.language != ENGLISH]
+        first, second = (mean_of_known([pair[side] for pair in own]) for side in (0, 1))
+        return first, second
 
 
 @dataclass(frozen=True)
@@ -291,7 +302,17 @@ def _task(
         EXAMPLES if found.by_examples else SEEDS,
         tuple(unlike(ours.about, theirs.about, task)),
         languages_of_task,
+        {
+            code: (ours.result[task][code].get("majority"), theirs.result[task][code].get("majority"))
+            for code in languages
+        },
     )
+
+
+def mean_of_known(values: Sequence[float | None]) -> float | None:
+    """The mean of some values; None where one is not known, or there is none."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
 def _names(found: Sequence[Evaluation]) -> list[str]:

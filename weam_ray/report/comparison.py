@@ -18,7 +18,7 @@ from weam_ray.evaluate.statistics import (
     SeedTest,
     Summary,
 )
-from weam_ray.report.page import figure_of, markdown_row, save_picture
+from weam_ray.report.page import MARK, figure_of, markdown_row, save_picture
 
 WITHIN = "within the sampling error of the test set"
 
@@ -132,8 +132,8 @@ def cells(row: Row, task: TaskComparison) -> list[str]:
         verdict = f"{verdict}, {WITHIN}"
     return [
         row.language,
-        spread(row.first, one),
-        spread(row.second, one),
+        marked(spread(row.first, one), is_low(row, task, 0)),
+        marked(spread(row.second, one), is_low(row, task, 1)),
         difference(test, one),
         "-" if test.effect is None else f"{test.effect:.1f}",
         "-" if own_p is None else probability(own_p),
@@ -141,6 +141,16 @@ def cells(row: Row, task: TaskComparison) -> list[str]:
         between(row.examples.interval),
         verdict,
     ]
+
+
+def is_low(row: Row, task: TaskComparison, side: int) -> bool:
+    """Whether the score of one of the systems is not above the majority class, or chance."""
+    floor = task.floors(row.language)[side]
+    return floor is not None and not task.lower_is_better and (row.first, row.second)[side].mean <= floor
+
+
+def marked(text: str, mark: bool) -> str:
+    return f"{text} {MARK}" if mark else text
 
 
 def spread(score: Summary, one: str) -> str:
@@ -198,6 +208,9 @@ def task_notes(pair: SystemPair, task: TaskComparison) -> list[str]:
         )
     notes.append("± is the standard deviation over seeds, [] after a difference its 95 % interval over seeds.")
     notes.append(f"The column 'test set only' has a 95 % interval of the difference: {SAMPLING_ERROR}.")
+    rows = [*found.rows, *([found.average] if found.average else [])]
+    if any(is_low(row, task, side) for row in rows for side in (0, 1)):
+        notes.append(f"{MARK}: not above the majority class of the training data, or chance.")
     notes += [f"{row.language}: {row.seeds.note}." for row in found.rows if test.num_seeds > 1 and row.seeds.note]
     both = (pair.first.name, pair.second.name)
     if found.gap:
