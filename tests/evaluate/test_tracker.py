@@ -22,7 +22,7 @@ RECORD = {
     "history": [{"epoch": 1.0, "accuracy": 50.0}, {"epoch": 2.0, "accuracy": 50.0}],
     "scores": {"en": {"accuracy": 60.0}, "de": {"accuracy": 40.0}},
 }
-RESULT = {"sib200": {"de": {"metric": "accuracy", "mean": 40.0, "std": None}}}
+RESULT = {"sib200": {"de": {"metric": "accuracy", "mean": 40.0, "std": None, "majority": 25.0}}}
 
 
 @pytest.fixture(scope="module")
@@ -90,4 +90,5 @@ def test_a_store_that_fails_at_any_request(
     assert history(child.info.run_id, "sib200/development/accuracy") == [(1, 50.0), (2, 50.0)]
     assert history(child.info.run_id, "sib200/de/accuracy") == [(0, 40.0)]
     assert history(again.parent.run_id, "sib200/de/accuracy") == [(0, 40.0)]
+    assert history(again.parent.run_id, "sib200/de/majority") == [(0, 25.0)]
     assert [file.path for file in client.list_artifacts(again.parent.run_id)] == ["result.json"]

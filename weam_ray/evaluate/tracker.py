@@ -96,7 +96,7 @@ class EvaluationTracker:
         self.save()
 
     def log_results(self, result: Result, files: list[Path]) -> None:
-        """Means and spreads on the parent, and its files."""
+        """Means and spreads on the parent, beside the majority class or chance, and its files."""
         values = {}
         for task, languages in result.items():
             for code, entry in languages.items():
@@ -104,6 +104,8 @@ class EvaluationTracker:
                 values[name] = entry["mean"]
                 if entry["std"] is not None:
                     values[f"{name}_std"] = entry["std"]
+                if entry.get("majority") is not None:
+                    values[metric_name(task, code, "majority")] = entry["majority"]
         self.parent.log_figures(values)
         self.parent.log_files(*files)
 

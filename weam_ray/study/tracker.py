@@ -99,13 +99,14 @@ class StudyTracker:
             f"{first['task']}, {first['intermediate']}, {first['setting']}, {fingerprint[:8]}"  # a child is known by it
         )
         self.child.open(said, None, parameters, tags, created=partial(self.opened, name), wait_seconds=0)
-        self.child.log_figures({metric_of(row): row["value"] for row in rows} | {"seconds": first["seconds"]})
+        floors = {metric_of(row, "majority"): row["majority"] for row in rows if row["majority"] is not None}
+        self.child.log_figures({metric_of(row): row["value"] for row in rows} | floors | {"seconds": first["seconds"]})
         self.child.end("FINISHED")
         self.logged[name] = fingerprint
         self.save()
 
 
-def metric_of(row: Mapping[str, Any]) -> str:
-    """The name of a score in MLflow."""
+def metric_of(row: Mapping[str, Any], figure: str | None = None) -> str:
+    """The name of a score in MLflow, or of another figure of its place."""
     where = [row[key] for key in ("setting", "intermediate") if row[key] not in ("zero-shot", "none")]
-    return metric_name(*where, row["task"], row["language"], row["metric"])
+    return metric_name(*where, row["task"], row["language"], figure or row["metric"])
