@@ -76,6 +76,20 @@ class TestSentenceVectors:
         some = layer_sentence_vectors(model.base_model, wordpiece, sentences, 64, batch_size=8, layers=(-1, 1))
         np.testing.assert_allclose(some, every[[2, 1]], atol=1e-6)
 
+    @BOTH
+    def test_with_special_tokens(self, kind: str, request: pytest.FixtureRequest) -> None:
+        """As XTREME's script pools: all states that are no padding."""
+        tokenizer = request.getfixturevalue(kind)
+        model = build_encoder(SCRATCH, tokenizer, seed=1).eval()
+        sentences = [np.array(tokenizer(text, add_special_tokens=False)["input_ids"], np.int32) for text in TEXTS]
+        found = sentence_vectors(model, tokenizer, sentences, 1, max_length=64, batch_size=3, special=True)
+        with torch.no_grad():
+            encoded = [tokenizer(text, return_tensors="pt", truncation=True, max_length=64) for text in TEXTS]
+            states = [model(**own, output_hidden_states=True).hidden_states[1][0] for own in encoded]
+        np.testing.assert_allclose(found, np.stack([own.mean(0).numpy() for own in states]), atol=1e-5)
+        without = sentence_vectors(model, tokenizer, sentences, 1, max_length=64, batch_size=3)
+        assert np.abs(found - without).max() > 1e-3
+
     def test_no_sentences(self, wordpiece: Any) -> None:
         model = build_encoder(SCRATCH, wordpiece, seed=1)
         assert layer_sentence_vectors(model, wordpiece, [], max_length=64, batch_size=8).shape == (3, 0, 16)

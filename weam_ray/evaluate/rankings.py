@@ -33,7 +33,8 @@ def pooled(model: Any, tokenizer: Any, recipe: Recipe) -> Encode:
             np.asarray(tokens, np.int32)
             for tokens in encoded_texts(tokenizer, list(texts), add_special_tokens=False, verbose=False)["input_ids"]
         ]
-        return sentence_vectors(model, tokenizer, ids, layer, recipe.max_length, recipe.prediction_batch_size)
+        size = recipe.max_length, recipe.prediction_batch_size
+        return sentence_vectors(model, tokenizer, ids, layer, *size, special=recipe.special_tokens)
 
     return encode
 

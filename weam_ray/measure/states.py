@@ -138,11 +138,16 @@ class LayerEncoder:
         return cls(model, chosen, template.prefix.tolist(), template.suffix.tolist(), pad_id, room)
 
     @torch.no_grad()
-    def states(self, sentences: Sequence[NDArray[np.int32]]) -> tuple[list[torch.Tensor], torch.Tensor]:
+    def states(
+        self, sentences: Sequence[NDArray[np.int32]], special: bool = False
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
         """Encode sentences: (sentences, T, hidden) float32 a layer, and (sentences, T) which states are of own tokens.
 
         T is the most tokens that are left of a sentence. Special tokens before the sentence are taken off, so that the
         k-th state is that of its k-th token; what follows the sentence is no own token.
+
+        Args:
+            special: whether special tokens are taken for own ones; T is then longer by them.
         """
         device = next(self.model.parameters()).device
         own = [ids[: self.room].tolist() for ids in sentences]
@@ -154,18 +159,20 @@ class LayerEncoder:
         mask = torch.arange(length, device=device)[None, :] < sizes
         self.model.eval()
         hidden = states_of(self.model, self.layers, input_ids=ids, attention_mask=mask.long())
+        if special:
+            return [layer_states.float() for layer_states in hidden], mask
         first = len(self.prefix)
         states = [layer_states[:, first : first + longest].float() for layer_states in hidden]
         return states, torch.arange(longest, device=device)[None, :] < sizes - first - len(self.suffix)
 
     def batches(
-        self, sentences: Sequence[NDArray[np.int32]], batch_size: int
+        self, sentences: Sequence[NDArray[np.int32]], batch_size: int, special: bool = False
     ) -> Iterator[tuple[NDArray[np.int64], list[torch.Tensor], torch.Tensor]]:
         """Encode sentences in batches of like length, and yield which sentences are in a batch, with their `states`."""
         by_length = np.argsort([len(ids) for ids in sentences], kind="stable")
         for start in range(0, len(by_length), batch_size):
             chosen = by_length[start : start + batch_size]
-            yield (chosen, *self.states([sentences[number] for number in chosen]))
+            yield (chosen, *self.states([sentences[number] for number in chosen], special))
 
 
 def layer_sentence_vectors(
@@ -175,6 +182,7 @@ def layer_sentence_vectors(
     max_length: int,
     batch_size: int,
     layers: Sequence[int] | None = None,
+    special: bool = False,
 ) -> NDArray[np.float32]:
     """Return (layers, sentences, hidden) means of the states of a sentence's own tokens, of all layers or some.
 
@@ -182,10 +190,11 @@ def layer_sentence_vectors(
 
     Args:
         sentences: token ids without special tokens; cut to `max_length` with them.
+        special: whether the special tokens that are put around a sentence count too.
     """
     encoder = LayerEncoder.of(model, tokenizer, max_length, layers)
     result = np.empty((len(encoder.layers), len(sentences), model.config.hidden_size), np.float32)
-    for chosen, states, own in encoder.batches(sentences, batch_size):
+    for chosen, states, own in encoder.batches(sentences, batch_size, special):
         weights = own.float() / own.sum(1, keepdim=True).clamp(min=1)
         for number, layer_states in enumerate(states):
             result[number, chosen] = (layer_states * weights[:, :, None]).sum(1).cpu().numpy()
@@ -199,9 +208,10 @@ def sentence_vectors(
     layer: int,
     max_length: int,
     batch_size: int,
+    special: bool = False,
 ) -> NDArray[np.float32]:
     """Return the (sentences, hidden) `layer_sentence_vectors` of one layer."""
-    return layer_sentence_vectors(model, tokenizer, sentences, max_length, batch_size, [layer])[0]
+    return layer_sentence_vectors(model, tokenizer, sentences, max_length, batch_size, [layer], special)[0]
 
 
 def word_state_batches(

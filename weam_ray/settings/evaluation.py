@@ -67,6 +67,11 @@ class Recipe(Section):
         default=None,
         description="Retrieval without training: the layer that is compared; null: 14 of 24, else 2/3 of the way up.",
     )
+    special_tokens: Annotated[bool, Role.RESULT, Younger()] = Field(
+        default=False,
+        description="Retrieval without training: whether special tokens are part of a sentence's mean, as they are in "
+        "XTREME's script.",
+    )
     max_query: Annotated[int | None, Role.RESULT, Role.FEATURES, Younger()] = Field(
         default=None,
         ge=4,

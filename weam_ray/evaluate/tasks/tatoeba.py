@@ -137,7 +137,7 @@ TASK = Task(
     ),
     notes=(
         "The nearest English sentence by cosine of mean states; XTREME's script takes special tokens into the mean, "
-        "this leaves them out. Without the key layer it is layer 8 of 12 and 14 of 24, as in XTREME's script, and of "
-        "other encoders the one two thirds of the way up.",
+        "which tatoeba.special_tokens=true does too. Without the key layer it is layer 8 of 12 and 14 of 24, as in "
+        "XTREME's script, and of other encoders the one two thirds of the way up.",
     ),
 )
