@@ -48,7 +48,7 @@ PINNED: dict[str, dict[str, str]] = {
         "aligner": "6a2da9e35ff6f09d",
         "align": "81e0041a0dab35cb",
         "encode": "d08abdeb576ae52e",
-        "seen": "8ef3b4613db0f107",
+        "seen": "6ea6c16700f7c6df",
         "run": "bb880a986a804cf9",
     },
     "paper": {
@@ -56,7 +56,7 @@ PINNED: dict[str, dict[str, str]] = {
         "aligner": "52da63e6ab0f53d6",
         "align": "c7784e6b4134a9e2",
         "encode": "0b7d588d33c67207",
-        "seen": "b339a503c944f496",
+        "seen": "2aae8d1a6f7efe97",
         "run": "2064e393ff6e40fe",
     },
     "lab": {
@@ -65,7 +65,7 @@ PINNED: dict[str, dict[str, str]] = {
         "aligner": "e65d25983fa2aac2",
         "align": "a92554df197cffc5",
         "encode": "1071631f29b1a5b1",
-        "seen": "324b743eb50f6336",
+        "seen": "526516d51f217c71",
         "run": "fee69dfa57219037",
     },
 }

@@ -71,6 +71,8 @@ TUNE = CommandLine(
     NAMED,
 )
 
+FORMATS = ("pipes", "moses", "tsv", "csv", "jsonl", "parquet", "opus", "tmx", "xliff", "gettext", "datasets")
+
 ALIGN = CommandLine(
     Config,
     {
@@ -85,10 +87,9 @@ ALIGN = CommandLine(
             Flag(
                 "--format",
                 f"{SOURCE}format",
-                choices=(
-                    *("pipes", "moses", "tsv", "csv", "jsonl", "parquet"),
-                    *("opus", "tmx", "xliff", "gettext", "datasets"),
-                ),
+                "FORMAT",
+                f"The format of the text: {', '.join(FORMATS)}.",
+                choices=FORMATS,
             ),
             Flag("--source-lang", f"{SOURCE}source_lang", "CODE"),
             Flag("--target-lang", f"{SOURCE}target_lang", "CODE"),

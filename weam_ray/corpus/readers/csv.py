@@ -134,10 +134,10 @@ def records(file: File, delimiter: str) -> Iterator[Record]:
             try:
                 cells = next(csv.reader(further(), delimiter=delimiter, strict=True))
                 problems = [line.problem for line in taken if line.problem is not None]
-                yield Record(first._replace(problem=problems[0] if problems else None), cells)
+                yield Record(Line(first.number, first.text, problems[0] if problems else None), cells)
             except csv.Error:
                 waiting.extend(reversed(taken[1:]))
-                yield Record(first._replace(problem=QUOTES), [])
+                yield Record(Line(first.number, first.text, QUOTES), [])
 
 
 def numbered_lines(file: File) -> Iterator[Line]:

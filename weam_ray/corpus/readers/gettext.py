@@ -56,8 +56,8 @@ def pairs_of(source: GettextSource, file: File) -> Iterator[pa.RecordBatch]:
 def placed(row: Row, turned: bool | None) -> Row:
     """A pair with its sides as the source has them; None: the catalogue is for another language."""
     if turned is None:
-        return row._replace(problem=LANGUAGE)
-    return row._replace(source=row.target, target=row.source) if turned else row
+        return Row(row.pair_id, row.source, row.target, LANGUAGE)
+    return Row(row.pair_id, row.target, row.source, row.problem) if turned else row
 
 
 def rows_of(number: int, entry: polib.POEntry | polib.MOEntry, singular: int | None) -> Iterator[Row]:

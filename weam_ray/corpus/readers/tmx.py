@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from functools import partial
 
 import pyarrow as pa
-from lxml import etree
 
 from weam_ray.corpus.readers.base import LANGUAGE, raw_pairs, source_files
 from weam_ray.corpus.readers.files import file_by_file
 from weam_ray.corpus.readers.languages import found_among
 from weam_ray.corpus.readers.rows import Row, in_batches
-from weam_ray.corpus.readers.xml import XML_LANG, children, text_of, units
+from weam_ray.corpus.readers.xml import XML_LANG, Element, children, text_of, units
 from weam_ray.settings.sources import TmxSource
 from weam_ray.store.opening import File
 
@@ -33,7 +32,7 @@ def pairs_of(source: TmxSource, file: File) -> Iterator[pa.RecordBatch]:
     return in_batches(row_of(str(number), unit, source.languages) for number, unit in found)
 
 
-def row_of(name: str, unit: etree._Element, languages: tuple[str, str]) -> Row:
+def row_of(name: str, unit: Element, languages: tuple[str, str]) -> Row:
     """The pair of a unit."""
     variants = children(unit, "tuv")
     codes = tuple(variant.get(XML_LANG) or variant.get("lang") or "" for variant in variants)
@@ -41,7 +40,7 @@ def row_of(name: str, unit: etree._Element, languages: tuple[str, str]) -> Row:
     return Row(name, texts[0][0], texts[1][0], texts[0][1] or texts[1][1])
 
 
-def segment(variant: etree._Element) -> tuple[str, str | None]:
+def segment(variant: Element) -> tuple[str, str | None]:
     """The text of a variant, and its problem or null."""
     found = children(variant, "seg")
     return text_of(found[0], CODES) if found else ("", None)

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from functools import partial
 
 import pyarrow as pa
-from lxml import etree
 
 from weam_ray.corpus.readers.base import LANGUAGE, STATE, UNTRANSLATED, raw_pairs, source_files
 from weam_ray.corpus.readers.files import file_by_file
 from weam_ray.corpus.readers.languages import is_turned
 from weam_ray.corpus.readers.rows import Row, in_batches
-from weam_ray.corpus.readers.xml import children, local, text_of, units
+from weam_ray.corpus.readers.xml import Element, children, local, text_of, units
 from weam_ray.settings.sources import XliffSource
 from weam_ray.store.opening import File
 
@@ -36,7 +35,7 @@ def pairs_of(source: XliffSource, file: File) -> Iterator[pa.RecordBatch]:
     return in_batches(row for number, unit in found for row in rows_of(str(number), unit, source.languages))
 
 
-def rows_of(name: str, unit: etree._Element, languages: tuple[str, str]) -> Iterator[Row]:
+def rows_of(name: str, unit: Element, languages: tuple[str, str]) -> Iterator[Row]:
     """The pairs of a unit: one in version 1, one for each segment in version 2."""
     is_first = local(unit) == "trans-unit"
     segments = [unit] if is_first else children(unit, "segment")
@@ -56,7 +55,7 @@ def rows_of(name: str, unit: etree._Element, languages: tuple[str, str]) -> Iter
         yield Row(name if len(segments) == 1 else f"{name}.{number}", left, right, problem)
 
 
-def codes_of(unit: etree._Element) -> tuple[str, str]:
+def codes_of(unit: Element) -> tuple[str, str]:
     """The languages of source and target, as the elements around a unit say; blank if they do not."""
     codes = ["", ""]
     for outer in unit.iterancestors():  # `file` in version 1, the root in version 2
@@ -65,6 +64,6 @@ def codes_of(unit: etree._Element) -> tuple[str, str]:
     return codes[0], codes[1]
 
 
-def state_of(segment: etree._Element, target: etree._Element) -> str | None:
+def state_of(segment: Element, target: Element) -> str | None:
     """What is said of how far a translation is; None if nothing is."""
     return target.get("state") if local(segment) == "trans-unit" else segment.get("state")

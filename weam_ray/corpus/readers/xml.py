@@ -6,6 +6,7 @@ entities, or names a definition elsewhere, is refused, but for the names that th
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from lxml import etree
 
@@ -13,6 +14,7 @@ from weam_ray.corpus.readers.base import ENTITY
 from weam_ray.errors import UserError
 from weam_ray.store.opening import File, open_text
 
+Element = Any  # of lxml, which has no public name for its class
 PIECE_BYTES = 1 << 16
 MOST_BYTES = 1 << 24  # between the ends of two units, which are held in memory
 XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -25,7 +27,7 @@ STANDARD = re.compile(
 )
 
 
-def units(file: File, root: str, *names: str) -> Iterator[etree._Element]:
+def units(file: File, root: str, *names: str) -> Iterator[Element]:
     """The elements of some names, whatever their namespace, in the order of their ends; each is emptied after its use.
 
     What is above an element is there with its attributes, and no longer what was before it.
@@ -81,7 +83,7 @@ def units(file: File, root: str, *names: str) -> Iterator[etree._Element]:
                 return
 
 
-def drop(element: etree._Element) -> None:
+def drop(element: Element) -> None:
     """Empty an element, and take away what stands before it and before what is above it."""
     element.clear()
     for node in (element, *element.iterancestors()):
@@ -90,7 +92,7 @@ def drop(element: etree._Element) -> None:
             above.remove(before)
 
 
-def check_root(file: File, root: etree._Element, name: str) -> None:
+def check_root(file: File, root: Element, name: str) -> None:
     """See that a document is of a format, and declares nothing that is refused.
 
     Raises:
@@ -124,17 +126,17 @@ def not_well_formed(file: File, parser: etree.XMLPullParser, error: etree.XMLSyn
     return UserError(f"{file}, line {line}: not well-formed XML ({reason}).")
 
 
-def local(element: etree._Element) -> str:
+def local(element: Element) -> str:
     """The name of an element without its namespace."""
     return element.tag.rpartition("}")[2]
 
 
-def children(element: etree._Element, name: str) -> list[etree._Element]:
+def children(element: Element, name: str) -> list[Element]:
     """The elements of a name directly inside of another."""
     return [*element.iterchildren(f"{{*}}{name}")]
 
 
-def text_of(element: etree._Element, left_out: frozenset[str]) -> tuple[str, str | None]:
+def text_of(element: Element, left_out: frozenset[str]) -> tuple[str, str | None]:
     """The text of an element without what stands inside of some others, and its problem: `entity` or null."""
     parts = [element.text or ""]
     problem = None
