@@ -21,7 +21,7 @@ class TrainingFolder:
     | `held_out.jsonl` | held-out figures after some steps, in a search | the first worker | the trial, its tracker |
     | `phases.jsonl` | what begins when | the driver and the first worker | the table of a search |
     | `checkpoints/train/` | checkpoints, `train.checkpoint` | all workers | all workers, continued runs |
-    | `model/` | the trained encoder, with its record and `provenance.json` | the first worker | measurement, evaluation, people |
+    | `model/` | the trained encoder, and how it was trained | the first worker | measurement, evaluation, people |
     | `mistake.txt` | a sentence for the user that ended the workers | the first worker | the driver |
     | `stop` | there: end after this step, with a checkpoint | the driver | all workers |
     | `abandoned` | there: end after this step, and save nothing | a search | all workers |
