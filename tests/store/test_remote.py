@@ -5,7 +5,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from tests.support.forms import opus, source_of
 from tests.support.pairs import Pair, read
+from tests.support.processes import wait_until
 from weam_ray.corpus.readers import source_files
 from weam_ray.errors import UserError
 from weam_ray.store.files import SourceHashes
@@ -45,11 +45,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     server = subprocess.Popen([program, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(100):
-            with socket.socket() as tried:
-                if tried.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.2)
+        wait_until(lambda: answers(port), seconds=60)
         options = f"scheme=http&endpoint_override=127.0.0.1:{port}&region=us-east-1"
         filesystem, _ = pafs.FileSystem.from_uri(f"s3://texts/x?{options}&allow_bucket_creation=true")
         filesystem.create_dir("texts")
@@ -57,6 +53,12 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+def answers(port: int) -> bool:
+    """Whether a server listens on a port of this machine."""
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 def put(place: str, name: str, data: bytes) -> str:
@@ -136,8 +138,7 @@ def test_hashes(place: str, tmp_path: Path) -> None:
     hashes = SourceHashes(tmp_path / "hashes.json")
     assert hashes.sha256(RemoteFile(address)) == hashes.sha256(tmp_path / "text")
     hashes.save()
-    time.sleep(1.1)  # times of change may be whole seconds
-    put(place, "text", b"same bytes")
+    put(place, "text", b"other bytes")  # of another size, as times of change may be whole seconds
     assert SourceHashes(tmp_path / "hashes.json").sha256(RemoteFile(address)) != hashes.sha256(tmp_path / "text")
 
 

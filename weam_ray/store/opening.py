@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from weam_ray.errors import UserError
 from weam_ray.store.remote import RemoteFile
-from weam_ray.store.zipped import DAMAGE, ZipMember, opened
+from weam_ray.store.zipped import ZipMember, names_in
 
 File = Path | RemoteFile | ZipMember  # of what is read: on this machine, at an address, or in a zip archive
 
@@ -138,9 +138,8 @@ def zip_archive(path: File, remedy: str) -> tuple[str, str]:
     if isinstance(path, ZipMember):
         return ZIP, remedy
     try:
-        with zipfile.ZipFile(opened(path)) as archive:
-            names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-    except DAMAGE:
+        names = names_in(path)
+    except UserError:
         return "a damaged zip archive", "get it anew and unpack it"
     if any(name.startswith(DOCUMENTS) for name in names):
         return "an Office document", SAVE

@@ -3,6 +3,8 @@
 import io
 import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
@@ -14,8 +16,21 @@ from weam_ray.store.remote import RemoteFile
 MOST_EXPANSION = 200  # times its packed size
 FREE_BYTES = 1 << 26  # that a file may have whatever its packed size
 ENCRYPTED = 1  # bit of the flags of a file in an archive
-# What zipfile raises where the bytes of an archive make no sense
-DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, struct.error)
+# What zipfile raises where the bytes of an archive make no sense; of OSError, seeking to a place that cannot be
+DAMAGE = (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError, struct.error)
+
+
+@contextmanager
+def as_sentence(place: object, what: str) -> Iterator[None]:
+    """Raise what zipfile raises of a damaged archive as a `UserError` that says `what` is wrong; others stay theirs."""
+    try:
+        yield
+    except UserError:  # which is a ValueError
+        raise
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        raise UserError(f"{place}: cannot be read ({error.strerror}).") from error
+    except DAMAGE as error:
+        raise UserError(f"{place}: {what} ({error}).") from error
 
 
 @dataclass(frozen=True)
@@ -42,13 +57,10 @@ class ZipMember:
             UserError: it is encrypted, packed in a way that is not known, or unpacks to far more than text does.
         """
         assert mode == "rb"
-        try:
-            with zipfile.ZipFile(opened(self.archive)) as archive:
-                entry = archive.getinfo(self.name)
-                self.check(entry)
-                return cast(io.BufferedReader, archive.open(entry))
-        except DAMAGE as error:
-            raise UserError(f"{self}: cannot be unpacked ({error}).") from error
+        with as_sentence(self, "cannot be unpacked"), zipfile.ZipFile(opened(self.archive)) as archive:
+            entry = archive.getinfo(self.name)
+            self.check(entry)
+            return cast(io.BufferedReader, archive.open(entry))
 
     def check(self, entry: zipfile.ZipInfo) -> None:
         """See that the file may be unpacked, by what the archive says of it.
@@ -73,15 +85,21 @@ def members(archive: Path | RemoteFile) -> list[ZipMember]:
     Raises:
         UserError: no whole zip archive, or one with names of places outside of the folder where it is unpacked.
     """
-    try:
-        with zipfile.ZipFile(opened(archive)) as found:
-            names = [entry.filename for entry in found.infolist() if not entry.is_dir()]
-    except DAMAGE as error:
-        raise UserError(f"{archive}: not a whole zip archive ({error}).") from error
+    names = names_in(archive)
     for name in names:
         if leads_outside(name):
             raise UserError(f"{archive}: {name!r} in it is a place outside of the archive; get the archive elsewhere.")
     return [ZipMember(archive, name) for name in names]
+
+
+def names_in(archive: Path | RemoteFile) -> list[str]:
+    """The names of the files in an archive, in its order.
+
+    Raises:
+        UserError: it cannot be read, or is no whole zip archive.
+    """
+    with as_sentence(archive, "not a whole zip archive"), zipfile.ZipFile(opened(archive)) as found:
+        return [entry.filename for entry in found.infolist() if not entry.is_dir()]
 
 
 def leads_outside(name: str) -> bool:
