@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.forms import source_of
-from tests.support.pairs import Pair, read
-from weam_ray.errors import UserError
+from tests.support.pairs import Pair, read, refusal
 from weam_ray.settings.sources import Source
 
 
@@ -15,12 +14,6 @@ def csv(folder: Path, text: str, **settings: object) -> Source:
     file = folder / "text.csv"
     file.write_bytes(text.encode("utf-8", "surrogatepass"))
     return source_of("csv", path=str(file), **settings)
-
-
-def refusal(source: Source) -> str:
-    with pytest.raises(UserError) as caught:
-        read(source)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

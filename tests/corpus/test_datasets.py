@@ -9,9 +9,8 @@ import pytest
 from datasets import Dataset, DatasetDict, Features, Translation, Value
 
 from tests.support.forms import source_of
-from tests.support.pairs import Pair, read
+from tests.support.pairs import Pair, read, refusal
 from weam_ray.corpus.readers import source_files
-from weam_ray.errors import UserError
 from weam_ray.settings.sources import Source
 from weam_ray.store.files import SourceHashes
 
@@ -41,12 +40,6 @@ def columns(**names: str) -> Dataset:
 
 def source(path: object, **settings: Any) -> Source:
     return source_of("datasets", path=str(path), **settings)
-
-
-def refusal(found: Source) -> str:
-    with pytest.raises(UserError) as caught:
-        read(found)
-    return str(caught.value)
 
 
 def test_one_split_that_was_saved(tmp_path: Path) -> None:

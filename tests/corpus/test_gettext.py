@@ -10,8 +10,7 @@ import polib
 import pytest
 
 from tests.support.forms import source_of
-from tests.support.pairs import Pair, read
-from weam_ray.errors import UserError
+from tests.support.pairs import Pair, read, refusal
 from weam_ray.settings.sources import Source
 
 HEADER = 'msgid ""\nmsgstr ""\n"Language: de\\n"\n"Content-Type: text/plain; charset=UTF-8\\n"\n{more}\n'
@@ -23,12 +22,6 @@ def po(folder: Path, text: str | bytes, header: str = "", **languages: str) -> S
     data = text if isinstance(text, bytes) else (HEADER.format(more=header) + text).encode()
     file.write_bytes(data)
     return source_of("gettext", path=str(file), **languages)
-
-
-def refusal(source: Source) -> str:
-    with pytest.raises(UserError) as caught:
-        read(source)
-    return str(caught.value)
 
 
 def rows(source: Source) -> list[tuple[str, str, str | None]]:

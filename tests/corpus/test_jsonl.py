@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.forms import source_of
-from tests.support.pairs import Pair, read
-from weam_ray.errors import UserError
+from tests.support.pairs import Pair, read, refusal
 from weam_ray.settings.sources import Source
 
 
@@ -17,12 +16,6 @@ def jsonl(folder: Path, *rows: str | dict[str, Any], **settings: object) -> Sour
     texts = [row if isinstance(row, str) else json.dumps(row, ensure_ascii=False) for row in rows]
     file.write_bytes("".join(f"{text}\n" for text in texts).encode())
     return source_of("jsonl", path=str(file), **settings)
-
-
-def refusal(source: Source) -> str:
-    with pytest.raises(UserError) as caught:
-        read(source)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

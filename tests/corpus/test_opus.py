@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.support.forms import source_of
-from tests.support.pairs import Pair, read
+from tests.support.pairs import Pair, read, refusal
 from weam_ray.errors import UserError
 from weam_ray.settings.sources import Source
 from weam_ray.store import zipped
@@ -28,12 +28,6 @@ def opus(folder: Path, data: bytes, **languages: str) -> Source:
     file = folder / "de-en.txt.zip"
     file.write_bytes(data)
     return source_of("opus", path=str(file), **languages)
-
-
-def refusal(source: Source) -> str:
-    with pytest.raises(UserError) as caught:
-        read(source)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -120,7 +114,9 @@ def test_encrypted(tmp_path: Path) -> None:
         while at >= 0:
             data[at + offset] |= 1
             at = data.find(mark, at + 1)
-    assert "A.en: this file is encrypted; unpack the archive" in refusal(opus(tmp_path, bytes(data)))
+    message = refusal(opus(tmp_path, bytes(data)))
+    assert message.endswith("A.en: this file is encrypted; unpack the archive and name the files in it.")
+    assert "cannot be unpacked" not in message  # in words of its own
 
 
 def test_damage(tmp_path: Path) -> None:
@@ -139,3 +135,11 @@ def test_an_archive_inside_of_an_archive(tmp_path: Path) -> None:
     inner = packed(TEXTS)
     message = refusal(opus(tmp_path, packed({"A.en": "a\n", "A.de": inner})))
     assert "A.de: this is a zip archive; unpack it" in message
+
+
+def test_an_archive_that_is_not_there(tmp_path: Path) -> None:
+    """Is no damaged one."""
+    file = tmp_path / "de-en.txt.zip"
+    with pytest.raises(UserError) as caught:
+        zipped.members(file)
+    assert str(caught.value) == f"{file}: cannot be read (No such file or directory)."

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.support.pairs import Pair, read
+from tests.support.pairs import Pair, read, refusal
 from weam_ray.corpus.readers import base, raw_pairs
 from weam_ray.corpus.readers.bundled import BUNDLED_FILE
-from weam_ray.errors import UserError
 from weam_ray.settings.sources import BundledSource, MosesSource, ParquetSource, TsvSource
 
 LANGUAGES = {"source_lang": "en", "target_lang": "de"}
@@ -48,12 +47,6 @@ def parquet(folder: Path, table: pa.Table, **settings: object) -> ParquetSource:
     file = folder / "text.parquet"
     pq.write_table(table, file)
     return ParquetSource.model_validate({"format": "parquet", "path": str(file), **LANGUAGES, **settings})
-
-
-def refusal(source: BundledSource | MosesSource | ParquetSource | TsvSource) -> str:
-    with pytest.raises(UserError) as caught:
-        read(source)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.support.forms import SOURCES, source_of
-from tests.support.pairs import Pair, read
+from tests.support.pairs import Pair, read, refusal
 from weam_ray.corpus.readers import num_headings, source_files
 from weam_ray.errors import UserError
 from weam_ray.settings.config import Config, load_config, make_config
@@ -18,12 +18,6 @@ from weam_ray.settings.config import Config, load_config, make_config
 def write(folder: Path, **texts: str) -> None:
     for name, text in texts.items():
         (folder / name.replace("_", ".")).write_text(text, encoding="utf-8")
-
-
-def refusal(source: Any) -> str:
-    with pytest.raises(UserError) as caught:
-        read(source)
-    return str(caught.value)
 
 
 TWO = [Pair("1.1", "a", "b"), Pair("2.1", "c", "d"), Pair("2.2", "e", "f")]

@@ -9,8 +9,7 @@ from threading import Thread
 import pytest
 
 from tests.support.forms import source_of
-from tests.support.pairs import Pair, read
-from weam_ray.errors import UserError
+from tests.support.pairs import Pair, read, refusal
 from weam_ray.settings.sources import Source
 
 HEAD = '<tmx version="1.4"><header srclang="en"/><body>'
@@ -31,12 +30,6 @@ def unit(**texts: str) -> str:
 
 def document(*units: str, before: str = "") -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{before}{HEAD}{"".join(units)}{TAIL}'
-
-
-def refusal(source: Source) -> str:
-    with pytest.raises(UserError) as caught:
-        read(source)
-    return str(caught.value)
 
 
 def found(folder: Path, *units: str, **languages: str) -> list[tuple[str, str, str | None]]:

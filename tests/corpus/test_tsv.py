@@ -8,10 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.pairs import Pair, read
+from tests.support.pairs import Pair, read, refusal
 from weam_ray.corpus.readers import base, num_headings
 from weam_ray.corpus.readers.base import COLUMNS, SEPARATOR
-from weam_ray.errors import UserError
 from weam_ray.settings.sources import TsvSource
 
 LANGUAGES = {"source_lang": "en", "target_lang": "de"}
@@ -22,12 +21,6 @@ def tsv(folder: Path, data: bytes | str, name: str = "text.tsv", **changes: obje
     data = data.encode() if isinstance(data, str) else data
     file.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     return TsvSource.model_validate({"format": "tsv", "path": str(file), **LANGUAGES, **changes})
-
-
-def refusal(source: TsvSource) -> str:
-    with pytest.raises(UserError) as caught:
-        read(source)
-    return str(caught.value)
 
 
 def sides(source: TsvSource) -> list[tuple[str, str]]:

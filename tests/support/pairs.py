@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import pyarrow as pa
+import pytest
 
 from weam_ray.corpus import stage
 from weam_ray.corpus.readers import raw_pairs
 from weam_ray.corpus.readers.base import RAW_PAIRS
+from weam_ray.errors import UserError
 from weam_ray.settings.sources import Source
 
 
@@ -25,6 +27,13 @@ def read(source: Source) -> list[Pair]:
     batches = list(raw_pairs(source))
     assert all(batch.schema.equals(RAW_PAIRS) for batch in batches)
     return [Pair(**row) for batch in batches for row in batch.to_pylist()]
+
+
+def refusal(source: Source) -> str:
+    """The sentence by which a source is refused."""
+    with pytest.raises(UserError) as caught:
+        read(source)
+    return str(caught.value)
 
 
 def batch(pairs: Iterable[tuple[str, str]], problem: str | None = None) -> pa.RecordBatch:
