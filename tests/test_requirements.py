@@ -1,9 +1,11 @@
 """The ranges of pyproject.toml are of what is tested: the versions of requirements.lock."""
 
 import tomllib
+from importlib.metadata import metadata
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -15,6 +17,7 @@ RANGES = [own for line in [*PROJECT["dependencies"], *EXTRAS] if (own := Require
 LOCK = dict(line.split("==") for line in (CHECKOUT / "requirements.lock").read_text(encoding="utf-8").split())
 LOCKED = {canonicalize_name(name): Version(version) for name, version in LOCK.items()}
 WITH_PRIVATE_NAMES = {"ray", "transformers", "deepspeed"}  # whose next minor release may lack them
+OLDEST = ("3.11.2", "3.12.0", "3.13.0")  # of each Python that is tested: Debian 12 has the first
 BY_DATE = {"regex", "fsspec"}  # whose versions are dates
 
 
@@ -28,3 +31,9 @@ def test_a_range_begins_with_the_minor_release_that_is_tested_and_ends(own: Requ
     assert own.name in BY_DATE or not own.specifier.contains(f"{major + 1}.0")
     small = major == 0 or own.name in WITH_PRIVATE_NAMES
     assert not (small and own.specifier.contains(f"{major}.{minor + 1}.0"))
+
+
+@pytest.mark.parametrize("name", LOCK)
+def test_a_locked_version_can_be_installed_on_all_pythons(name: str) -> None:
+    needed = metadata(name)["Requires-Python"] or ""
+    assert [python for python in OLDEST if not SpecifierSet(needed).contains(python)] == []
