@@ -12,7 +12,7 @@ pretrain: install
 	cd $(ROOT) && $(BIN)/python jobs/pretrain.py $(ARGS)
 
 test: install check
-	cd $(ROOT) && $(BIN)/python -m pytest --numprocesses 2 -m "not slow" $(ARGS)
+	cd $(ROOT) && $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow" $(ARGS)
 
 test-all: install check
 	cd $(ROOT) && $(BIN)/python -m pytest $(ARGS)

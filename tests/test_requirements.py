@@ -35,5 +35,5 @@ def test_a_range_begins_with_the_minor_release_that_is_tested_and_ends(own: Requ
 
 @pytest.mark.parametrize("name", LOCK)
 def test_a_locked_version_can_be_installed_on_all_pythons(name: str) -> None:
-    needed = metadata(name)["Requires-Python"] or ""
+    needed = metadata(name).get("Requires-Python") or ""
     assert [python for python in OLDEST if not SpecifierSet(needed).contains(python)] == []
