@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.pairs import without_ray
 from weam_ray.corpus import stage
+from weam_ray.corpus.shards import PARTS
 from weam_ray.errors import UserError
 from weam_ray.settings.config import Config
 from weam_ray.store.folder import Folder
@@ -65,11 +67,10 @@ def build(folder: Path, source: dict[str, Any], **corpus: Any) -> tuple[StageOut
     settings = {"sources": [source], "held_out": 5, "rows_per_shard": 9, "segmentation": "whitespace", **corpus}
     config = Config.model_validate({"corpus": settings, "encoder": {"name": "scratch"}})
     with without_ray():
+        shutil.rmtree(folder / "stage", ignore_errors=True)
         output = stage.build(config.corpus, Attempt(Folder.at(folder / "stage"), "one"), 1.0)
     done = Stage(Folder.at(folder / "stage"), {"files": [vars(file) for file in output.files]})
-    parts = {
-        part: [row for file in done.files(part) for row in done.read_parquet(file).to_pylist()] for part in stage.PARTS
-    }
+    parts = {part: [row for file in done.files(part) for row in done.read_parquet(file).to_pylist()] for part in PARTS}
     output.counts.check()
     return output, parts
 

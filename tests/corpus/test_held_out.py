@@ -1,47 +1,77 @@
 """Which pairs are held out, and that no sentence of theirs is trained on."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.pairs import batch, without_ray
-from weam_ray.corpus import held_out, stage
-from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, reject_reasons
-from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, candidates, choose, rank_hash, text_hash
+from weam_ray.corpus import blocks, shards, stage, whole
+from weam_ray.corpus.blocks import hashes
+from weam_ray.corpus.filters.always import HELD_OUT_ELSEWHERE, reject_reasons
+from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, choose, lowest_ranks, rank_hash, text_hash
 from weam_ray.errors import UserError
 from weam_ray.settings.config import Config
-from weam_ray.settings.sources import TsvSource
+from weam_ray.settings.sources import Source, TsvSource
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import Attempt, Counts, Stage, StageFile
 
 Lines = Sequence[tuple[str, str]]
 
 
-def pairs(lines: Lines) -> list[pa.RecordBatch]:
-    """The lines in two batches."""
-    return [batch(lines[:7]), batch(lines[7:])]
+def candidates(
+    lines: Lines, languages: tuple[str, str], wanted: int, seed: int = 1, max_words: int = 9, step: int = 7
+) -> list[Candidate]:
+    """The candidates of some lines, looked at so many at a time."""
+    found: list[Candidate] = []
+    for begin in range(0, len(lines), step):
+        rows = batch(lines[begin : begin + step])
+        kept = reject_reasons(rows, max_words).is_null().to_numpy(zero_copy_only=False)
+        source, target, rank = (column.to_numpy()[kept] for column in hashes(languages, rows, seed))
+        found = lowest_ranks(found, wanted, rank, begin + np.flatnonzero(kept), source, target)
+    return found
 
 
-def reasons(max_words: int = 9) -> Callable[[pa.RecordBatch], pa.StringArray]:
-    return partial(reject_reasons, max_words=max_words)
+@contextmanager
+def blocks_of(num_rows: int) -> Iterator[None]:
+    """Blocks of at most so many rows, a few for each task."""
+    read = blocks.raw_pairs
+
+    def sliced(source: Source) -> Iterator[pa.RecordBatch]:
+        for rows in read(source):
+            yield from (rows.slice(begin, num_rows) for begin in range(0, len(rows), num_rows))
+
+    with (
+        patch.object(blocks, "raw_pairs", sliced),
+        patch.object(blocks, "BLOCK_ROWS", num_rows),
+        patch.object(whole, "BLOCKS_AT_ONCE", 2),
+        patch.object(shards, "ROWS_AT_ONCE", 2 * num_rows),
+    ):
+        yield
 
 
 class Split:
     """The corpus stage of a few small sources, each (language pair, lines): the rows of its parts."""
 
     def __init__(
-        self, sources: Sequence[tuple[str, Lines]], held_out: int = 300, seed: int = 1, max_words: int = 9
+        self,
+        sources: Sequence[tuple[str, Lines]],
+        held_out: int = 300,
+        seed: int = 1,
+        max_words: int = 9,
+        block_rows: int = 20_000,
+        **corpus: Any,
     ) -> None:
-        with TemporaryDirectory() as name, without_ray():
+        with TemporaryDirectory() as name, without_ray(), blocks_of(block_rows):
             folder = Path(name)
             entries = []
             for number, (languages, lines) in enumerate(sources):
@@ -59,6 +89,7 @@ class Split:
                         "held_out_seed": seed,
                         "max_words": max_words,
                         "rows_per_shard": 7,
+                        **corpus,
                     },
                     "encoder": {"name": "scratch"},
                 }
@@ -71,7 +102,7 @@ class Split:
             done = Stage(Folder.at(folder / "stage"), manifest)
             self.parts: dict[str, list[dict[str, Any]]] = {
                 part: [row for file in done.files(part) for row in done.read_parquet(file).to_pylist()]
-                for part in stage.PARTS
+                for part in shards.PARTS
             }
 
     def texts(self, part: str, language: str, language_pair: str | None = None) -> set[str]:
@@ -92,46 +123,44 @@ PARALLEL = {language: [(english(n), f"{language} satz {n}") for n in range(200)]
 
 
 def test_candidates_are_the_lowest_ranks() -> None:
-    found, num_rows = candidates(pairs(PARALLEL["de"]), ("en", "de"), wanted=10, seed=1, reasons=reasons())
-    assert num_rows == 200
+    found = candidates(PARALLEL["de"], ("en", "de"), wanted=10)
     ranks = sorted((rank_hash(1, source), row) for row, (source, _) in enumerate(PARALLEL["de"]))
     assert [(candidate.rank, candidate.row) for candidate in found] == ranks[:20]
 
 
 def test_candidates_are_ranked_by_their_english_side() -> None:
     turned = [(target, source) for source, target in PARALLEL["de"]]
-    plain = candidates(pairs(PARALLEL["de"]), ("en", "de"), 10, 1, reasons())[0]
-    other = candidates(pairs(turned), ("de", "en"), 10, 1, reasons())[0]
+    plain = candidates(PARALLEL["de"], ("en", "de"), 10)
+    other = candidates(turned, ("de", "en"), 10)
     assert [(entry.rank, entry.row) for entry in plain] == [(entry.rank, entry.row) for entry in other]
     assert [entry.source_text for entry in plain] == [entry.target_text for entry in other]
 
 
 def test_candidates_without_english_are_ranked_by_the_source() -> None:
-    found, _ = candidates(pairs(PARALLEL["de"]), ("fr", "de"), 1, 1, reasons())
+    found = candidates(PARALLEL["de"], ("fr", "de"), 1)
     assert found[0].rank == rank_hash(1, PARALLEL["de"][found[0].row][0])
 
 
 def test_candidates_pass_the_filter() -> None:
     lines = [("one", "ein"), ("", "leer"), ("same", "same"), ("much too long", "lang")]
-    found, num_rows = candidates(pairs(lines), ("en", "de"), wanted=5, seed=1, reasons=reasons(2))
+    found = candidates(lines, ("en", "de"), wanted=5, max_words=2)
     assert [candidate.row for candidate in found] == [0]
-    assert num_rows == 4
 
 
 def test_repeated_sentence_is_one_candidate() -> None:
     lines = [("again", f"wieder {number}") for number in range(50)] + [("once", "einmal")]
-    found, _ = candidates(pairs(lines), ("en", "de"), wanted=5, seed=1, reasons=reasons())
+    found = candidates(lines, ("en", "de"), wanted=5)
     assert sorted(candidate.row for candidate in found) == [0, 50]
 
 
 def test_first_pair_of_a_sentence_that_passes_the_filter_is_the_candidate() -> None:
     lines = [("again", ""), ("again", "again"), ("again", "wieder"), ("again", "nochmals")]
-    found, _ = candidates(pairs(lines), ("en", "de"), wanted=5, seed=1, reasons=reasons())
+    found = candidates(lines, ("en", "de"), wanted=5)
     assert [candidate.row for candidate in found] == [2]
 
 
 def test_seed_changes_the_candidates() -> None:
-    first, second = (candidates(pairs(PARALLEL["de"]), ("en", "de"), 10, seed, reasons())[0] for seed in (1, 2))
+    first, second = (candidates(PARALLEL["de"], ("en", "de"), 10, seed) for seed in (1, 2))
     assert {entry.row for entry in first} != {entry.row for entry in second}
 
 
@@ -142,13 +171,11 @@ def test_seed_changes_the_candidates() -> None:
     step=st.integers(1, 9),
 )
 def test_candidates_are_the_best_first_occurrences(lines: Lines, wanted: int, seed: int, step: int) -> None:
-    with patch.object(held_out, "ROWS_AT_ONCE", step):
-        found, num_rows = candidates(pairs(lines), ("en", "de"), wanted, seed, reasons())
+    found = candidates(lines, ("en", "de"), wanted, seed, step=step)
     first: dict[str, int] = {}
     for row, (source, _) in enumerate(lines):
         first.setdefault(source, row)
     best = sorted((rank_hash(seed, source), row) for source, row in first.items())[: 2 * wanted]
-    assert num_rows == len(lines)
     assert [(candidate.rank, candidate.row) for candidate in found] == best
 
 
@@ -195,8 +222,8 @@ def test_order_of_sources_changes_no_held_out_sentence() -> None:
     for language, language_pair in (("de", "en-de"), ("fr", "en-fr")):
         assert one.texts("held_out", language) == other.texts("held_out", language)
         assert one.texts("held_out", "en", language_pair) == other.texts("held_out", "en", language_pair)
-    whole = Split([("en-de", PARALLEL["de"])], 25)
-    assert one.texts("held_out", "de") == whole.texts("held_out", "de")
+    single = Split([("en-de", PARALLEL["de"])], 25)
+    assert one.texts("held_out", "de") == single.texts("held_out", "de")
 
 
 @pytest.mark.parametrize(("rows", "held_out"), [(200, 40), (9, 1), (5, 1), (4, 0)])
@@ -219,17 +246,17 @@ def test_no_held_out_pairs_wanted() -> None:
     assert split.limits == {"en-de": 0}
 
 
-@pytest.mark.parametrize(("held_out", "passes"), [(0, 1), (5, 2)])
-def test_sources_are_read_once_where_nothing_is_held_out(held_out: int, passes: int) -> None:
-    read, opened = stage.raw_pairs, []
+@pytest.mark.parametrize("held_out", [0, 5])
+def test_sources_are_read_once(held_out: int) -> None:
+    read, opened = blocks.raw_pairs, []
 
     def counted(source: TsvSource) -> Iterator[pa.RecordBatch]:
         opened.append(source.path)
         return read(source)
 
-    with patch.object(stage, "raw_pairs", counted):
+    with patch.object(blocks, "raw_pairs", counted):
         Split([("en-de", PARALLEL["de"]), ("en-fr", PARALLEL["fr"])], held_out)
-    assert sorted(Counter(opened).values()) == [passes, passes]
+    assert sorted(Counter(opened).values()) == [1, 1]
 
 
 def test_held_out_sentence_is_kept_from_other_pairs_and_sources() -> None:
@@ -297,14 +324,19 @@ def test_rows_of_training_files_cover_the_source() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(sources=SOURCES, held_out=st.integers(0, 6), seed=st.integers(0, 5))
-def test_split_of_any_corpus(sources: list[tuple[str, Lines]], held_out: int, seed: int) -> None:
+@given(
+    sources=SOURCES,
+    held_out=st.integers(0, 6),
+    seed=st.integers(0, 5),
+    block_rows=st.sampled_from([1, 2, 3, 5, 8, 13, 40]),
+)
+def test_split_of_any_corpus(sources: list[tuple[str, Lines]], held_out: int, seed: int, block_rows: int) -> None:
     try:
-        split = Split(sources, held_out, seed, max_words=4)
+        split = Split(sources, held_out, seed, max_words=4, block_rows=block_rows)
     except UserError as error:
         assert "empty after filtering" in str(error)  # noqa: PT017 (an empty corpus is one of the outcomes)
         return
-    rows = {part: len(split.parts[part]) for part in stage.PARTS}
+    rows = {part: len(split.parts[part]) for part in shards.PARTS}
     assert sum(rows.values()) == split.counts.rows_in == sum(len(lines) for _, lines in sources)
     assert rows["train"] + rows["held_out"] == split.counts.rows_out
     assert rows["rejected"] == sum(split.counts.rejected.values())
@@ -315,6 +347,7 @@ def test_split_of_any_corpus(sources: list[tuple[str, Lines]], held_out: int, se
         assert all(row["pair_id"] == f"{number}:{row['row'] + 1}" for row in own)
         assert all((row["source"], row["target"]) == tuple(lines[row["row"]]) for row in own)
     check_ranges(split, [len(lines) for _, lines in sources])
+    assert split.parts == Split(sources, held_out, seed, max_words=4).parts
     for language in ("en", "de", "fr"):
         assert split.texts("held_out", language).isdisjoint(split.texts("train", language))
     for language_pair, limit in split.limits.items():
@@ -329,7 +362,7 @@ def test_split_of_any_corpus(sources: list[tuple[str, Lines]], held_out: int, se
 
 def test_schema_of_the_parts() -> None:
     split = Split([("en-de", PARALLEL["de"])], 5)
-    assert {key for row in split.parts["train"] + split.parts["held_out"] for key in row} == set(stage.PAIRS.names)
-    assert stage.REJECTED.names == [*stage.PAIRS.names, "reason"]
-    assert stage.PAIRS.names[-1] == "row"
-    assert {field.name for field in stage.REJECTED if field.type != pa.string()} == {"row"}
+    assert {key for row in split.parts["train"] + split.parts["held_out"] for key in row} == set(shards.PAIRS.names)
+    assert shards.REJECTED.names == [*shards.PAIRS.names, "reason"]
+    assert shards.PAIRS.names[-1] == "row"
+    assert {field.name for field in shards.REJECTED if field.type != pa.string()} == {"row"}

@@ -11,7 +11,9 @@ import pytest
 
 from tests.support.forms import FORMS
 from tests.support.main_job import tiny_overrides
-from weam_ray.corpus.stage import PARTS, CorpusStage
+from weam_ray.corpus.blocks import BLOCK_ROWS
+from weam_ray.corpus.shards import PARTS
+from weam_ray.corpus.stage import CorpusStage
 from weam_ray.corpus.tables import PAIRS, REJECTED
 from weam_ray.errors import UserError
 from weam_ray.settings.config import Config, load_config
@@ -180,23 +182,16 @@ def test_mistake_in_a_task_is_a_sentence_and_leaves_nothing(
     assert list((tmp_path / "stages").glob("*")) == []
 
 
-def test_mistake_that_only_the_second_pass_meets_leaves_nothing(
-    tiny_config: Config, moses_files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_mistake_in_a_later_block_leaves_nothing(
+    tiny_config: Config, moses_files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """The file changes between the two passes; the shards written so far are deleted."""
-    from weam_ray.corpus import stage as module
-
-    find_held_out = module.find_held_out
-
-    def then_damage(*arguments: Any) -> Any:
-        found = find_held_out(*arguments)
-        with moses_files[0].open("ab") as file:
-            file.write(b"caf\xe9\n")
-        return found
-
-    monkeypatch.setattr(module, "find_held_out", then_damage)
-    with pytest.raises(UserError, match="line 121"):
-        build(with_corpus(tiny_config, rows_per_shard=10), tmp_path)
+    """Blocks before it are filtered, and noted as done."""
+    for file in moses_files:
+        file.write_bytes(file.read_bytes() * (3 * BLOCK_ROWS // 120))
+    with moses_files[0].open("ab") as file:
+        file.write(b"caf\xe9\n")
+    with pytest.raises(UserError, match=f"line {3 * BLOCK_ROWS // 120 * 120 + 1}"):
+        build(tiny_config, tmp_path)
     assert list((tmp_path / "stages").glob("*")) == []
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from tests.support.lab import write_encoder, write_gold, write_sib200, write_tatoeba, write_udpos, write_xquad
+from weam_ray.corpus.sentences import sentence_names
 from weam_ray.errors import UserError
 from weam_ray.evaluate.plan import EvaluationPlan
 from weam_ray.evaluate.seen import Seen, asked, examples_of, texts_of
@@ -22,7 +23,7 @@ from weam_ray.jobs.evaluate import EvaluationJob
 from weam_ray.jobs.evaluate_options import evaluation_settings
 from weam_ray.jobs.flags import EVALUATE
 from weam_ray.overlap.found import NEAR, SAME
-from weam_ray.overlap.record import FILE, Record, sentence_names
+from weam_ray.overlap.record import FILE, Record
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import StageStore

@@ -10,10 +10,10 @@ import pytest
 
 from tests.support.main_job import tiny_overrides, write_moses
 from weam_ray.align.model_folder import FORMAT_VERSION, MANIFEST
+from weam_ray.corpus.sentences import sentence_names, sentences_of
 from weam_ray.overlap.found import NEAR, SAME, SCHEMA, Asked, Overlap, Texts
-from weam_ray.overlap.record import EFLOMAL, FILE, FILES, MODEL, Record, sentence_names
+from weam_ray.overlap.record import EFLOMAL, FILE, FILES, MODEL, Record
 from weam_ray.overlap.seen import SeenStage, record_of
-from weam_ray.overlap.sentences import sentences_of
 from weam_ray.pipeline import StagePlan
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.data import AlignSection

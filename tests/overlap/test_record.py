@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weam_ray.corpus.sentences import sentence_name, sentence_names
 from weam_ray.corpus.words import bare_words
 from weam_ray.errors import UserError
-from weam_ray.overlap.record import EFLOMAL, FILE, FILES, LINKS, OLD, ROWS_ALONE, Record, sentence_name, sentence_names
+from weam_ray.overlap.record import EFLOMAL, FILE, FILES, LINKS, OLD, ROWS_ALONE, Record
 
 NAMES = st.lists(st.integers(0, 2**63 - 1), max_size=20).map(lambda names: np.unique(np.array(names, np.int64)))
 TOLD = st.lists(st.sampled_from(["f00d", "beef", "bert"]), unique=True, max_size=3).map(tuple)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.lab import write_sib200
+from weam_ray.corpus.sentences import sentence_names
 from weam_ray.overlap.found import NEAR, SAME
-from weam_ray.overlap.record import FILE, Record, sentence_names
+from weam_ray.overlap.record import FILE, Record
 from weam_ray.search.seen import seen_by
 from weam_ray.settings.config import load_config
 from weam_ray.store.folder import Folder

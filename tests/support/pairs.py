@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pyarrow as pa
 import pytest
 
-from weam_ray.corpus import stage
+from weam_ray.corpus import stage, whole
 from weam_ray.corpus.readers import raw_pairs
 from weam_ray.corpus.readers.base import RAW_PAIRS
 from weam_ray.errors import UserError
@@ -46,8 +46,28 @@ def batch(pairs: Iterable[tuple[str, str]], problem: str | None = None) -> pa.Re
 def without_ray() -> Iterator[None]:
     """The tasks of the stage, in this process and one after another."""
 
-    def run(items: Sequence[dict[str, Any]], task: Callable[[Any], Any], *_: object) -> list[Any]:
-        return [task(item) for item in items]
+    def run(items: Sequence[Any], produce: Callable[..., Any], consume: Callable[..., Any], *_: object) -> list[Any]:
+        return [consume(about, rows) for item in items for about, rows in produce(item)]
 
-    with patch.object(stage, "map_items", run):
+    with (
+        patch.object(stage, "map_stream", run),
+        patch.object(stage, "RayTasks", HereAndNow),
+        patch.object(whole, "RayTasks", HereAndNow),
+    ):
         yield
+
+
+class HereAndNow:
+    """`RayTasks` whose tasks are done as they are submitted."""
+
+    def __init__(self, num_cpus: float) -> None:
+        pass
+
+    def submit(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        return [step(*arguments)]
+
+    def share(self, value: Any) -> Any:
+        return value
+
+    def get(self, result: Any) -> Any:
+        return result[0]

@@ -5,12 +5,15 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
 from tqdm import tqdm
 
 from weam_ray.errors import UserError
 
 Item = dict[str, Any]
 LINE_SECONDS = 10.0  # between two lines of a progress bar where there is no terminal
+MISTAKE = "mistake"  # a result that is the sentence of an error
+WAITING_BYTES = 192e6  # of batches of a stream that are read and not yet worked on
 MOVE_UP = "\x1b[A"  # the cursor, as tqdm moves it between bars
 
 
@@ -31,7 +34,7 @@ def map_items(items: Sequence[Item], task: Callable[[Item], Item], label: str, n
             try:
                 result = {"number": int(number), "done": task(items[number])}
             except UserError as error:
-                result = {"number": int(number), "mistake": str(error)}
+                result = {"number": int(number), MISTAKE: str(error)}
             results.append(json.dumps(result))
         return {"result": results}
 
@@ -41,10 +44,78 @@ def map_items(items: Sequence[Item], task: Callable[[Item], Item], label: str, n
     results: dict[int, Item] = {}
     for row in progress(mapped.iter_rows(), label, total=len(items)):
         result = json.loads(row["result"])
-        if "mistake" in result:
-            raise UserError(result["mistake"])
+        if MISTAKE in result:
+            raise UserError(result[MISTAKE])
         results[result["number"]] = result["done"]
     return [results[number] for number in range(len(items))]
+
+
+def map_stream(
+    items: Sequence[Item],
+    produce: Callable[[Item], Iterator[tuple[Item, pa.RecordBatch | None]]],
+    consume: Callable[[Item, pa.RecordBatch | None], Item],
+    label: str,
+    num_cpus: float = 1.0,
+) -> list[Item]:
+    """`consume` of every batch that `produce` of an item yields, as tasks of Ray Data; what they give, in no order.
+
+    Batches wait for their task in Ray's object store, no more than WAITING_BYTES of them at once. A result is a JSON
+    value, and the number at its key `rows` is what the progress bar shows.
+
+    Args:
+        produce: what comes with each batch is a JSON value; it is told to `consume`.
+
+    Raises:
+        UserError: raised in a task, passed on as it is.
+    """
+    import ray
+
+    def read(batch: dict[str, Any]) -> Iterator[pa.Table]:
+        for number in batch["item"]:
+            try:
+                for about, rows in produce(items[number]):
+                    yield packed(about, rows)
+            except UserError as error:
+                yield packed({MISTAKE: str(error)}, None)
+
+    def work(table: pa.Table) -> pa.Table:
+        about = json.loads(table["about"][0].as_py())
+        if MISTAKE not in about:
+            data = table["data"][0].as_buffer()
+            try:
+                about = consume(about, pa.ipc.open_stream(data).read_next_batch() if data.size else None)
+            except UserError as error:
+                about = {MISTAKE: str(error)}
+        return pa.table({"result": [json.dumps(about)]})
+
+    context = ray.data.DataContext.get_current().copy()
+    context.execution_options.resource_limits = ray.data.ExecutionResources(object_store_memory=WAITING_BYTES)
+    with ray.data.DataContext.current(context):
+        numbers = [{"item": number} for number in range(len(items))]
+        dataset = ray.data.from_items(numbers, override_num_blocks=len(items))
+        # that it asks for no CPU keeps Ray from making one task of reading and work
+        batches = dataset.map_batches(read, batch_size=1, num_cpus=0)
+        done = batches.map_batches(work, batch_size=1, batch_format="pyarrow", zero_copy_batch=True, num_cpus=num_cpus)
+        results: list[Item] = []
+        bar = progress(None, label)
+        for row in done.iter_rows():
+            result = json.loads(row["result"])
+            if MISTAKE in result:
+                raise UserError(result[MISTAKE])
+            results.append(result)
+            bar.update(result["rows"])
+        bar.close()
+    return results
+
+
+def packed(about: Item, batch: pa.RecordBatch | None) -> pa.Table:
+    """A batch, and what is told of it, as one row, which Ray Data neither cuts nor joins with others."""
+    sink = pa.BufferOutputStream()
+    if batch is not None:
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+    data = pa.array([sink.getvalue().to_pybytes()], pa.large_binary())
+    return pa.table({"about": [json.dumps(about)], "data": data})
 
 
 def stream(task: Callable[..., Iterator[Any]], num_cpus: float, *arguments: Any) -> Iterator[Any]:

@@ -6,7 +6,7 @@ language pair, on either side, is left in the training part of another.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 SPARE = 2  # candidates of a source for each pair to hold out, since some fall to repeated sentences
 LARGEST_SHARE = 5  # at most one pair in five is held out
-ROWS_AT_ONCE = 1_000  # rows that go through the filter together, by the bound on ranks of those before
+
+Int64s = NDArray[np.int64]
 
 
 class Candidate(NamedTuple):
@@ -61,32 +62,29 @@ def beyond_share(batch: pa.RecordBatch, languages: tuple[str, str], share: float
     return np.array(ranks, np.int64) >= share * 2.0**63
 
 
-def candidates(
-    batches: Iterable[pa.RecordBatch],
-    languages: tuple[str, str],
-    wanted: int,
-    seed: int,
-    reasons: Callable[[pa.RecordBatch], pa.StringArray],
-) -> tuple[list[Candidate], int]:
-    """The pairs of a source with the lowest ranks, each ranked sentence once, and the number of rows read.
+def lowest(found: Iterable[Candidate], wanted: int) -> list[Candidate]:
+    """The candidates of a source with the lowest ranks, each ranked sentence once, where it comes first.
 
-    Only pairs that may enter the list are put through the filter `reasons`, so this costs little more than reading.
+    Args:
+        wanted: how many pairs are to be held out; SPARE times as many are kept.
     """
-    best: dict[int, Candidate] = {}  # by rank, rising
-    row = 0
-    side = ranked_side(languages)
-    for block in (batch.slice(at, ROWS_AT_ONCE) for batch in batches for at in range(0, len(batch), ROWS_AT_ONCE)):
-        ranks = [rank_hash(seed, text) for text in block[side].to_pylist()]
-        bound = max(best) if len(best) == wanted * SPARE else 2**63
-        near = [k for k, rank in enumerate(ranks) if rank < bound and rank not in best]
-        pairs = block.take(pa.array(near, pa.int64()))
-        columns = (column.to_pylist() for column in (pairs["source"], pairs["target"], reasons(pairs)))
-        for k, source, target, reason in zip(near, *columns, strict=True):
-            if reason is None and ranks[k] not in best:
-                best[ranks[k]] = Candidate(ranks[k], row + k, *text_hashes(languages, source, target))
-        best = dict(sorted(best.items())[: wanted * SPARE])
-        row += len(block)
-    return list(best.values()), row
+    best: dict[int, Candidate] = {}
+    for candidate in sorted(found, key=lambda own: (own.rank, own.row)):
+        best.setdefault(candidate.rank, candidate)
+    return [*best.values()][: wanted * SPARE]
+
+
+def lowest_ranks(
+    before: list[Candidate], wanted: int, ranks: Int64s, rows: Int64s, source_texts: Int64s, target_texts: Int64s
+) -> list[Candidate]:
+    """The same of candidates and of further rows of their source that the filters have kept.
+
+    Args:
+        ranks, rows, source_texts, target_texts: (rows,) of the further rows.
+    """
+    _, first = np.unique(ranks, return_index=True)  # by rising rank; of rows with the same rank the first
+    columns = (column[first[: wanted * SPARE]].tolist() for column in (ranks, rows, source_texts, target_texts))
+    return lowest([*before, *(Candidate(*values) for values in zip(*columns, strict=True))], wanted)
 
 
 def choose(found: Iterable[tuple[int, Candidate]], wanted: int) -> list[tuple[int, Candidate]]:

@@ -1,65 +1,67 @@
 """Stage `corpus`: sources -> pairs, in a training part, a held-out part and the rejected."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from weam_ray.cluster.tasks import map_items
-from weam_ray.corpus.filters import HELD_OUT_ELSEWHERE, LIMIT, REMEDIES, count_direction_marks, reject_reasons
-from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, beyond_share, candidates, choose, text_hashes
-from weam_ray.corpus.readers import num_headings, raw_pairs, source_files
-from weam_ray.corpus.tables import PAIRS, REJECTED, UNPAIRED
+from weam_ray.cluster.tasks import RayTasks, map_stream, progress
+from weam_ray.corpus.blocks import Block, filter_block, read_blocks
+from weam_ray.corpus.filters import check_filters, files_of_filter
+from weam_ray.corpus.filters.always import HELD_OUT_ELSEWHERE, LIMIT, REMEDIES
+from weam_ray.corpus.readers import num_headings, source_files
+from weam_ray.corpus.shards import EXAMPLES, REJECTED_PART, orders, write_shards
+from weam_ray.corpus.whole import Decisions, Dropped, by_source, count, decisions, duplicates, find_held_out
 from weam_ray.errors import UserError
+from weam_ray.settings.base import Role
 from weam_ray.settings.data import CorpusSection
-from weam_ray.settings.sources import Source
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.stages import Attempt, Committed, Counts, StageDefinition, StageFile, StageOutput
 
 HEADINGS = "headings"
-PARTS = ("train", "held_out", "rejected")
-HeldOut = list[tuple[int, Candidate]]  # number of the source, pair
+AFTER_FILTERS = (HELD_OUT_ELSEWHERE, LIMIT)  # reasons that rows are given which all filters have kept
 
 
 @dataclass(frozen=True)
 class CorpusStage(StageDefinition):
-    """The stage `corpus`; `files` has the hashes of the files of each source."""
+    """The stage `corpus`; `files` has the hashes of the files of each source, `filter_files` those of each filter."""
 
     name: ClassVar[str] = "corpus"
     version: ClassVar[int] = 2
 
     corpus: CorpusSection
     files: list[list[str]]
+    filter_files: list[list[str]]
 
     @classmethod
     def of(cls, corpus: CorpusSection, hashes: SourceHashes) -> "CorpusStage":
-        """Hash the files of the sources.
+        """Hash the files of the sources and filters.
 
         Raises:
-            UserError: a source's file is missing.
+            UserError: a file is missing, or a filter cannot judge a language.
         """
+        check_filters(corpus.filters, [source.languages for source in corpus.sources])
         files = [[hashes.sha256(file) for file in source_files(source)] for source in corpus.sources]
-        return cls(corpus, files)
+        filter_files = [[hashes.sha256(file) for file in files_of_filter(own)] for own in corpus.filters]
+        return cls(corpus, files, filter_files)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Sources count without their paths."""
+        """Sources and filters count without their paths."""
         younger = set() if self.corpus.limits else {"limits"}  # stages of before it came go on
-        settings = self.corpus.model_dump(mode="json", exclude={"sources", "held_out_seed", *younger})
+        settings = self.corpus.model_dump(mode="json", exclude={"sources", "filters", "held_out_seed", *younger})
         sources = [source.settings() for source in self.corpus.sources]
+        filters = [own.only(Role.RESULT) for own in self.corpus.filters]
+        settings |= {"filters": filters} if filters else {}
         return settings | {"sources": sources, "seed": self.corpus.held_out_seed}
 
     @property
     def inputs(self) -> dict[str, str]:
-        return {"sources": str(self.files)}
+        filters = {"filters": str(self.filter_files)} if self.corpus.filters else {}
+        return {"sources": str(self.files), **filters}
 
     def build(self, attempt: Attempt, committed: Committed, num_cpus: float) -> StageOutput:
-        """Read, filter, hold out and write the pairs of all sources, one task a source.
+        """Read, filter, hold out and write the pairs of all sources.
 
         Raises:
             UserError: a damaged source, or nothing left to train on.
@@ -68,35 +70,102 @@ class CorpusStage(StageDefinition):
 
 
 def build(corpus: CorpusSection, attempt: Attempt, num_cpus: float) -> StageOutput:
-    """Choose the held-out pairs of all sources, then write the shards of each."""
+    """Read and filter all sources, decide what only the whole corpus can, and write its shards."""
     sources = corpus.sources
-    held_out, limits = find_held_out(corpus, num_cpus)
-    texts = {text for _, pair in held_out for text in (pair.source_text, pair.target_text)}
-    items = [
-        {"source": number, "held_out": [pair.row for owner, pair in held_out if owner == number]}
-        for number in range(len(sources))
-    ]
-    results = map_items(items, partial(split_source, corpus, texts, attempt), "corpus: filtering", num_cpus)
-    for source, result in zip(sources, results, strict=True):
-        if result["noted"].get(HEADINGS):
+    blocks = filtered(corpus, attempt, num_cpus)
+    dropped = duplicates(corpus, blocks, attempt.folder, num_cpus)
+    held_out, limits = find_held_out(corpus, blocks, dropped, attempt.folder, num_cpus)
+    counts, files, examples = written(decisions(corpus, dropped, held_out), blocks, dropped, attempt, num_cpus)
+    rows = [sum(block.rows for block in blocks if block.source == number) for number in range(len(sources))]
+    noted = sum((Counter(block.noted) for block in blocks), Counter[str]())
+    for source in sources:
+        headings = num_headings(source)
+        noted[HEADINGS] += headings
+        if headings:
             print(f"corpus: {source.label()}: line 1 is a heading and no pair (with `header: false` it is a pair)")
-    files = [StageFile(**file) for result in results for file in result["files"]]
-    rejected: Counter[str] = Counter()
-    for result in results:
-        rejected.update(result["rejected"])
-    counts = Counts(
-        rows_in=sum(result["rows"] for result in results),
-        rows_out=sum(file.rows for file in files if file.part != "rejected"),
-        rejected=dict(sorted(rejected.items())),
+    rejected = sum(counts.values(), Counter[str]())
+    check_pairs_left(corpus, files, rows, counts)
+    info: dict[str, Any] = {"held_out_limits": limits, "noted": dict(+noted), "rows": rows}
+    if corpus.filters:
+        info["filters"] = filter_counts(corpus, sum(rows), rejected)
+        info["examples"] = examples
+    rows_out = sum(file.rows for file in files if file.part != REJECTED_PART)
+    return StageOutput(files, Counts(sum(rows), rows_out, dict(sorted(rejected.items()))), info)
+
+
+def filtered(corpus: CorpusSection, attempt: Attempt, num_cpus: float) -> list[Block]:
+    """All blocks of the corpus, by source and number."""
+    done = attempt.notes.read()
+    found = map_stream(
+        [{"source": number} for number in range(len(corpus.sources))],
+        partial(read_blocks, corpus, {*done}),
+        partial(filter_block, corpus, attempt, done),
+        "corpus: filtering",
+        num_cpus,
     )
-    check_pairs_left(corpus, files, results)
-    noted = sum((Counter(result["noted"]) for result in results), Counter[str]())
-    rows_read = [result["rows"] for result in results]
-    return StageOutput(files, counts, {"held_out_limits": limits, "noted": dict(+noted), "rows": rows_read})
+    return sorted(map(Block.of, found), key=lambda block: (block.source, block.number))
 
 
-def check_pairs_left(corpus: CorpusSection, files: list[StageFile], results: list[dict[str, Any]]) -> None:
+def written(
+    decided: Decisions, blocks: list[Block], dropped: Dropped, attempt: Attempt, num_cpus: float
+) -> tuple[dict[int, Counter[str]], list[StageFile], dict[str, list[dict[str, str]]]]:
+    """Write the shards of all sources: the rejected of each by reason, the files, and examples for each reason."""
+    tasks = RayTasks(num_cpus)
+    shared = tasks.share(decided)
+    groups = [*by_source(blocks)]
+    waiting = [
+        tasks.submit(count, shared, members, [dropped.of(block) for block in members], attempt.folder)
+        for members in groups
+    ]
+    counts: dict[int, list[dict[str, Any]]] = {number: [] for number in range(len(decided.corpus.sources))}
+    for members, reference in zip(groups, progress(waiting, "corpus: counting"), strict=True):
+        counts[members[0].source] += tasks.get(reference)
+    done = attempt.notes.read()
+    planned = [
+        order
+        for number, own in counts.items()
+        if own
+        for order in orders([block for block in blocks if block.source == number], own, decided.corpus.rows_per_shard)
+    ]
+    results = [
+        done[order.label()]
+        if order.label() in done
+        else tasks.submit(write_shards, shared, attempt, order, [dropped.of(block) for block in order.blocks])
+        for order in planned
+    ]
+    files: list[StageFile] = []
+    examples: dict[str, list[dict[str, str]]] = {}
+    for result in progress(results, "corpus: writing"):
+        found = result if isinstance(result, dict) else tasks.get(result)
+        files += [StageFile(**file) for file in found["files"]]
+        for reason, rows in found["examples"].items():
+            examples[reason] = [*examples.get(reason, []), *rows][:EXAMPLES]
+    rejected = {
+        number: sum((Counter(one["rejected"]) for one in own), Counter[str]()) for number, own in counts.items()
+    }
+    return rejected, files, examples
+
+
+def filter_counts(corpus: CorpusSection, rows: int, rejected: Counter[str]) -> list[dict[str, Any]]:
+    """How many rows each filter was asked for, in their order, and how many of them it kept and dropped."""
+    names = [str(own.name) for own in corpus.filters]
+    left = rows - sum(number for reason, number in rejected.items() if reason not in {*names, *AFTER_FILTERS})
+    found = []
+    for own in corpus.filters:
+        dropped = rejected[str(own.name)]
+        left -= dropped
+        found.append({"name": own.name, "filter": own.filter, "kept": left, "dropped": dropped})
+    return found
+
+
+def check_pairs_left(
+    corpus: CorpusSection, files: list[StageFile], rows: list[int], rejected: dict[int, Counter[str]]
+) -> None:
     """See that every language pair has rows to train on.
+
+    Args:
+        rows: of each source.
+        rejected: of each source by reason.
 
     Raises:
         UserError: one has none; why its rows were rejected, and what to do.
@@ -108,125 +177,13 @@ def check_pairs_left(corpus: CorpusSection, files: list[StageFile], results: lis
         left_out = set()  # there must be something to train on
     for language_pair in sorted({source.language_pair for source in sources} - kept - left_out):
         members = [number for number, source in enumerate(sources) if source.language_pair == language_pair]
-        reasons = sum((Counter(results[number]["rejected"]) for number in members), Counter[str]())
+        reasons = sum((rejected[number] for number in members), Counter[str]())
+        names = {str(own.name) for own in corpus.filters} & {*reasons}
         raise UserError(
             f"The {language_pair} corpus is empty after filtering: "
-            f"{sum(results[number]['rows'] for number in members)} pairs were read from "
+            f"{sum(rows[number] for number in members)} pairs were read from "
             f"{'; '.join(sources[number].label() for number in members)}; rejected: "
             f"{', '.join(f'{count} {reason}' for reason, count in reasons.items()) or 'none'}."
             + "".join(f" {reason}: {REMEDIES[reason]}." for reason in reasons if reason in REMEDIES)
+            + "".join(f" {name}: a filter of corpus.filters; looser limits keep more." for name in sorted(names))
         )
-
-
-def find_held_out(corpus: CorpusSection, num_cpus: float) -> tuple[HeldOut, dict[str, int]]:
-    """Choose the pairs that are held out, and say how many each language pair gave."""
-    sources, wanted = corpus.sources, corpus.held_out
-    if not wanted:
-        return [], {source.language_pair: 0 for source in sources}
-    items = [{"source": number} for number in range(len(sources))]
-    scans = map_items(items, partial(scan_source, corpus), "corpus: reading", num_cpus)
-    held_out: HeldOut = []
-    limits: dict[str, int] = {}
-    for language_pair in dict.fromkeys(source.language_pair for source in sources):
-        members = [number for number, source in enumerate(sources) if source.language_pair == language_pair]
-        limit = min(wanted, sum(scans[number]["rows"] for number in members) // LARGEST_SHARE)
-        if limit < wanted:
-            print(f"corpus: {language_pair} is small; {limit} pairs are held out instead of {wanted} (a fifth at most)")
-        ranked = [(number, Candidate(*entry)) for number in members for entry in scans[number]["candidates"]]
-        chosen = choose(ranked, limit)
-        limits[language_pair] = len(chosen)
-        held_out += chosen
-    return held_out, limits
-
-
-def scan_source(corpus: CorpusSection, item: dict[str, Any]) -> dict[str, Any]:
-    """Find the pairs of one source that may be held out, and count its rows."""
-    source = corpus.sources[item["source"]]
-    reasons = rejection(corpus, source)
-    ranked, num_rows = candidates(raw_pairs(source), source.languages, corpus.held_out, corpus.held_out_seed, reasons)
-    return {"candidates": ranked, "rows": num_rows}
-
-
-def rejection(corpus: CorpusSection, source: Source) -> Callable[[pa.RecordBatch], pa.StringArray]:
-    """Fix the settings of `reject_reasons` for a source of a corpus."""
-    return partial(
-        reject_reasons,
-        max_words=corpus.max_words,
-        segmentation=corpus.segmentation,
-        keep_identical=corpus.keep_identical,
-        paired=source.is_paired,
-    )
-
-
-def split_source(
-    corpus: CorpusSection, held_out_texts: set[int], attempt: Attempt, item: dict[str, Any]
-) -> dict[str, Any]:
-    """Write the shards of one source; its files, rows read, counts of the rejected and of what is worth a note.
-
-    The rows from `first_row` up to `end_row` of its training shards, one after another, are all rows of the source.
-
-    Args:
-        held_out_texts: hashes of the sentences that no training row may have.
-        item: the number of the source, and its rows that are held out.
-    """
-    number = item["source"]
-    source = corpus.sources[number]
-    waiting = {part: (REJECTED if part == "rejected" else PAIRS).empty_table() for part in PARTS}
-    files: dict[str, list[StageFile]] = {part: [] for part in PARTS}
-    rejected: Counter[str] = Counter()
-    noted: Counter[str] = Counter({HEADINGS: num_headings(source)})
-    reasons_of = rejection(corpus, source)
-    share = corpus.limits.get(source.language_pair, 1.0)
-    row = 0
-
-    def flush(part: str, num_rows: int) -> None:
-        table = waiting[part].slice(0, num_rows).combine_chunks()
-        waiting[part] = waiting[part].slice(num_rows)
-        info: dict[str, Any] = {"language_pair": source.language_pair}
-        if not source.is_paired:
-            info[UNPAIRED] = True
-        if part == "train":
-            first_row = files[part][-1].info["end_row"] if files[part] else 0
-            info |= {"first_row": first_row, "end_row": table["row"][-1].as_py() + 1}
-        files[part].append(attempt.write_parquet(part, f"{number:03d}-{len(files[part]):05d}", table, **info))
-
-    for batch in raw_pairs(source):
-        rows = np.arange(row, row + len(batch))
-        row += len(batch)
-        held_out = np.isin(rows, item["held_out"])
-        reasons = pc.if_else(held_out, pa.scalar(None, pa.string()), reasons_of(batch))
-        kept = reasons.is_null().to_numpy(zero_copy_only=False) & ~held_out
-        if held_out_texts:
-            elsewhere = kept & [
-                not held_out_texts.isdisjoint(text_hashes(source.languages, left, right))
-                for left, right in zip(batch["source"].to_pylist(), batch["target"].to_pylist(), strict=True)
-            ]
-            reasons = pc.if_else(elsewhere, HELD_OUT_ELSEWHERE, reasons)
-            kept &= ~elsewhere
-        if share < 1:
-            over = beyond_share(batch, source.languages, share, corpus.held_out_seed)
-            over = over & kept if share else over & (kept | held_out)
-            reasons = pc.if_else(over, LIMIT, reasons)
-            kept, held_out = kept & ~over, held_out & ~over
-        noted["direction_marks"] += count_direction_marks(batch)
-        rejected.update(reasons.drop_null().to_pylist())
-        languages = [pa.repeat(language, len(batch)) for language in source.languages]
-        names = pc.binary_join_element_wise(str(number), batch["pair_id"], ":")
-        columns = [names, *languages, batch["source"], batch["target"], pa.array(rows), reasons]
-        table = pa.table(columns, schema=REJECTED)
-        for part, mask in (("train", kept), ("held_out", held_out), ("rejected", ~kept & ~held_out)):
-            members = table.filter(pa.array(mask)).select(waiting[part].column_names)
-            waiting[part] = pa.concat_tables([waiting[part], members])
-            while len(waiting[part]) >= corpus.rows_per_shard:
-                flush(part, corpus.rows_per_shard)
-    for part in PARTS:
-        if len(waiting[part]):
-            flush(part, len(waiting[part]))
-    if files["train"]:
-        files["train"][-1].info["end_row"] = row
-    return {
-        "files": [asdict(file) for part in PARTS for file in files[part]],
-        "rows": row,
-        "rejected": dict(rejected),
-        "noted": dict(+noted),
-    }

@@ -17,9 +17,9 @@ Segmentation = Literal["words", "whitespace"]
 
 # Scripts written without spaces between words are cut into grapheme clusters; elsewhere a word is a run of letters,
 # marks, digits and connectors (the joiners U+200C and U+200D included), and any other visible grapheme stands alone.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 _SPELT = r"\p{L}\p{M}\p{N}\p{Pc}"
-_SPELT_WORD = rf"[[{_SPELT}]--[{_UNSPACED}]][[{_SPELT}\u200c\u200d]--[{_UNSPACED}]]*+|(?=[{_UNSPACED}])\X"
+_SPELT_WORD = rf"[[{_SPELT}]--[{UNSPACED}]][[{_SPELT}\u200c\u200d]--[{UNSPACED}]]*+|(?=[{UNSPACED}])\X"
 _WORD = regex.compile(rf"{_SPELT_WORD}|(?=[^\s\p{{C}}])\X", flags=regex.VERSION1)
 _BARE_WORD = regex.compile(_SPELT_WORD, flags=regex.VERSION1)
 _ASCII_WORD = re.compile(r"\w+|[!-~]", flags=re.ASCII)  # the same of text that is ASCII, in a fifth of the time

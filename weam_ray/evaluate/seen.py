@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from weam_ray.corpus.sentences import sentences_of
 from weam_ray.errors import UserError
 from weam_ray.evaluate.origin import config_of_run, held_out_of, home_of
 from weam_ray.evaluate.plan import EvaluationPlan
@@ -19,7 +20,6 @@ from weam_ray.measure.by_layer import GOLD, SENTENCES, WORDS
 from weam_ray.measure.pairs import gold_sets
 from weam_ray.overlap.found import SAME, Asked, Overlap
 from weam_ray.overlap.record import Record
-from weam_ray.overlap.sentences import sentences_of
 from weam_ray.store.stages import StageStore
 
 Counts = dict[str, dict[str, int]]

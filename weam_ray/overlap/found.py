@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from weam_ray.cluster.tasks import map_items, progress
+from weam_ray.corpus.near import NEARLY, NearSentences
 from weam_ray.corpus.parts import DEV, TEST, Part, held_out_parts
+from weam_ray.corpus.sentences import sentence_name, sentence_names, sentences_of
 from weam_ray.corpus.words import bare_words
-from weam_ray.overlap.near import NEARLY, NearSentences
-from weam_ray.overlap.record import Record, sentence_name, sentence_names
-from weam_ray.overlap.sentences import sentences_of
+from weam_ray.overlap.record import Record
 from weam_ray.store.files import fingerprint
 from weam_ray.store.stages import Attempt, Committed, Counts, Stage, StageDefinition, StageFile, StageOutput, StageStore
 

@@ -6,7 +6,6 @@ The record of an encoder that another run began from is part of it, so that one 
 import hashlib
 import io
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from weam_ray.corpus.words import bare_words
 from weam_ray.errors import UserError
-from weam_ray.overlap.sentences import sentences_of
 from weam_ray.store.arrays import parquet_options
 from weam_ray.store.training_folder import SEEN
 
@@ -40,18 +37,6 @@ OLD = (
     "A model was trained by an earlier version, whose records know whole rows of the training text; sentences inside "
     "of longer rows were not looked for among them."
 )
-
-
-def sentence_name(words: Iterable[str]) -> int:
-    """63 bits that name a sentence by its bare words in their order."""
-    digest = hashlib.blake2b("\t".join(words).encode(), digest_size=8).digest()
-    return int.from_bytes(digest) >> 1
-
-
-def sentence_names(texts: Iterable[str]) -> NDArray[np.int64]:
-    """The names of the sentences of some texts, each once, rising; of those without a word there are none."""
-    sentences = (sentence for text in texts for sentence in sentences_of(text))
-    return np.unique(np.array([sentence_name(words) for own in sentences if (words := bare_words(own))], np.int64))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from weam_ray.align.model_folder import read_manifest
 from weam_ray.cluster.tasks import RayTasks, progress
+from weam_ray.corpus.sentences import sentence_names
 from weam_ray.corpus.stage import CorpusStage
 from weam_ray.model.encoder import SCRATCH
-from weam_ray.overlap.record import EFLOMAL, FILE, FILES, MODEL, Record, sentence_names
+from weam_ray.overlap.record import EFLOMAL, FILE, FILES, MODEL, Record
 from weam_ray.settings.data import AlignSection
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.stages import Attempt, Committed, Counts, Stage, StageDefinition, StageFile, StageOutput

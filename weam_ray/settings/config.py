@@ -65,22 +65,23 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def under_data_root(cls, tree: Any) -> Any:
-        """Put the data root into the paths of sources, so that the resolved tree shows what is read."""
+        """Put the data root into the paths of sources and filters, so that the resolved tree shows what is read."""
         corpus = tree.get("corpus") if isinstance(tree, dict) else None
-        sources = corpus.get("sources") if isinstance(corpus, dict) else None
-        root = (tree.get("data_root") or os.environ.get("WEAM_RAY_DATA_ROOT")) if sources else None
+        lists = {name: corpus.get(name) for name in ("sources", "filters")} if isinstance(corpus, dict) else {}
+        root = (tree.get("data_root") or os.environ.get("WEAM_RAY_DATA_ROOT")) if any(lists.values()) else None
         if root and not isinstance(root, str):
             raise ValueError(f"data_root: a path is expected, but {root!r} was given")
-        for number, source in enumerate(sources if isinstance(sources, list) else []):
-            for key, value in source.items() if isinstance(source, dict) else ():
-                if not names_data_root(value):
-                    continue
-                if not root:
-                    raise ValueError(
-                        f"corpus.sources.{number}.{key}: {value!r} needs to know where the data are; set data_root, or "
-                        "the environment variable WEAM_RAY_DATA_ROOT"
-                    )
-                source[key] = with_data_root(value, absolute(root))
+        for name, given in lists.items():
+            for number, entry in enumerate(given if isinstance(given, list) else []):
+                for key, value in entry.items() if isinstance(entry, dict) else ():
+                    if not names_data_root(value):
+                        continue
+                    if not root:
+                        raise ValueError(
+                            f"corpus.{name}.{number}.{key}: {value!r} needs to know where the data are; set data_root, "
+                            "or the environment variable WEAM_RAY_DATA_ROOT"
+                        )
+                    entry[key] = with_data_root(value, absolute(root))
         return tree
 
     @model_validator(mode="after")

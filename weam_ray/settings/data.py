@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from weam_ray.settings.base import Called, OnlyFor, Role, Section, Younger, marks
+from weam_ray.settings.filters import Filters
 from weam_ray.settings.keys import keys, keys_only_for
 from weam_ray.settings.paths import LocalPath
 from weam_ray.settings.sources import Sources
@@ -39,6 +40,11 @@ class CorpusSection(Section):
     )
     keep_identical: Annotated[bool, Role.RESULT] = Field(
         default=False, description="Whether pairs whose two sides are the same text are kept."
+    )
+    filters: Annotated[Filters, Role.CONTENT, Younger(), Called("list of filters")] = Field(
+        default=[],
+        description="What a pair must be like: kinds of `filter`, each with its limits. They are asked in this order, "
+        "and a rejected pair has the name of the first that did not keep it.",
     )
     limits: Annotated[dict[str, float], Role.RESULT, Younger(), Called("mapping of language pairs to shares")] = Field(
         default={},

@@ -2,13 +2,14 @@
 
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from weam_ray.settings.base import Role, Section
 from weam_ray.settings.config import Config
 from weam_ray.settings.data import CorpusSection
 from weam_ray.settings.evaluation import EvaluationSettings, OwnTask, Recipe
+from weam_ray.settings.filters import FILTER_KINDS
 from weam_ray.settings.keys import REQUIRED, Key, keys, sections
 from weam_ray.settings.sources import SOURCE_KINDS
 from weam_ray.settings.study import Arm, Claim, Contrast, LowResource, StudySettings
@@ -50,7 +51,7 @@ What a key counts for. A fingerprint names every stage and every run: what has t
 
 @dataclass(frozen=True)
 class Chapter:
-    """Keys that stand together: those of a section, of a format of sources, or of a recipe."""
+    """Keys that stand together: those of a section, of a format of sources, of a kind of filter, or of a recipe."""
 
     title: str
     text: str
@@ -62,9 +63,9 @@ def chapters(root: type[Section]) -> Iterator[Chapter]:
     for name, section in sections(root):
         found = [key for key in keys(root) if key.name.rpartition(".")[0] == name]
         yield Chapter(name, text_of(section), found)
-        for kind in SOURCE_KINDS if section is CorpusSection else ():
-            own = sorted(keys(kind), key=lambda key: key.name != "format")
-            yield Chapter(f"a source of the format {own[0].type}", text_of(kind), own)
+        if section is CorpusSection:
+            yield from kinds("a source of the format", SOURCE_KINDS, "format")
+            yield from kinds("a filter of the kind", FILTER_KINDS, "filter")
         if section is EvaluationSettings:
             yield Chapter("recipe", text_of(Recipe), list(keys(Recipe, "recipe.")))
             own = [key for key in keys(OwnTask, "own_tasks.NAME.") if key.section is OwnTask]
@@ -72,6 +73,13 @@ def chapters(root: type[Section]) -> Iterator[Chapter]:
         if section is StudySettings:
             for title, part in OF_STUDIES.items():
                 yield Chapter(title, text_of(part), list(keys(part)))
+
+
+def kinds(title: str, sections: Iterable[type[Section]], tag: str) -> Iterator[Chapter]:
+    """The keys of what stands in a list, kind by kind, of which the key `tag` has the name."""
+    for kind in sections:
+        own = sorted(keys(kind), key=lambda key: key.name != tag)
+        yield Chapter(f"{title} {own[0].type}", text_of(kind), own)
 
 
 def text_of(section: type[Section]) -> str:

@@ -11,9 +11,14 @@ from ruamel.yaml.error import YAMLError
 
 from weam_ray.errors import UserError
 from weam_ray.settings.base import Section
+from weam_ray.settings.filters import FILTER_KINDS
 from weam_ray.settings.sources import SOURCE_KINDS
 
-FORMATS = tuple(get_args(kind.model_fields["format"].annotation)[0] for kind in SOURCE_KINDS)
+KINDS: dict[str, dict[str, type[Section]]] = {  # of what stands in lists, by the key that names them
+    tag: {get_args(kind.model_fields[tag].annotation)[0]: kind for kind in kinds}
+    for tag, kinds in (("format", SOURCE_KINDS), ("filter", FILTER_KINDS))
+}
+NAMES = {name: kind for kinds in KINDS.values() for name, kind in kinds.items()}
 
 Root = TypeVar("Root", bound=Section)
 
@@ -74,7 +79,7 @@ def apply_override(tree: dict[str, Any], override: str, short: Sequence[str] = (
 def sentences(error: ValidationError, root: type[Section]) -> Iterator[str]:
     """What is wrong with a configuration, a sentence for each key."""
     for problem in error.errors():
-        path = [str(part) for part in problem["loc"] if part not in FORMATS]
+        path = without_kinds(problem["loc"])
         where, given = ".".join(path), problem.get("input")
         if problem["type"] == "extra_forbidden":
             nearest = difflib.get_close_matches(
@@ -88,11 +93,21 @@ def sentences(error: ValidationError, root: type[Section]) -> Iterator[str]:
             message = str(problem["ctx"]["error"])
             yield f"{where}: {message}." if where else f"{message}."
         elif problem["type"] == "union_tag_not_found":
-            yield f"{where}.format: this key is required: one of {', '.join(FORMATS)}."
+            tag = problem["ctx"]["discriminator"].strip("'")
+            yield f"{where}.{tag}: this key is required: one of {', '.join(KINDS[tag])}."
         elif problem["type"] == "union_tag_invalid":
-            yield f"{where}.format: {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}."
+            tag = problem["ctx"]["discriminator"].strip("'")
+            yield f"{where}.{tag}: {problem['ctx']['tag']!r} is none of {problem['ctx']['expected_tags']}."
         else:
             yield f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}, but {given!r} was given."
+
+
+def without_kinds(location: Sequence[str | int]) -> list[str]:
+    """A location without the names of kinds, which stand after the number of an entry of a list."""
+    before = [None, *location]
+    return [
+        str(part) for part, last in zip(location, before, strict=False) if not (isinstance(last, int) and part in NAMES)
+    ]
 
 
 def siblings(root: type[Section], location: Sequence[str | int]) -> list[str]:
@@ -109,9 +124,7 @@ def siblings(root: type[Section], location: Sequence[str | int]) -> list[str]:
                 None,
             )
         elif section is not None:
-            section = next(
-                (kind for kind in SOURCE_KINDS if get_args(kind.model_fields["format"].annotation)[0] == part), None
-            )
+            section = NAMES.get(part)
     if not (isinstance(section, type) and issubclass(section, Section)):
         return []
     return [field.alias or name for name, field in section.model_fields.items()]

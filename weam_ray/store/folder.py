@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
 from weam_ray.errors import UserError
 
@@ -55,6 +56,10 @@ class Folder:
     def read(self, name: str) -> bytes:
         with self.filesystem.open_input_file(self.file(name)) as stream:
             return stream.read()
+
+    def read_parquet(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """The table of a Parquet file, or some columns of it."""
+        return pq.read_table(self.file(name), columns=columns, filesystem=self.filesystem)
 
     def sizes(self) -> dict[str, int]:
         """Names and bytes of the files directly inside; empty when there is no such folder."""

@@ -107,9 +107,14 @@ def live_attempts(folder: Folder) -> set[str]:
     return {entry["attempt"] for entry in live_leases(folder)}
 
 
-def sweep(folder: Folder, keep: set[str]) -> None:
-    """Delete what dead attempts left: their files, and a manifest whose files are not all there."""
+def sweep(folder: Folder, keep: set[str], spare: set[str]) -> None:
+    """Delete what dead attempts left: their files, and a manifest whose files are not all there.
+
+    Args:
+        keep: attempts whose files stay.
+        spare: names of files that stay, whoever wrote them.
+    """
     for name in folder.sizes():
         attempt = name.removeprefix("lease-").split("-")[0].split(".")[0]
-        if attempt not in keep:
+        if attempt not in keep and name not in spare:
             folder.delete(name)

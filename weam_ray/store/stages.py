@@ -2,6 +2,7 @@
 
 A stage is a folder `<stage>-<fingerprint>` on any Arrow filesystem. Attempts write files under names of their own;
 `manifest.json`, written last, lists the files that count. Nothing is ever renamed, so object stores serve as well.
+Files that an attempt has noted as done (`notes`) are taken over by the next one, should it be killed.
 """
 
 import getpass
@@ -28,6 +29,7 @@ from weam_ray.store.arrays import parquet_options
 from weam_ray.store.files import fingerprint
 from weam_ray.store.folder import Folder
 from weam_ray.store.lease import lease, live_attempts, sweep
+from weam_ray.store.notes import Notes
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,18 @@ class Attempt:
 
     folder: Folder
     name: str
+
+    @property
+    def notes(self) -> Notes:
+        """What this attempt and killed ones before it have done."""
+        return Notes(self.folder)
+
+    def clear(self, spare: set[str]) -> None:
+        """Delete what this attempt has written and what is noted, but for some files."""
+        noted = self.notes.names()
+        for name in self.folder.sizes():
+            if (name in noted or name.startswith(f"{self.name}-")) and name not in spare:
+                self.folder.delete(name)
 
     def write(
         self,
@@ -161,7 +175,7 @@ class Stage:
         return self.folder.read(file.name)
 
     def read_parquet(self, file: StageFile, columns: list[str] | None = None) -> pa.Table:
-        return pq.read_table(self.folder.file(file.name), columns=columns, filesystem=self.folder.filesystem)
+        return self.folder.read_parquet(file.name, columns)
 
     def batches(self, file: StageFile, num_rows: int) -> Iterator[pa.Table]:
         """Read the rows of a Parquet file, at most `num_rows` at a time."""
@@ -236,15 +250,13 @@ class StageStore:
             if found is not None:
                 say(f"{spec.folder_name}: built meanwhile by another process ({describe(found.counts)})")
                 return found
-            sweep(folder, keep=live_attempts(folder))
+            sweep(folder, keep=live_attempts(folder), spare=attempt.notes.names())
             started = time.monotonic()
             try:
                 output = builder(attempt)
                 output.counts.check()
-            except BaseException:
-                for name in folder.sizes():
-                    if name.startswith(f"{attempt.name}-"):
-                        folder.delete(name)
+            except BaseException as error:
+                attempt.clear(set() if isinstance(error, UserError) else attempt.notes.names())
                 raise
             manifest = {
                 **asdict(spec),
@@ -256,6 +268,7 @@ class StageStore:
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
             }
             folder.write("manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+            attempt.clear({file.name for file in output.files})
         say(f"{spec.folder_name}: done in {manifest['seconds']:.1f} s ({describe(output.counts)})")
         return Stage(folder, json.loads(json.dumps(manifest)))
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weam_ray.overlap.near import NEARLY, NearSentences, prefix
+from weam_ray.corpus.near import NEARLY, NearSentences, prefix
 
 WORDS = st.frozensets(st.sampled_from("abcdefghijkl"), max_size=10)
 

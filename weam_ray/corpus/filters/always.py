@@ -1,4 +1,4 @@
-"""Reasons for which pairs are rejected."""
+"""Reasons for which pairs are rejected whatever the configuration: nothing could be learnt from them."""
 
 from functools import reduce
 from typing import Any

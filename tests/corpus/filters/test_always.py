@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.pairs import batch
-from weam_ray.corpus.filters import BLANK, IDENTICAL, NUL, TOO_LONG, count_direction_marks, reject_reasons
+from weam_ray.corpus.filters.always import BLANK, IDENTICAL, NUL, TOO_LONG, count_direction_marks, reject_reasons
 from weam_ray.corpus.readers.base import SEPARATOR, SURROGATE
 from weam_ray.corpus.words import Segmentation, word_spans
 
