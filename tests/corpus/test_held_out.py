@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.pairs import batch, without_ray
-from weam_ray.corpus import blocks, shards, stage, whole
+from tests.support.pairs import batch, blocks_of, without_ray
+from weam_ray.corpus import blocks, shards, stage
 from weam_ray.corpus.blocks import hashes
 from weam_ray.corpus.filters.always import HELD_OUT_ELSEWHERE, reject_reasons
 from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, choose, lowest_ranks, rank_hash, text_hash
 from weam_ray.errors import UserError
 from weam_ray.settings.config import Config
-from weam_ray.settings.sources import Source, TsvSource
+from weam_ray.settings.sources import TsvSource
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import Attempt, Counts, Stage, StageFile
 
@@ -39,24 +38,6 @@ def candidates(
         source, target, rank = (column.to_numpy()[kept] for column in hashes(languages, rows, seed))
         found = lowest_ranks(found, wanted, rank, begin + np.flatnonzero(kept), source, target)
     return found
-
-
-@contextmanager
-def blocks_of(num_rows: int) -> Iterator[None]:
-    """Blocks of at most so many rows, a few for each task."""
-    read = blocks.raw_pairs
-
-    def sliced(source: Source) -> Iterator[pa.RecordBatch]:
-        for rows in read(source):
-            yield from (rows.slice(begin, num_rows) for begin in range(0, len(rows), num_rows))
-
-    with (
-        patch.object(blocks, "raw_pairs", sliced),
-        patch.object(blocks, "BLOCK_ROWS", num_rows),
-        patch.object(whole, "BLOCKS_AT_ONCE", 2),
-        patch.object(shards, "ROWS_AT_ONCE", 2 * num_rows),
-    ):
-        yield
 
 
 class Split:

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pyarrow as pa
 import pytest
 
-from weam_ray.corpus import stage, whole
+from weam_ray.corpus import blocks, shards, stage, whole
 from weam_ray.corpus.readers import raw_pairs
 from weam_ray.corpus.readers.base import RAW_PAIRS
 from weam_ray.errors import UserError
@@ -71,3 +71,21 @@ class HereAndNow:
 
     def get(self, result: Any) -> Any:
         return result[0]
+
+
+@contextmanager
+def blocks_of(num_rows: int) -> Iterator[None]:
+    """Blocks of at most so many rows, a few for each task."""
+    read = blocks.raw_pairs
+
+    def sliced(source: Source) -> Iterator[pa.RecordBatch]:
+        for rows in read(source):
+            yield from (rows.slice(begin, num_rows) for begin in range(0, len(rows), num_rows))
+
+    with (
+        patch.object(blocks, "raw_pairs", sliced),
+        patch.object(blocks, "BLOCK_ROWS", num_rows),
+        patch.object(whole, "BLOCKS_AT_ONCE", 2),
+        patch.object(shards, "ROWS_AT_ONCE", 2 * num_rows),
+    ):
+        yield

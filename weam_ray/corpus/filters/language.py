@@ -42,9 +42,11 @@ def probabilities(side: Side, own: LanguageFilter) -> NDArray[np.float64]:
             f"the filter out, or give a model that does (GlotLID knows 2,000). It knows {', '.join(known)}."
         )
     texts = [" ".join(text.splitlines()) for text in side.texts.to_pylist()]
-    labels_of, probabilities_of = classifier.predict(texts, 1, 0.0) if texts else ([], [])
-    best = zip(labels_of, probabilities_of, strict=True)
-    return np.array([min(1.0, chance[0]) if own and own[0] in wanted else 0.0 for own, chance in best], np.float64)
+    found = np.zeros(len(texts))
+    for place, text in enumerate(texts):
+        for probability, label in classifier.f.predict(text + "\n", 1, 0.0, "strict"):  # in half the time of its shell
+            found[place] = min(1.0, probability) if label in wanted else 0.0
+    return found
 
 
 def own_labels(language: str, labels: tuple[str, ...]) -> set[str]:
