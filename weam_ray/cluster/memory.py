@@ -1,7 +1,8 @@
-"""The memory of workers: of those that align, bounded and given back; of those that train, kept."""
+"""The memory of workers: of those that align, bounded and given back; of those that train, kept; and how much it is."""
 
 import ctypes
 import gc
+import threading
 from contextlib import suppress
 
 import psutil
@@ -78,3 +79,42 @@ def private_memory() -> int:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon"))
     except (OSError, StopIteration):  # not Linux
         return psutil.Process().memory_full_info().uss
+
+
+class PeakMemory:
+    """The most memory that this process and those that it started had at once, without what they share, in bytes.
+
+    A cluster that this process has joined and not started is not counted.
+    """
+
+    def __init__(self, seconds: float = 0.5) -> None:
+        self.seconds = seconds  # between two looks
+        self.peak = 0
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.watch, name="peak memory", daemon=True)
+
+    def __enter__(self) -> "PeakMemory":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        self.thread.join()
+
+    def watch(self) -> None:
+        """Look until the block ends."""
+        while True:
+            self.peak = max(self.peak, own_memory())
+            if self.stopped.wait(self.seconds):
+                return
+
+
+def own_memory() -> int:
+    """The memory of this process and of those that it started, without what they share, in bytes."""
+    found = 0
+    me = psutil.Process()
+    for process in (me, *me.children(recursive=True)):
+        with suppress(psutil.Error):
+            memory = process.memory_info()
+            found += memory.rss - getattr(memory, "shared", 0)
+    return found

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weam_ray.cluster.memory import give_back_memory
 from weam_ray.corpus.filters import Pairs, keeps
 from weam_ray.corpus.filters.always import count_direction_marks, reject_reasons
 from weam_ray.corpus.filters.duplicates import Keys, columns_of
@@ -105,6 +106,7 @@ def filter_block(
     Raises:
         UserError: a filter cannot judge the languages, or a file of it cannot be read.
     """
+    give_back_memory()
     label = block_label(about["source"], about["number"])
     if batch is None:
         return done[label]

@@ -6,7 +6,6 @@ corpus is all that is kept of it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -113,11 +112,12 @@ def duplicates(corpus: CorpusSection, blocks: list[Block], folder: Folder, num_c
     if not filters:
         return Dropped(names, np.broadcast_to(np.uint8(0), starts[-1]), offsets)
     tasks = RayTasks(num_cpus)
+    listed = tasks.share(blocks)
     of = parts_of(int(starts[-1]))
     for code, own in enumerate(filters, 1):
         shared = tasks.share(dropped.codes)
-        step = partial(repeated_in_part, own, labels_after(corpus, own), blocks, folder)
-        waiting = [tasks.submit(step, part, of, shared) for part in range(of)]
+        after = labels_after(corpus, own)
+        waiting = [tasks.submit(repeated_in_part, own, after, listed, folder, part, of, shared) for part in range(of)]
         for reference in progress(waiting, f"corpus: {own.name}"):
             dropped.codes[tasks.get(reference)] = code
     return dropped

@@ -24,6 +24,7 @@ class Options:
         flags: the values of the flags that were given, by the names of the flags.
         overrides: what was written as `key.sub=value`, in its order.
         line: the command line that was parsed.
+        action: which of the things that the job can do; None where it does one thing.
     """
 
     config: str | None
@@ -32,6 +33,7 @@ class Options:
     flags: dict[str, Any]
     overrides: list[str]
     line: CommandLine
+    action: str | None = None
 
     def values(self) -> dict[str, Any]:
         """The values of the flags by key, but for those of the one source."""
@@ -48,12 +50,16 @@ def parse(line: CommandLine, description: str, arguments: Sequence[str], program
     found = parser(line, description, program).parse_intermixed_args(with_dashes(arguments, line.flags))
     given = {flag.name: getattr(found, flag.destination) for flag in line.flags}
     flags = {name: value for name, value in given.items() if value is not None}
-    return Options(found.config, found.dry_run, found.fresh, flags, [*found.among, *found.overrides], line)
+    action = found.action if line.actions else None
+    return Options(found.config, found.dry_run, found.fresh, flags, [*found.among, *found.overrides], line, action)
 
 
 def parser(line: CommandLine, description: str, program: str | None = None) -> argparse.ArgumentParser:
     """The parser of a job's command line."""
     result = Parser(line.settings, prog=program, description=description)
+    if line.actions:
+        about = "; ".join(f"{name}: {what}" for name, what in line.actions.items())
+        result.add_argument("action", choices=[*line.actions], help=f"What to do. {about}.")
     result.add_argument(
         line.config_flag, dest="config", default=line.config, metavar="FILE|NAME", help=line.config_help
     )

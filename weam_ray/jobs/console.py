@@ -14,7 +14,7 @@ from typing import Protocol
 
 from weam_ray import cli
 from weam_ray.jobs.command_line import Options, parse
-from weam_ray.jobs.flags import ALIGN, COMPARE, EVALUATE, PRETRAIN, STUDY, TUNE, CommandLine
+from weam_ray.jobs.flags import ALIGN, COMPARE, CORPUS, EVALUATE, PRETRAIN, STUDY, TUNE, CommandLine
 from weam_ray.settings.config import load_config
 from weam_ray.settings.paths import absolute
 from weam_ray.settings.study import load_study
@@ -66,6 +66,15 @@ def pretrain(call: Call) -> None:
     from weam_ray.jobs.pretrain import Pretraining
 
     start(Pretraining.of(config, call.home, options.fresh), options)
+
+
+def corpus(call: Call) -> None:
+    """Look at the sources of a corpus, or build it: read, filter, hold out, count, describe, export."""
+    options = call.parsed(CORPUS, corpus)
+    config = load_config(options.config or "", options.settings())
+    from weam_ray.jobs.corpus import CorpusJob
+
+    start(CorpusJob.of(options.action or "", config, call.home, options.fresh), options)
 
 
 def align(call: Call) -> None:
@@ -135,7 +144,7 @@ def example(call: Call) -> None:
 
 # by the names that users give: a new command is one more here
 COMMANDS: dict[str, Callable[[Call], None]] = {
-    command.__name__: command for command in (pretrain, align, evaluate, tune, study, compare, example)
+    command.__name__: command for command in (pretrain, corpus, align, evaluate, tune, study, compare, example)
 }
 
 

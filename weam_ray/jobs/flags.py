@@ -1,6 +1,6 @@
 """The flags of the jobs' command lines: each is another way to write a key of the settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from weam_ray.settings.base import Section
@@ -40,14 +40,15 @@ class Flag:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The command line of a job: the settings that it takes, its flags by group, and the flag of the file with
-    them, with its default."""
+    """The command line of a job: the settings that it takes, its flags by group, the flag of the file with them, with
+    its default, and what the job can do, where that is several things, of which the first word names one."""
 
     settings: type[Section]
     groups: dict[str, tuple[Flag, ...]]
     config: str | None = None
     config_help: str = "A YAML file of settings."
     config_flag: str = "--config"
+    actions: dict[str, str] = field(default_factory=dict)
 
     @property
     def flags(self) -> list[Flag]:
@@ -131,6 +132,17 @@ ALIGN = CommandLine(
         ),
     },
     config_help="A YAML file or a shipped configuration instead of --input; each of its language pairs has a model.",
+)
+
+CORPUS = CommandLine(
+    Config,
+    {"results": (Flag("--export", "corpus_job.export"),)},
+    "bundled",
+    NAMED,
+    actions={
+        "inspect": "say what is in the sources, and what filters would reject",
+        "build": "filter the sources, and write the corpus that pre-training takes",
+    },
 )
 
 STUDY = CommandLine(

@@ -22,6 +22,7 @@ from weam_ray.tracking.client import Tracker
 from weam_ray.tracking.store import store_of, where_to_compare
 
 ALIGNMENT_STATE = "alignment.json"
+CORPUS_STATE = "corpus.json"
 
 
 class Kind(StrEnum):
@@ -32,6 +33,7 @@ class Kind(StrEnum):
     ALIGNMENT = "an alignment"
     EVALUATION = "an evaluation"
     STUDY = "a study"
+    CORPUS = "a corpus"
 
 
 def holder(folder: Path) -> Kind | None:
@@ -44,6 +46,8 @@ def holder(folder: Path) -> Kind | None:
         return Kind.EVALUATION
     if has(ALIGNMENT_STATE, "fingerprint"):
         return Kind.ALIGNMENT
+    if has(CORPUS_STATE, "corpus"):
+        return Kind.CORPUS
     if has(STATE, "study"):
         return Kind.STUDY
     if (folder / STATE).is_file():

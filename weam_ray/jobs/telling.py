@@ -1,4 +1,4 @@
-"""What MLflow is told of a run and of an alignment while they go on, and at their end."""
+"""What MLflow is told of a run, of an alignment and of a corpus while they go on, and at their end."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from weam_ray.measure.names import named
 from weam_ray.store.training_folder import CONFIG, RESULT, TrainingFolder
 from weam_ray.tracking.client import Tracker
-from weam_ray.tracking.run import alignment_figures
+from weam_ray.tracking.run import alignment_figures, corpus_figures
 from weam_ray.train.follow import Steps
 
 
@@ -54,3 +54,20 @@ class AlignmentTelling:
             return
         self.tracker.log_figures(alignment_figures(self.result))
         self.tracker.log_files(self.folder / CONFIG, self.folder / RESULT, *sorted(self.folder.glob("alignment-*.png")))
+
+
+@dataclass
+class CorpusTelling:
+    """What MLflow is told of a corpus, when it is built."""
+
+    tracker: Tracker
+    folder: Path
+    result: dict[str, Any] | None = None
+
+    def deliver(self) -> None:
+        """Send the result, if there is one; after a failure, what is missing of it."""
+        if self.result is None:
+            return
+        self.tracker.log_figures(corpus_figures(self.result))
+        files = (self.folder / name for name in (CONFIG, RESULT, "report.html", "README.md", "lengths.png"))
+        self.tracker.log_files(*files)

@@ -1,4 +1,4 @@
-"""Compiles what is otherwise compiled on first use: FastAlign's kernels.
+"""Compiles what is otherwise compiled on first use: FastAlign's kernels, and that of a filter.
 
 `python -m weam_ray.jobs.warm_up` is the last step of an installation; without it the first run does the same, later.
 """
@@ -16,6 +16,8 @@ from weam_ray.align.pharaoh import format_pharaoh, parse_pharaoh
 from weam_ray.align.symmetrize import METHODS, one_to_one, symmetrize
 from weam_ray.cluster.capacity import num_slots
 from weam_ray.cluster.tasks import map_items
+from weam_ray.corpus.filters.base import Side as FilterSide
+from weam_ray.corpus.filters.repetition import repeats
 from weam_ray.corpus.words import segment
 from weam_ray.encode.projection import project
 from weam_ray.settings.data import AlignSection
@@ -33,6 +35,7 @@ def compile_kernels() -> None:
     parse_pharaoh(format_pharaoh(links).decode().splitlines())
     offsets = links.offsets * 0
     spans = links.links.ravel()[:0].astype("int32")
+    repeats(FilterSide("en", pa.array(["a b b"])), 1, 1, 3)
     project(spans, offsets, spans, offsets, spans, offsets, spans, offsets, links.links[:0], offsets, False)
 
 
@@ -48,7 +51,7 @@ def warm_workers(num_cpus: float) -> None:
 
 def main() -> None:
     started = time.monotonic()
-    print("compiling the alignment kernels ...", flush=True)
+    print("compiling the kernels ...", flush=True)
     compile_kernels()
     print(f"compiled in {time.monotonic() - started:.0f} s")
 

@@ -1,6 +1,5 @@
 """The report of an evaluation: tables, notes, pictures; for the terminal, as Markdown, and as one HTML file."""
 
-import base64
 import html
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from weam_ray.evaluate.statistics import Examples, middle_95, resampled_scores
 from weam_ray.evaluate.units import by_seeds
 from weam_ray.report.data_used import data_lines, data_table
 from weam_ray.report.layers import layer_curves, layer_tables, similarity_maps
-from weam_ray.report.page import MARK, figure_of, html_page, markdown_table, save_picture
+from weam_ray.report.page import MARK, figure_of, html_page, markdown_table, picture_address, save_picture
 
 ONE_CHECKPOINT = (
     "One checkpoint: the spread is that of fine-tuning seeds. A claim about a method takes several pre-trained models, "
@@ -280,8 +279,7 @@ def html_table(columns: list[str], rows: list[list[str]]) -> str:
 
 
 def embedded(picture: Path, what: str) -> str:
-    data = base64.b64encode(picture.read_bytes()).decode()
-    return f'<img alt="{html.escape(what)}" src="data:image/png;base64,{data}">'
+    return f'<img alt="{html.escape(what)}" src="{picture_address(picture)}">'
 
 
 def listed(lines: list[str]) -> str:

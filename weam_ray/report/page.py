@@ -1,8 +1,11 @@
 """What reports are made of: the frame of an HTML page, the row of a Markdown table, and figures without a display."""
 
+import base64
 import html
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,6 +26,21 @@ def html_page(title: str, body: str) -> str:
     css = f"<style>{STYLE}</style>"
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>{css}'
     return f"{head}<body>{body}</body></html>\n"
+
+
+def rendered(template: str, escaped: bool, **values: Any) -> str:
+    """A template of this folder with its values; `escaped`: all that is put in becomes text of HTML."""
+    loader = PackageLoader("weam_ray.report")
+    environment = Environment(
+        loader=loader, autoescape=escaped, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals["markdown_row"] = markdown_row
+    return environment.get_template(template).render(**values)
+
+
+def picture_address(file: Path) -> str:
+    """A picture as the address of itself, for a page that opens without its files."""
+    return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
 def markdown_row(cells: list[str]) -> str:

@@ -1,6 +1,5 @@
 """The report of a study: answers first, then tables and pictures, then all that is needed to run it again."""
 
-import base64
 import platform
 import shlex
 import subprocess
@@ -11,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -20,7 +18,7 @@ from rich.table import Table as RichTable
 import weam_ray
 from weam_ray.cli import spoken
 from weam_ray.report.data_used import data_table
-from weam_ray.report.page import html_page, markdown_row
+from weam_ray.report.page import html_page, picture_address, rendered
 from weam_ray.report.study_pictures import pictures
 from weam_ray.report.study_tables import (
     Place,
@@ -70,7 +68,7 @@ class StudyReport:
     def write(self) -> list[Path]:
         """report.html with the pictures inside, report.md, and the pictures."""
         drawn = self.pictures
-        encoded = {caption: base64.b64encode(file.read_bytes()).decode() for caption, file in drawn.items()}
+        encoded = {caption: picture_address(file) for caption, file in drawn.items()}
         body = self.rendered("study.html.j2", True, pictures=encoded)
         page, text = self.folder / "report.html", self.folder / "report.md"
         page.write_text(html_page(self.settings.name, body), encoding="utf-8")
@@ -84,12 +82,9 @@ class StudyReport:
 
     def rendered(self, template: str, escaped: bool, **more: Any) -> str:
         """A template with what both forms of the report have; in HTML all that comes from data is escaped."""
-        loader = PackageLoader("weam_ray.report")
-        environment = Environment(
-            loader=loader, autoescape=escaped, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-        )
-        environment.globals["markdown_row"] = markdown_row
-        return environment.get_template(template).render(
+        return rendered(
+            template,
+            escaped,
             title=self.settings.name,
             question=self.settings.title,
             answers=self.answers,

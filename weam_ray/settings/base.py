@@ -20,7 +20,7 @@ class Role(Enum):
     PLACE = "It says where something is kept; it changes no result."
     SERVICE = "It says how MLflow or Ray are reached; it changes no result."
     LABEL = "It is a name for people; it changes no result."
-    EXTRA = "It asks the alignment job for more than links; the links stay the same."
+    EXTRA = "It asks the alignment or the corpus job for more; links and pairs stay the same."
     SEARCH = "It belongs to a search, which goes on with the same value only; it changes no result of a trial."
     SESSION = "It belongs to a search, and may change when the search is gone on with."
     WORKERS = "It belongs to the machines at work; `training.continue_from` goes on with another value of it."

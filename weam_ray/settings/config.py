@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from weam_ray.errors import UserError
 from weam_ray.settings.align_job import AlignJobSection
 from weam_ray.settings.base import TRACKED, Fixed, Role, Section
+from weam_ray.settings.corpus_job import CorpusJobSection
 from weam_ray.settings.data import AlignSection, CorpusSection, EncodeSection, TokenizerSection
 from weam_ray.settings.encoder import EncoderSection
 from weam_ray.settings.measurement import EvaluationSection
@@ -60,6 +61,7 @@ class Config(Section):
     cluster: Annotated[ClusterSection, Fixed("all trials run in one cluster")] = ClusterSection()
     search: Annotated[SearchSection, Fixed("it is the search itself")] = SearchSection()
     align_job: AlignJobSection = AlignJobSection()
+    corpus_job: CorpusJobSection = CorpusJobSection()
     output: Annotated[OutputSection, Fixed("each trial has a folder of its own")] = OutputSection()
 
     @model_validator(mode="before")

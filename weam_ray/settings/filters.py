@@ -206,7 +206,7 @@ FILTER_KINDS: tuple[type[FilterBase], ...] = get_args(AnyFilter)
 
 def with_names(filters: list[Any]) -> list[Any]:
     """The filters, each with a name of its own."""
-    kinds = [one.filter for one in filters]
+    kinds = [one.filter for one in filters if one.name is None]
     named = []
     for number, one in enumerate(filters, 1):
         own = one.filter if kinds.count(one.filter) == 1 else f"{one.filter}_{number}"

@@ -14,6 +14,8 @@ from weam_ray.settings.base import Called, Role, Section
 from weam_ray.settings.paths import DataPaths, LocalPath, folder_or_name
 
 FORMAT = "The format of the files."
+REFERENCE = "Where the text comes from, as it is to be cited; the data card of the corpus has it."
+LICENCE = "The licence of the text, likewise."
 SEVERAL = (
     "here or at an address (s3://...); a list or a pattern such as part-*.gz names several, read one after another."
 )
@@ -22,6 +24,9 @@ LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$"
 
 class Readable(Section):
     """A source: files of text in one format, and their languages."""
+
+    reference: Annotated[str | None, Role.LABEL] = Field(default=None, description=REFERENCE)
+    licence: Annotated[str | None, Role.LABEL] = Field(default=None, description=LICENCE)
 
     @property
     @abstractmethod
@@ -199,6 +204,8 @@ class MultiwaySource(Section):
     pivot: Annotated[str | None, Role.RESULT] = Field(
         default=None, description="The language that every language pair has as its source; null: all pairs are made."
     )
+    reference: Annotated[str | None, Role.LABEL] = Field(default=None, description=REFERENCE)
+    licence: Annotated[str | None, Role.LABEL] = Field(default=None, description=LICENCE)
 
     @model_validator(mode="after")
     def languages_are_known(self) -> Self:
@@ -222,6 +229,8 @@ class MultiwaySource(Section):
                 target_lang=target,
                 source=self.files[source],
                 target=self.files[target],
+                reference=self.reference,
+                licence=self.licence,
             )
             for source, target in chosen
         ]

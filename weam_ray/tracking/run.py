@@ -31,13 +31,33 @@ def run_tags(objective: ObjectiveSection, seeds: SeedSection) -> dict[str, str]:
 
 def data_tags(sources: list[Source], aligner: str, corpus: str, fingerprint: str, folder: Path) -> dict[str, str]:
     """What runs of every kind are filtered by; `corpus` is the fingerprint of the stage, `folder` that of results."""
+    return {"aligner": aligner, **corpus_tags(sources, corpus, folder), "fingerprint": fingerprint}
+
+
+def corpus_tags(sources: list[Source], corpus: str, folder: Path) -> dict[str, str]:
+    """What runs of every kind and corpora are filtered by; `corpus` is the fingerprint of the stage."""
     return {
-        "aligner": aligner,
         "languages": " ".join(dict.fromkeys(source.language_pair for source in sources)),
         "corpus": corpus,
-        "fingerprint": fingerprint,
         "folder": str(folder),
     }
+
+
+def corpus_parameters(corpus: CorpusSection) -> dict[str, Any]:
+    """The settings that a corpus depends on, by dotted key; its filters as one text."""
+    found = flat_parameters({"corpus": corpus.only(Role.RESULT)})
+    filters = [own.only(Role.RESULT) for own in corpus.filters]
+    return found | ({"corpus.filters": json.dumps(filters, ensure_ascii=False)} if filters else {})
+
+
+def corpus_figures(result: dict[str, Any]) -> dict[str, float]:
+    """The figures of a corpus's result.json: rows, pairs, the rejected by reason, seconds, memory."""
+    figures: dict[str, float] = {"rows": sum(source["rows"] for source in result["sources"])}
+    for pair, own in result["pairs"].items():
+        figures |= {f"{part}/{pair}": number for part, number in own.items()}
+    for group in ("rejected", "seconds"):
+        figures |= {f"{group}/{name}": value for name, value in result[group].items()}
+    return figures | {"peak_bytes": result["peak_bytes"]}
 
 
 def alignment_note(aligner: str) -> str:

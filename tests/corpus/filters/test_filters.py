@@ -1,5 +1,6 @@
 """What each filter keeps, pair by pair; limits as OpusFilter has them."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,19 @@ class TestSides:
         assert keeps_one(text, "x", filter="repetition") is expected
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    text=st.text(st.sampled_from("ab \n\u3000\u00a0\U0001f600"), max_size=30),
+    times=st.integers(1, 3),
+    shortest=st.integers(1, 4),
+    more=st.integers(0, 5),
+)
+def test_repetitions_are_those_of_the_regular_expression(text: str, times: int, shortest: int, more: int) -> None:
+    pattern = rf"(\S.{{{shortest - 1},{shortest + more - 1}}}?)(?: *\1){{{times},}}"
+    kept = keeps_one(text, "x", filter="repetition", times=times, min=shortest, max=shortest + more)
+    assert kept is (re.search(pattern, text) is None)
+
+
 class TestLanguage:
     TEXTS = ("The house is on the hill.", "Das Haus steht auf dem Hügel.")
 
@@ -297,7 +311,7 @@ class TestNames:
             "digits",
             "length_3",
         ]
-        assert self.names({"filter": "length", "name": "short"}, {"filter": "length"}) == ["short", "length_2"]
+        assert self.names({"filter": "length", "name": "short"}, {"filter": "length"}) == ["short", "length"]
 
     def test_names_differ(self) -> None:
         with pytest.raises(ValueError, match=r"1: a filter before it is called 'length' too"):
