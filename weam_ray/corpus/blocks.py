@@ -26,6 +26,7 @@ from weam_ray.store.stages import Attempt, StageFile
 
 BLOCK_ROWS = 20_000
 BLOCK_BYTES = 8 << 20  # of text
+STILL_WORTH_ASKING = 0.9  # the share of rows that are left, below which filters are asked for these alone
 PART = "block"
 DIRECTION_MARKS = "direction_marks"
 
@@ -165,15 +166,17 @@ def local_reasons(corpus: CorpusSection, source: Source, batch: pa.RecordBatch) 
         keep_identical=corpus.keep_identical,
         paired=source.is_paired,
     )
+    left = np.flatnonzero(reasons.is_null().to_numpy(zero_copy_only=False))
+    asked, pairs = left, Pairs.of(source.languages, batch.take(pa.array(left)))
     for own in corpus.filters:
         if isinstance(own, DuplicatesFilter):
             continue
-        left = np.flatnonzero(reasons.is_null().to_numpy(zero_copy_only=False))
-        if not len(left):
-            break
-        kept = keeps(own, Pairs.of(source.languages, batch.take(pa.array(left))))
+        if len(left) < STILL_WORTH_ASKING * len(asked):  # else what is counted for one filter serves the next
+            asked, pairs = left, Pairs.of(source.languages, batch.take(pa.array(left)))
+        kept = keeps(own, pairs)
         dropped = np.zeros(len(batch), np.bool_)
-        dropped[left[~kept]] = True
+        dropped[np.intersect1d(left, asked[~kept], assume_unique=True)] = True
+        left = np.setdiff1d(left, asked[~kept], assume_unique=True)
         reasons = pc.if_else(pa.array(dropped), own.name, reasons)
     return reasons
 

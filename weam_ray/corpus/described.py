@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from weam_ray.cluster.tasks import RayTasks, progress
 from weam_ray.corpus.filters import Pairs, files_of_filter, keeps
 from weam_ray.corpus.filters.base import Kept, Side
 from weam_ray.corpus.filters.characters import SCRIPTS
+from weam_ray.corpus.filters.signs import LETTER, of_scripts
 from weam_ray.corpus.shards import EXAMPLES, add_examples
 from weam_ray.corpus.stage import CorpusStage
 from weam_ray.settings.base import Role
@@ -204,6 +204,6 @@ def ratio_steps(left: Side, right: Side) -> NDArray[np.int64]:
 
 def scripts(side: Side) -> dict[str, int]:
     """How many letters of each script some texts have, by what Unicode calls them."""
-    letters = Side(side.language, pc.replace_substring_regex(side.texts, r"\P{L}", ""))
-    counts = {name: int(letters.count(rf"\p{{{name}}}").sum()) for name in UNICODE_SCRIPTS}
+    letters = side.codes.codes[side.kinds & LETTER != 0]
+    counts = {name: int(np.count_nonzero(of_scripts((name,))[letters])) for name in UNICODE_SCRIPTS}
     return {name: number for name, number in counts.items() if number}

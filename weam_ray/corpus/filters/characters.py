@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from babel.core import get_global
 
 from weam_ray.corpus.filters.base import Kept, Pairs, Side, keeps
+from weam_ray.corpus.filters.signs import LETTER, MARK, NUMBER, PUNCTUATION, SPACE, of_scripts
 from weam_ray.errors import UserError
 from weam_ray.settings.filters import DigitsFilter, LettersFilter, PunctuationFilter, ScriptFilter
 
@@ -66,20 +67,22 @@ SCRIPTS = {
 def with_letters(own: LettersFilter, pairs: Pairs) -> Kept:
     """Those of which both sides are letters for the most part."""
     if own.count_spaces:
-        return pairs.on_each_side(lambda side: side.share(r"[\p{L}\p{M}]") >= own.min)
-    return pairs.on_each_side(lambda side: side.count(r"[\p{L}\p{M}]") >= own.min * side.count(r"\S"))
+        return pairs.on_each_side(lambda side: side.share(LETTER | MARK) >= own.min)
+    return pairs.on_each_side(
+        lambda side: side.count_of(LETTER | MARK) >= own.min * (side.characters - side.count_of(SPACE))
+    )
 
 
 @keeps.register
 def without_many_digits(own: DigitsFilter, pairs: Pairs) -> Kept:
     """Those of which no side has too many digits."""
-    return pairs.on_each_side(lambda side: side.share(r"\p{N}") <= own.max)
+    return pairs.on_each_side(lambda side: side.share(NUMBER) <= own.max)
 
 
 @keeps.register
 def without_much_punctuation(own: PunctuationFilter, pairs: Pairs) -> Kept:
     """Those of which no side has too much punctuation."""
-    return pairs.on_each_side(lambda side: side.share(r"[\p{P}\p{S}]") <= own.max)
+    return pairs.on_each_side(lambda side: side.share(PUNCTUATION) <= own.max)
 
 
 @keeps.register
@@ -123,10 +126,9 @@ def likely_script(language: str) -> str:
 
 def share_of_script(side: Side, script: str) -> np.ndarray:
     """The share of each text's letters that are of a script; without letters it is 1."""
-    letters = Side(side.language, pc.replace_substring_regex(side.texts, r"\P{L}", ""))
-    signs = "".join(rf"\p{{{name}}}" for name in SCRIPTS[script])
-    found = letters.count(f"[{signs}]")
-    return np.where(letters.characters == 0, 1.0, found / np.maximum(letters.characters, 1))
+    letters = side.count_of(LETTER)
+    found = side.codes.count((side.kinds & LETTER != 0) & of_scripts(tuple(SCRIPTS[script]))[side.codes.codes])
+    return np.where(letters == 0, 1.0, found / np.maximum(letters, 1))
 
 
 def letters_only(texts: pa.StringArray) -> list[str]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from weam_ray.corpus.filters.base import Kept, Pairs, keeps
+from weam_ray.corpus.filters.signs import SPACE
 from weam_ray.settings.filters import LengthFilter, LengthRatioFilter, LongWordsFilter
 
 
@@ -25,7 +26,4 @@ def of_fitting_ratio(own: LengthRatioFilter, pairs: Pairs) -> Kept:
 @keeps.register
 def without_long_words(own: LongWordsFilter, pairs: Pairs) -> Kept:
     """Those without a word that is too long."""
-    longer = rf"\S{{{own.max + 1}}}" if own.max < 1000 else None  # RE2 counts no further
-    if longer is not None:
-        return pairs.on_each_side(lambda side: side.count(longer) == 0)
-    return pairs.on_each_side(lambda side: side.where(lambda text: max(map(len, text.split()), default=0) <= own.max))
+    return pairs.on_each_side(lambda side: side.codes.longest_run(side.kinds & SPACE == 0) <= own.max)

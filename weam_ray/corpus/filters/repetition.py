@@ -23,11 +23,8 @@ def without_repetition(own: RepetitionFilter, pairs: Pairs) -> Kept:
 
 def repeats(side: Side, times: int, shortest: int, longest: int) -> Kept:
     """Which texts have a string of so many characters that is repeated."""
-    texts = side.texts.to_pylist()
-    codes = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32)
-    bounds = np.cumsum([0, *map(len, texts)]).astype(np.int64)
-    codes.flags.writeable = False
-    return _repeats(codes, bounds, SPACES, times, shortest, longest)
+    own = side.codes
+    return _repeats(own.codes, own.bounds, SPACES, times, shortest, longest)
 
 
 @njit(cache=True, nogil=True)
@@ -51,7 +48,7 @@ def _repeats(
                 if length > 1 and codes[begin + length - 1] == 10:
                     break  # a string is on one line
                 after = codes[begin + length]
-                if length < shortest or (after != first and after != 32):
+                if length < shortest or after not in (first, 32):
                     continue
                 at, again = begin + length, 0
                 while again < times:
