@@ -47,8 +47,8 @@ def _repeats(
             for length in range(1, min(longest, (end - begin) // (times + 1)) + 1):
                 if length > 1 and codes[begin + length - 1] == 10:
                     break  # a string is on one line
-                after = codes[begin + length]
-                if length < shortest or after not in (first, 32):
+                at_once = codes[begin + length] == first
+                if length < shortest or not (at_once or codes[begin + length] == 32):
                     continue
                 at, again = begin + length, 0
                 while again < times:

@@ -25,8 +25,8 @@ PATTERNS = {
 
 @cache
 def kinds() -> NDArray[np.uint8]:
-    """The kinds of each code point, as bits: a letter, a mark, a number, punctuation or a symbol, white space, and a sign
-    of a script without spaces, which is a word ALONE.
+    """The kinds of each code point, as bits: a letter, a mark, a number, punctuation or a symbol, white space, and a
+    sign of a script without spaces, which is a word ALONE.
     """
     found = np.zeros(NUM_CODES, np.uint8)
     for kind, pattern in PATTERNS.items():
