@@ -40,9 +40,9 @@ class CorpusStage(StageDefinition):
         Raises:
             UserError: a file is missing, or a filter cannot judge a language.
         """
-        check_filters(corpus.filters, [source.languages for source in corpus.sources])
         files = [[hashes.sha256(file) for file in source_files(source)] for source in corpus.sources]
         filter_files = [[hashes.sha256(file) for file in files_of_filter(own)] for own in corpus.filters]
+        check_filters(corpus.filters, [source.languages for source in corpus.sources])
         return cls(corpus, files, filter_files)
 
     @property

@@ -88,9 +88,7 @@ class CorpusJob:
         if not (folder / CORPUS_STATE).is_file():
             for name in (REJECTED, EXPORT, "README.md"):
                 if (folder / name).exists():
-                    raise UserError(
-                        f"output.dir={folder}: {name} is there, and not from this job; name another folder."
-                    )
+                    raise UserError(f"{folder}: {name} is there, and not from this job; name another output.dir.")
         return cls(action, config, home, stage, described, folder)
 
     @property
