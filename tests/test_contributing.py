@@ -8,14 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.support.pairs import Pair, read
+from tests.support.pairs import Pair, batch, read
 from tests.support.texts import as_lists
 from tests.support.writing import write, write_csv
+from weam_ray.corpus.filters import Pairs, keeps
 from weam_ray.corpus.readers import source_files
 from weam_ray.corpus.words import segment
 from weam_ray.evaluate.data import TaskData
 from weam_ray.evaluate.kinds import KINDS
-from weam_ray.settings import sources
+from weam_ray.settings import filters, sources
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -29,8 +30,9 @@ def run(section: str, **known: Any) -> list[dict[str, Any]]:
         exec(compile(textwrap.dedent(code), f"CONTRIBUTING, {section}", "exec"), namespace)
         found.append(namespace)
         for name, value in namespace.items():
-            if isinstance(value, type) and issubclass(value, sources.Readable) and value.__module__ == "example":
-                setattr(sources, name, value)
+            for module, base in ((sources, sources.Readable), (filters, filters.FilterBase)):
+                if isinstance(value, type) and issubclass(value, base) and value.__module__ == "example":
+                    setattr(module, name, value)
     return found
 
 
@@ -47,6 +49,14 @@ def test_a_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     assert source.settings() == {"format": "arrows", "source_lang": "en", "target_lang": "de"}
     assert source_files(source) == [file]
+
+
+def test_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filters, "QuestionsFilter", None, raising=False)  # taken away again after the test
+    definition, _ = run("A filter", **vars(filters))
+    own = definition["QuestionsFilter"].model_validate({"filter": "questions"})
+    pairs = Pairs.of(("en", "de"), batch([("Who?", "Wer?"), ("Who?", "Er."), ("He.", "Er."), ("He.", "Wer?")]))
+    assert keeps(own, pairs).tolist() == [True, False, True, False]
 
 
 def test_an_aligner() -> None:

@@ -16,7 +16,7 @@ from weam_ray.jobs.align_options import align_config
 from weam_ray.jobs.command_line import parse
 from weam_ray.jobs.console import COMMANDS, Call
 from weam_ray.jobs.evaluate_options import evaluation_settings
-from weam_ray.jobs.flags import ALIGN, COMPARE, EVALUATE, PRETRAIN, STUDY, TUNE
+from weam_ray.jobs.flags import ALIGN, COMPARE, CORPUS, EVALUATE, PRETRAIN, STUDY, TUNE
 from weam_ray.search.space import load_space, space_file
 from weam_ray.settings.config import Config, load_config
 from weam_ray.settings.evaluation import EvaluationSettings, Recipe
@@ -26,7 +26,7 @@ from weam_ray.settings.study import StudySettings, load_study
 from weam_ray.store.home import Home
 from weam_ray.study.check import check_study
 
-LINES = {"pretrain": PRETRAIN, "align": ALIGN, "evaluate": EVALUATE, "tune": TUNE, "study": STUDY}
+LINES = {"pretrain": PRETRAIN, "corpus": CORPUS, "align": ALIGN, "evaluate": EVALUATE, "tune": TUNE, "study": STUDY}
 ROOT = Path(__file__).resolve().parents[1]
 DRAWINGS = ROOT / "docs" / "drawings"
 WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,7 +58,9 @@ def check_command(job: str, arguments: list[str]) -> None:
     if job == "compare":
         job, arguments = "evaluate", [COMPARE, *arguments]
     options = parse(LINES[job], "", arguments)
-    if job in ("pretrain", "tune"):
+    if job == "corpus":
+        load_config((options.config or "").replace("my.yaml", "bundled"), options.settings())
+    elif job in ("pretrain", "tune"):
         left_by_a_search = (options.config or "").endswith("/best.yaml")
         config = load_config("bundled" if left_by_a_search else options.config or "", options.settings())
         if job == "tune":
@@ -134,7 +136,7 @@ def test_each_control_differs_from_the_method_in_what_it_is_for(
 
 def test_all_jobs_are_shown() -> None:
     shown = {job for job, _ in commands(ROOT / "README.md")}
-    assert shown >= {"pretrain", "align", "evaluate", "tune", "study"}
+    assert shown >= {"pretrain", "corpus", "align", "evaluate", "tune", "study"}
 
 
 def test_the_study_that_is_shown_can_be_run(tmp_path: Path) -> None:

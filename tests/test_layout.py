@@ -22,7 +22,7 @@ def test_few_modules_lie_in_the_hall() -> None:
 
 def test_every_job_has_its_module() -> None:
     jobs = {path.stem for path in (PACKAGE.parent / "jobs").glob("*.py")}
-    assert jobs == {"pretrain", "align", "evaluate", "tune", "study", "example"}
+    assert jobs == {"pretrain", "corpus", "align", "evaluate", "tune", "study", "example"}
     assert jobs <= {path.stem for path in (PACKAGE / "jobs").glob("*.py")}
 
 

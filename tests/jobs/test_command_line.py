@@ -10,12 +10,12 @@ import pytest
 from weam_ray.errors import UserError
 from weam_ray.jobs.command_line import is_override, known_keys, parse, parser, split
 from weam_ray.jobs.evaluate_options import evaluation_settings
-from weam_ray.jobs.flags import ALIGN, COMPARE, EVALUATE, PRETRAIN, TUNE, CommandLine
+from weam_ray.jobs.flags import ALIGN, COMPARE, CORPUS, EVALUATE, PRETRAIN, TUNE, CommandLine
 from weam_ray.settings.config import load_config
 from weam_ray.settings.evaluation import EvaluationSettings
 from weam_ray.settings.paths import absolute
 
-LINES = {"pretrain": PRETRAIN, "align": ALIGN, "evaluate": EVALUATE, "tune": TUNE}
+LINES = {"pretrain": PRETRAIN, "corpus": CORPUS, "align": ALIGN, "evaluate": EVALUATE, "tune": TUNE}
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)
@@ -26,10 +26,12 @@ def test_every_flag_is_an_alias_of_a_key(line: CommandLine) -> None:
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)
 def test_what_all_have(line: CommandLine) -> None:
-    found = parse(line, "", ["a.b=1", "--dry-run", "--config", "file.yaml", "c=2", "--fresh", "d.e=[3, 4]"])
+    action = [*line.actions][:1]
+    found = parse(line, "", [*action, "a.b=1", "--dry-run", "--config", "file.yaml", "c=2", "--fresh", "d.e=[3, 4]"])
     assert (found.config, found.dry_run, found.fresh) == ("file.yaml", True, True)
     assert found.overrides == ["a.b=1", "c=2", "d.e=[3, 4]"]
-    plain = parse(line, "", [])
+    assert found.action == (action[0] if action else None)
+    plain = parse(line, "", action)
     assert (plain.config, plain.dry_run, plain.fresh, plain.settings()) == (line.config, False, False, [])
 
 
