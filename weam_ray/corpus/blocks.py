@@ -18,7 +18,7 @@ from weam_ray.corpus.filters import Pairs, keeps
 from weam_ray.corpus.filters.always import count_direction_marks, reject_reasons
 from weam_ray.corpus.filters.duplicates import Keys, columns_of
 from weam_ray.corpus.held_out import beyond_share, rank_hash, ranked_side, text_hashes
-from weam_ray.corpus.readers import RAW_PAIRS, raw_pairs
+from weam_ray.corpus.readers import RAW_PAIRS, SKIPS, raw_pairs
 from weam_ray.settings.data import CorpusSection
 from weam_ray.settings.filters import DuplicatesFilter
 from weam_ray.settings.sources import Source
@@ -74,6 +74,7 @@ def read_blocks(
         UserError: a file cannot be read.
     """
     number, row = item["source"], 0
+    SKIPS.set(corpus.on_damage == "skip")
     for place, batch in enumerate(joined(raw_pairs(corpus.sources[number]))):
         about = {"source": number, "number": place, "first_row": row}
         yield about, None if block_label(number, place) in done else batch

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from weam_ray.cluster.tasks import RayTasks, map_stream, progress
 from weam_ray.corpus.blocks import Block, filter_block, read_blocks
 from weam_ray.corpus.filters import check_filters, files_of_filter
-from weam_ray.corpus.filters.always import HELD_OUT_ELSEWHERE, LIMIT, REMEDIES
-from weam_ray.corpus.readers import num_headings, source_files
+from weam_ray.corpus.filters.always import DAMAGED, HELD_OUT_ELSEWHERE, LIMIT, REMEDIES
+from weam_ray.corpus.readers import damage_is, num_headings, source_files
 from weam_ray.corpus.shards import EXAMPLES, REJECTED_PART, orders, write_shards
 from weam_ray.corpus.whole import Decisions, Dropped, by_source, count, decisions, duplicates, find_held_out
 from weam_ray.errors import UserError
@@ -48,7 +48,8 @@ class CorpusStage(StageDefinition):
     @property
     def settings(self) -> dict[str, Any]:
         """Sources and filters count without their paths."""
-        younger = set() if self.corpus.limits else {"limits"}  # stages of before it came go on
+        younger = set() if self.corpus.limits else {"limits"}  # stages of before they came go on
+        younger |= set() if self.corpus.on_damage == "skip" else {"on_damage"}
         settings = self.corpus.model_dump(mode="json", exclude={"sources", "filters", "held_out_seed", *younger})
         sources = [source.settings() for source in self.corpus.sources]
         filters = [own.only(Role.RESULT) for own in self.corpus.filters]
@@ -79,15 +80,19 @@ def build(corpus: CorpusSection, attempt: Attempt, num_cpus: float) -> StageOutp
     rows = [sum(block.rows for block in blocks if block.source == number) for number in range(len(sources))]
     noted = sum((Counter(block.noted) for block in blocks), Counter[str]())
     for source in sources:
-        headings = num_headings(source)
+        with damage_is(corpus.on_damage):
+            headings = num_headings(source)
         noted[HEADINGS] += headings
         if headings:
             print(f"corpus: {source.label()}: line 1 is a heading and no pair (with `header: false` it is a pair)")
     rejected = sum(counts.values(), Counter[str]())
+    for row in examples.get(DAMAGED, []):
+        print(f"corpus: left out from there on: {row['source']}")
     check_pairs_left(corpus, files, rows, counts)
     info: dict[str, Any] = {"held_out_limits": limits, "noted": dict(+noted), "rows": rows}
     if corpus.filters:
         info["filters"] = filter_counts(corpus, sum(rows), rejected)
+    if corpus.filters or corpus.on_damage == "skip":
         info["examples"] = examples
     rows_out = sum(file.rows for file in files if file.part != REJECTED_PART)
     return StageOutput(files, Counts(sum(rows), rows_out, dict(sorted(rejected.items()))), info)

@@ -41,6 +41,11 @@ class CorpusSection(Section):
     keep_identical: Annotated[bool, Role.RESULT] = Field(
         default=False, description="Whether pairs whose two sides are the same text are kept."
     )
+    on_damage: Annotated[Literal["stop", "skip"], Role.RESULT, Younger()] = Field(
+        default="stop",
+        description="What is done about bytes that are not UTF-8 and about damaged files: stop with a sentence that "
+        "says where; or skip, so that such rows, and what follows the damage in a file, are left out and counted.",
+    )
     filters: Annotated[Filters, Role.CONTENT, Younger(), Called("list of filters")] = Field(
         default=[],
         description="What a pair must be like: kinds of `filter`, each with its limits. They are asked in this order, "

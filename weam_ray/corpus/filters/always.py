@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from weam_ray.corpus.readers.base import (
     COLUMNS,
+    DAMAGED,
+    ENCODING,
     ENTITY,
     FUZZY,
     GLUED_SEPARATOR,
@@ -44,6 +46,8 @@ REMEDIES = {
     FUZZY: "a translation is marked as one to be looked at",
     OBSOLETE: "a message is no longer used",
     UNTRANSLATED: "there is no translation",
+    ENCODING: "a text has bytes that are not UTF-8; convert the file to UTF-8",
+    DAMAGED: "a file is damaged from there on; the rejected rows say where",
     LIMIT: "corpus.limits keeps a share of the pairs; a larger one keeps more",
 }
 

@@ -8,9 +8,9 @@ of this folder are imported, and so registered.
 from importlib import import_module
 from pkgutil import iter_modules
 
-from weam_ray.corpus.readers.base import RAW_PAIRS, num_headings, raw_pairs, source_files
+from weam_ray.corpus.readers.base import RAW_PAIRS, SKIPS, damage_is, num_headings, raw_pairs, source_files
 
 for module in iter_modules(__path__):
     import_module(f"{__name__}.{module.name}")
 
-__all__ = ["RAW_PAIRS", "num_headings", "raw_pairs", "source_files"]
+__all__ = ["RAW_PAIRS", "SKIPS", "damage_is", "num_headings", "raw_pairs", "source_files"]

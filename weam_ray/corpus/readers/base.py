@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import singledispatch
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +18,17 @@ from weam_ray.settings.sources import Readable
 from weam_ray.store.opening import File, check_line_ends, num_lone_returns, open_text
 from weam_ray.store.remote import RemoteFile
 
+Block = TypeVar("Block")
+
 BLOCK_BYTES = 1 << 21  # of text in memory at once; some 10,000 lines
 LONGEST_LINE = 1 << 30  # in bytes; whatever is in it, it is no file of lines
 LONGEST_TEXT = 1 << 20  # in bytes; whatever is in it, it is no sentence
 SHOWN_BYTES = 1_000  # that are kept of a longer one
 
+SKIPS = ContextVar("SKIPS", default=False)  # whether damage becomes a row with a problem (`corpus.on_damage`)
 SURROGATE = "surrogate"
+ENCODING = "encoding"
+DAMAGED = "damaged"
 SEPARATOR = "separator"
 GLUED_SEPARATOR = "glued_separator"
 COLUMNS = "columns"
@@ -74,6 +81,29 @@ def numbers(first: int, count: int) -> pa.StringArray:
     return pa.array(np.arange(first, first + count)).cast(pa.string())
 
 
+@contextmanager
+def damage_is(policy: str) -> Iterator[None]:
+    """While the block runs, readers `skip` damage, or `stop` at it."""
+    token = SKIPS.set(policy == "skip")
+    try:
+        yield
+    finally:
+        SKIPS.reset(token)
+
+
+def before_damage(blocks: Iterator[Block]) -> Iterator[Block]:
+    """What comes before damage, if that is skipped; else all.
+
+    Raises:
+        UserError: there is damage, and it is not skipped.
+    """
+    try:
+        yield from blocks
+    except UserError:
+        if not SKIPS.get():
+            raise
+
+
 def with_those_of_lines(problems: pa.StringArray, lines: pa.RecordBatch) -> pa.StringArray:
     """The problems of what stands in lines, or else those of the lines; one that is too long has no other."""
     is_long = pc.fill_null(pc.equal(lines["problem"], TOO_LONG), False)
@@ -98,13 +128,19 @@ def read_lines(path: File) -> Iterator[pa.RecordBatch]:
         return f", after line {lines}"
 
     with open_text(path, place) as file:
+        damage: Exception | None = None
         while True:
-            piece = file.read1(BLOCK_BYTES)
+            try:
+                piece = file.read1(BLOCK_BYTES)
+            except Exception as error:  # which `open_text` tells as a sentence
+                if not SKIPS.get():
+                    raise
+                piece, damage = b"", error  # whole lines before it are kept
             buffer += piece
             if len(buffer) > LONGEST_LINE:
                 check_line_ends(path, number, buffer.count(b"\r"))
                 raise UserError(f"{path}{place()}: a line of more than {LONGEST_LINE} bytes; is this a file of lines?")
-            if not piece and buffer and not buffer.endswith(b"\n"):
+            if not piece and damage is None and buffer and not buffer.endswith(b"\n"):
                 buffer += b"\n"
                 num_unended = 1
             if not piece or (len(buffer) >= BLOCK_BYTES and b"\n" in piece):
@@ -118,6 +154,8 @@ def read_lines(path: File) -> Iterator[pa.RecordBatch]:
                     number += len(texts)
                     yield pa.record_batch([texts, problems], schema=_LINES)
                     del buffer[:end]
+            if damage is not None:
+                raise damage
             if not piece:
                 break
     check_line_ends(path, number - num_unended, num_returns)
@@ -141,17 +179,17 @@ def cut(data: NDArray[np.uint8], starts: NDArray[Any], ends: NDArray[Any]) -> pa
 
 
 def decode(values: pa.BinaryArray, place: object, unit: str, first: int) -> tuple[pa.StringArray, pa.StringArray]:
-    """UTF-8 without nulls as text, and what is wrong with each: `too_long`, `surrogate` or null.
+    """UTF-8 without nulls as text, and what is wrong with each: `too_long`, `surrogate`, `encoding` or null.
 
     Of a text of more than LONGEST_TEXT bytes the beginning is kept. A lone surrogate (bytes ED A0..BF xx), which is no
-    text, is stored as U+FFFD.
+    text, is stored as U+FFFD, and so are other bytes that are not UTF-8, where these are skipped.
 
     Args:
         place: the file, as a message calls it.
         unit: what a value is there, `line` or `row`; the first has the number `first`.
 
     Raises:
-        UserError: other bytes that are not UTF-8, with the file, the line or row, and the byte.
+        UserError: other bytes that are not UTF-8, with the file, the line or row, and the byte, unless SKIPS.
     """
     is_long = pc.greater(pc.binary_length(values), LONGEST_TEXT)
     if pc.any(is_long).as_py():
@@ -170,10 +208,14 @@ def decode(values: pa.BinaryArray, place: object, unit: str, first: int) -> tupl
         try:
             text = value.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
-            raise UserError(
-                f"{place}, {unit} {number}: byte {error.start + 1} of the {unit}, 0x{value[error.start]:02x}, is not "
-                "UTF-8; convert the file to UTF-8."
-            ) from error
+            if not SKIPS.get():
+                raise UserError(
+                    f"{place}, {unit} {number}: byte {error.start + 1} of the {unit}, 0x{value[error.start]:02x}, is "
+                    "not UTF-8; convert the file to UTF-8, or leave such rows out with corpus.on_damage=skip."
+                ) from error
+            texts.append(value.decode("utf-8", "replace"))
+            problems.append(ENCODING)
+            continue
         text, num_surrogates = re.subn("[\ud800-\udfff]", "\ufffd", text)
         texts.append(text)
         problems.append(SURROGATE if num_surrogates else None)

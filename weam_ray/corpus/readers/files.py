@@ -10,7 +10,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weam_ray.corpus.readers.base import RAW_PAIRS, source_files
+from weam_ray.corpus.readers.base import DAMAGED, RAW_PAIRS, SKIPS, source_files
 from weam_ray.errors import UserError
 from weam_ray.settings.sources import FileSource
 from weam_ray.store.remote import RemoteFile, matching
@@ -55,13 +55,31 @@ def named_by(path: str, key: str) -> list[Path | RemoteFile]:
     return [file]
 
 
+def up_to_damage(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Batches of a file; where it is damaged, the last one has a row for that, if damage is skipped.
+
+    Raises:
+        UserError: the file is damaged, and damage is not skipped.
+    """
+    try:
+        yield from batches
+    except UserError as error:
+        if not SKIPS.get():
+            raise
+        yield pa.record_batch([[DAMAGED], [str(error)], [""], [DAMAGED]], schema=RAW_PAIRS)
+
+
 def file_by_file(files: list[Files], read: Callable[[Files], Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
     """The batches of several files, or sets of files, one after another.
 
     With several, the names of pairs begin with the number of the file, such as `2.17`.
+
+    Raises:
+        UserError: a file is damaged, unless damage is skipped; then what comes before it is kept, and a row says what
+            it is.
     """
     for number, file in enumerate(files, 1):
-        for batch in read(file):
+        for batch in up_to_damage(read(file)):
             if len(files) == 1:
                 yield batch
             else:

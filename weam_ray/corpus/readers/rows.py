@@ -6,7 +6,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weam_ray.corpus.readers.base import BLOCK_BYTES, RAW_PAIRS, decode
+from weam_ray.corpus.readers.base import BLOCK_BYTES, RAW_PAIRS, SKIPS, decode
+from weam_ray.errors import UserError
 
 BATCH_ROWS = 10_000
 
@@ -24,12 +25,17 @@ def in_batches(rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
     """Rows as batches of bounded size, their texts as `decode` has them."""
     block: list[Row] = []
     size = 0
-    for row in rows:
-        block.append(row)
-        size += len(row.source) + len(row.target)
-        if len(block) == BATCH_ROWS or size >= BLOCK_BYTES:
-            yield batch_of(block)
-            block, size = [], 0
+    try:
+        for row in rows:
+            block.append(row)
+            size += len(row.source) + len(row.target)
+            if len(block) == BATCH_ROWS or size >= BLOCK_BYTES:
+                yield batch_of(block)
+                block, size = [], 0
+    except UserError:
+        if block and SKIPS.get():
+            yield batch_of(block)  # rows before the damage are kept
+        raise
     if block:
         yield batch_of(block)
 

@@ -13,6 +13,7 @@ from weam_ray.corpus.readers.base import (
     NO_PROBLEM,
     RAW_PAIRS,
     SEPARATOR,
+    before_damage,
     num_headings,
     numbers,
     raw_pairs,
@@ -38,7 +39,7 @@ def heading_of(source: TsvSource, file: File) -> list[str] | None:
     Raises:
         UserError: it names the languages of the two columns the other way round.
     """
-    first = next(read_lines(file), None)
+    first = next(before_damage(read_lines(file)), None)
     if first is None or source.header is False:
         return None
     cells = first["text"][0].as_py().split("\t")
@@ -100,7 +101,7 @@ def width_of(source: TsvSource, file: File) -> int:
         UserError: there are lines, and none has both columns, or as many as the heading.
     """
     counts = np.zeros(max(source.columns) + 2, np.int64)
-    for _, lines in blocks_of(source, file):
+    for _, lines in before_damage(blocks_of(source, file)):
         found = np.bincount(split_columns(lines["text"])[1], minlength=len(counts))
         counts = np.pad(counts, (0, len(found) - len(counts))) + found
     needed = max(source.columns) + 1
