@@ -6,7 +6,7 @@ They save seconds, a wait, or a restart of a search; without any of them the res
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from weam_ray.private_names import PrivateName
+from weam_ray.private_names import PrivateName, tell_once
 
 if TYPE_CHECKING:
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
@@ -44,6 +44,18 @@ MAKE_CALLBACKS = PrivateName(
 RUN_CONTROLLER = PrivateName(
     "ray.train.v2.api.data_parallel_trainer", "DataParallelTrainer._initialize_and_run_controller", MORE_PROCESSES
 )
+
+
+def bounded_stream(task: Any, ahead: int) -> Any:
+    """A remote generator that takes no CPU, and waits when it is so many values ahead of who asks for them.
+
+    Where Ray has no option for that, it does not wait: values stay in shared memory, and then on the disk.
+    """
+    try:
+        return task.options(num_cpus=0, num_returns="streaming", _generator_backpressure_num_objects=ahead)
+    except ValueError:
+        tell_once("This version of Ray cannot hold back streams: text that is read may take more room than is needed.")
+        return task.options(num_cpus=0, num_returns="streaming")
 
 
 def prepare_training() -> None:

@@ -2,18 +2,21 @@
 
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 from tqdm import tqdm
 
+from weam_ray.cluster.capacity import num_slots
+from weam_ray.cluster.ray_private import bounded_stream
 from weam_ray.errors import UserError
 
 Item = dict[str, Any]
 LINE_SECONDS = 10.0  # between two lines of a progress bar where there is no terminal
 MISTAKE = "mistake"  # a result that is the sentence of an error
-WAITING_BYTES = 192e6  # of batches of a stream that are read and not yet worked on
+AHEAD = 2  # batches of a stream that are read before somebody asks for them
 MOVE_UP = "\x1b[A"  # the cursor, as tqdm moves it between bars
 
 
@@ -57,65 +60,48 @@ def map_stream(
     label: str,
     num_cpus: float = 1.0,
 ) -> list[Item]:
-    """`consume` of every batch that `produce` of an item yields, as tasks of Ray Data; what they give, in no order.
+    """`consume` of every batch that `produce` of an item yields, as tasks; what they give, in no order.
 
-    Batches wait for their task in Ray's object store, no more than WAITING_BYTES of them at once. A result is a JSON
-    value, and the number at its key `rows` is what the progress bar shows.
+    An item is read by one task, which takes no CPU of its own and is AHEAD by a few batches; each batch is worked on by
+    another. So memory does not grow with what is read, however long it is. The number at the key `rows` of a result is
+    what the progress bar shows.
 
     Args:
-        produce: what comes with each batch is a JSON value; it is told to `consume`.
+        produce: what comes with each batch is told to `consume`.
 
     Raises:
         UserError: raised in a task, passed on as it is.
     """
     import ray
 
-    def read(batch: dict[str, Any]) -> Iterator[pa.Table]:
-        for number in batch["item"]:
-            try:
-                for about, rows in produce(items[number]):
-                    yield packed(about, rows)
-            except UserError as error:
-                yield packed({MISTAKE: str(error)}, None)
+    def read(item: Item) -> Iterator[tuple[Item, pa.RecordBatch | None]]:
+        yield from produce(item)
 
-    def work(table: pa.Table) -> pa.Table:
-        about = json.loads(table["about"][0].as_py())
-        if MISTAKE not in about:
-            data = table["data"][0].as_buffer()
-            try:
-                about = consume(about, pa.ipc.open_stream(data).read_next_batch() if data.size else None)
-            except UserError as error:
-                about = {MISTAKE: str(error)}
-        return pa.table({"result": [json.dumps(about)]})
+    def work(batch: tuple[Item, pa.RecordBatch | None]) -> Item:
+        return consume(*batch)
 
-    context = ray.data.DataContext.get_current().copy()
-    context.execution_options.resource_limits = ray.data.ExecutionResources(object_store_memory=WAITING_BYTES)
-    with ray.data.DataContext.current(context):
-        numbers = [{"item": number} for number in range(len(items))]
-        dataset = ray.data.from_items(numbers, override_num_blocks=len(items))
-        # that it asks for no CPU keeps Ray from making one task of reading and work
-        batches = dataset.map_batches(read, batch_size=1, num_cpus=0)
-        done = batches.map_batches(work, batch_size=1, batch_format="pyarrow", zero_copy_batch=True, num_cpus=num_cpus)
-        results: list[Item] = []
-        bar = progress(None, label)
-        for row in done.iter_rows():
-            result = json.loads(row["result"])
-            if MISTAKE in result:
-                raise UserError(result[MISTAKE])
-            results.append(result)
-            bar.update(result["rows"])
-        bar.close()
+    tasks, slots = RayTasks(num_cpus), max(1, int(num_slots(num_cpus)))
+    reader = bounded_stream(ray.remote(read), AHEAD)
+    waiting = deque(items)
+    readers: list[Any] = []
+    running: list[Any] = []
+    results: list[Item] = []
+    with progress(None, label) as bar:
+        while waiting or readers or running:
+            while waiting and len(readers) < slots:
+                readers.append(reader.remote(waiting.popleft()))
+            asked = [*running, *(readers if len(running) < 2 * slots else [])]
+            (ready,), _ = ray.wait(asked, num_returns=1, fetch_local=False)
+            if ready in running:
+                running.remove(ready)
+                results.append(tasks.get(ready))
+                bar.update(results[-1]["rows"])
+                continue
+            try:
+                running.append(tasks.submit(work, next(ready)))
+            except StopIteration:
+                readers.remove(ready)
     return results
-
-
-def packed(about: Item, batch: pa.RecordBatch | None) -> pa.Table:
-    """A batch, and what is told of it, as one row, which Ray Data neither cuts nor joins with others."""
-    sink = pa.BufferOutputStream()
-    if batch is not None:
-        with pa.ipc.new_stream(sink, batch.schema) as writer:
-            writer.write_batch(batch)
-    data = pa.array([sink.getvalue().to_pybytes()], pa.large_binary())
-    return pa.table({"about": [json.dumps(about)], "data": data})
 
 
 def stream(task: Callable[..., Iterator[Any]], num_cpus: float, *arguments: Any) -> Iterator[Any]:

@@ -169,7 +169,7 @@ def described(corpus: Stage, file: StageFile, probes: tuple[FilterBase, ...]) ->
         [side.language for side in pairs.sides],
         len(batch),
         sum_of_hashes(batch),
-        [histogram(side.words, LONGEST) for side in pairs.sides],
+        [histogram(side.codes.words, LONGEST) for side in pairs.sides],
         [histogram(side.characters // 10, LONGEST) for side in pairs.sides],
         histogram(ratio_steps(*pairs.sides), MOST_STEPS) if len(pairs.sides) == 2 else [],
         [scripts(Side(side.language, side.texts.slice(0, SAMPLE))) for side in pairs.sides],
@@ -204,6 +204,6 @@ def ratio_steps(left: Side, right: Side) -> NDArray[np.int64]:
 
 def scripts(side: Side) -> dict[str, int]:
     """How many letters of each script some texts have, by what Unicode calls them."""
-    letters = side.codes.codes[side.kinds & LETTER != 0]
+    letters = side.codes.codes[side.codes.kinds & LETTER != 0]
     counts = {name: int(np.count_nonzero(of_scripts((name,))[letters])) for name in UNICODE_SCRIPTS}
     return {name: number for name, number in counts.items() if number}

@@ -35,7 +35,9 @@ def compile_kernels() -> None:
     parse_pharaoh(format_pharaoh(links).decode().splitlines())
     offsets = links.offsets * 0
     spans = links.links.ravel()[:0].astype("int32")
-    repeats(FilterSide("en", pa.array(["a b b"])), 1, 1, 3)
+    side = FilterSide("en", pa.array(["a b b"]))
+    repeats(side, 1, 1, 3)
+    side.codes.count(side.codes.kinds & side.codes.tally.shape[0] > 0)
     project(spans, offsets, spans, offsets, spans, offsets, spans, offsets, links.links[:0], offsets, False)
 
 

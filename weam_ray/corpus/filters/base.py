@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from weam_ray.corpus.filters.signs import ALONE, SPACE, Codes, kinds
+from weam_ray.corpus.filters.signs import Codes
 from weam_ray.settings.filters import FilterBase
 
 Kept = NDArray[np.bool_]
@@ -31,33 +31,18 @@ class Side:
         """The texts as code points."""
         return Codes.of(self.texts)
 
-    @cached_property
-    def kinds(self) -> NDArray[np.uint8]:
-        """The kinds of all characters."""
-        return kinds()[self.codes.codes]
-
     @property
     def characters(self) -> NDArray[np.int64]:
         """The length of each text in characters."""
         return self.codes.lengths
 
-    @cached_property
-    def words(self) -> NDArray[np.int64]:
-        """The number of words of each text: what stands between spaces, and each sign of a script without spaces."""
-        alone = self.kinds & ALONE != 0
-        return self.codes.count(alone | self.codes.begins(self.kinds & (SPACE | ALONE) == 0))
-
     def lengths(self, unit: str) -> NDArray[np.int64]:
         """The length of each text in `words` or `characters`."""
-        return self.words if unit == "words" else self.characters
-
-    def count_of(self, wanted: int) -> NDArray[np.int64]:
-        """How many characters of each text are of one of some kinds, given as bits."""
-        return self.codes.count(self.kinds & wanted != 0)
+        return self.codes.words if unit == "words" else self.characters
 
     def share(self, wanted: int) -> NDArray[np.float64]:
-        """The share of such characters; of no characters it is 0."""
-        return self.count_of(wanted) / np.maximum(self.characters, 1)
+        """The share of the characters that are of one of some kinds, given as bits; of no characters it is 0."""
+        return self.codes.count_of(wanted) / np.maximum(self.characters, 1)
 
     def where(self, test: Callable[[str], bool]) -> Kept:
         """For which texts a function is true."""

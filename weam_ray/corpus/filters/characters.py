@@ -69,7 +69,7 @@ def with_letters(own: LettersFilter, pairs: Pairs) -> Kept:
     if own.count_spaces:
         return pairs.on_each_side(lambda side: side.share(LETTER | MARK) >= own.min)
     return pairs.on_each_side(
-        lambda side: side.count_of(LETTER | MARK) >= own.min * (side.characters - side.count_of(SPACE))
+        lambda side: side.codes.count_of(LETTER | MARK) >= own.min * (side.characters - side.codes.count_of(SPACE))
     )
 
 
@@ -126,8 +126,8 @@ def likely_script(language: str) -> str:
 
 def share_of_script(side: Side, script: str) -> np.ndarray:
     """The share of each text's letters that are of a script; without letters it is 1."""
-    letters = side.count_of(LETTER)
-    found = side.codes.count((side.kinds & LETTER != 0) & of_scripts(tuple(SCRIPTS[script]))[side.codes.codes])
+    letters = side.codes.count_of(LETTER)
+    found = side.codes.count((side.codes.kinds & LETTER != 0) & of_scripts(tuple(SCRIPTS[script]))[side.codes.codes])
     return np.where(letters == 0, 1.0, found / np.maximum(letters, 1))
 
 

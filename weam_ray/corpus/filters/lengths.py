@@ -3,7 +3,6 @@
 import numpy as np
 
 from weam_ray.corpus.filters.base import Kept, Pairs, keeps
-from weam_ray.corpus.filters.signs import SPACE
 from weam_ray.settings.filters import LengthFilter, LengthRatioFilter, LongWordsFilter
 
 
@@ -26,4 +25,4 @@ def of_fitting_ratio(own: LengthRatioFilter, pairs: Pairs) -> Kept:
 @keeps.register
 def without_long_words(own: LongWordsFilter, pairs: Pairs) -> Kept:
     """Those without a word that is too long."""
-    return pairs.on_each_side(lambda side: side.codes.longest_run(side.kinds & SPACE == 0) <= own.max)
+    return pairs.on_each_side(lambda side: side.codes.longest_words <= own.max)

@@ -2,17 +2,20 @@
 
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pyarrow as pa
 import regex
+from numba import njit
 from numpy.typing import NDArray
 
 from weam_ray.corpus.words import UNSPACED
+from weam_ray.store.arrays import freeze
 
 NUM_CODES = 0x110000
-LETTER, MARK, NUMBER, PUNCTUATION, SPACE, ALONE = (1 << bit for bit in range(6))
+NUM_KINDS = 6
+LETTER, MARK, NUMBER, PUNCTUATION, SPACE, ALONE = (1 << bit for bit in range(NUM_KINDS))
 PATTERNS = {
     LETTER: r"\p{L}",
     MARK: r"\p{M}",
@@ -78,7 +81,9 @@ class Codes:
         """The code points of some texts without nulls."""
         listed = texts.to_pylist()
         codes = np.frombuffer("".join(listed).encode("utf-32-le"), np.uint32)
-        return cls(codes, np.cumsum([0, *map(len, listed)]).astype(np.int64))
+        bounds = np.cumsum([0, *map(len, listed)]).astype(np.int64)
+        freeze(codes, bounds)
+        return cls(codes, bounds)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -87,23 +92,59 @@ class Codes:
 
     def count(self, found: NDArray[np.bool_]) -> NDArray[np.int64]:
         """How many of the characters of each text are among the `found`, which says it of all: (texts,)."""
-        sums = np.concatenate([[0], np.cumsum(found, dtype=np.int64)])
-        return np.diff(sums[self.bounds])
+        return _count(found, self.bounds)
 
-    def begins(self, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Where runs of characters begin that are `inside`; none goes on from one text into the next."""
-        before = np.concatenate([[False], inside[:-1]])
-        before[self.bounds[:-1][self.bounds[:-1] < len(before)]] = False
-        return inside & ~before
+    @cached_property
+    def kinds(self) -> NDArray[np.uint8]:
+        """The kinds of all characters."""
+        return kinds()[self.codes]
 
-    def longest_run(self, inside: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """The length of the longest run of such characters in each text."""
-        starts = np.flatnonzero(self.begins(inside))
-        found = np.zeros(len(self.bounds) - 1, np.int64)
-        if not len(starts):
-            return found
-        outside = np.flatnonzero(~inside)
-        stops = np.concatenate([outside, [len(inside)]])[np.searchsorted(outside, starts)]
-        owners = np.searchsorted(self.bounds, starts, side="right") - 1
-        np.maximum.at(found, owners, np.minimum(stops, self.bounds[owners + 1]) - starts)
-        return found
+    @cached_property
+    def tally(self) -> NDArray[np.int64]:
+        """Of each text the number of characters of each kind, by bit; then its words, and its longest run without
+        white space: (texts, 8).
+        """
+        return _tally(self.kinds, self.bounds)
+
+    def count_of(self, wanted: int) -> NDArray[np.int64]:
+        """How many characters of each text are of one of some kinds, of which none includes another: (texts,)."""
+        return sum((self.tally[:, bit] for bit in range(NUM_KINDS) if wanted >> bit & 1), np.zeros(1, np.int64))
+
+    @property
+    def words(self) -> NDArray[np.int64]:
+        """The words of each text: what stands between spaces, and each sign of a script without spaces: (texts,)."""
+        return self.tally[:, NUM_KINDS]
+
+    @property
+    def longest_words(self) -> NDArray[np.int64]:
+        """The characters of the longest string between two spaces of each text: (texts,)."""
+        return self.tally[:, NUM_KINDS + 1]
+
+
+@njit(cache=True, nogil=True)
+def _count(found: NDArray[np.bool_], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many are found of each text."""
+    counts = np.zeros(len(bounds) - 1, np.int64)
+    for t in range(len(counts)):
+        for at in range(bounds[t], bounds[t + 1]):
+            counts[t] += found[at]
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _tally(kinds: NDArray[np.uint8], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """See `Codes.tally`."""
+    counts = np.zeros((len(bounds) - 1, NUM_KINDS + 2), np.int64)
+    for t in range(len(counts)):
+        own = counts[t]
+        run, inside = 0, False
+        for at in range(bounds[t], bounds[t + 1]):
+            kind = kinds[at]
+            for bit in range(NUM_KINDS):
+                own[bit] += kind >> bit & 1
+            alone, space = kind & ALONE != 0, kind & SPACE != 0
+            own[NUM_KINDS] += alone or not (space or inside)
+            inside = not (alone or space)
+            run = 0 if space else run + 1
+            own[NUM_KINDS + 1] = max(own[NUM_KINDS + 1], run)
+    return counts
