@@ -341,6 +341,34 @@ def test_split_of_any_corpus(sources: list[tuple[str, Lines]], held_out: int, se
             assert len({row[side].strip() for row in chosen}) == len(chosen)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    sources=SOURCES,
+    limits=st.lists(st.integers(2, 30), min_size=2, max_size=2, unique=True).map(sorted),
+    block_rows=st.sampled_from([1, 3, 40]),
+)
+def test_so_many_pairs_of_a_language_pair(sources: list[tuple[str, Lines]], limits: list[int], block_rows: int) -> None:
+    """Fewer are part of more; what is held out, and other language pairs, stay the same."""
+    limited = sources[0][0]
+    try:
+        whole = Split(sources, 4, max_words=4)
+    except UserError:
+        return  # an empty corpus
+    fewer, more = (Split(sources, 4, max_words=4, block_rows=block_rows, limits={limited: limit}) for limit in limits)
+    names = [{row["pair_id"] for row in own.parts["train"]} for own in (fewer, more, whole)]
+    assert names[0] <= names[1] <= names[2]
+    assert fewer.parts["held_out"] == whole.parts["held_out"]
+    for own, limit in ((fewer, limits[0]), (more, limits[1])):
+        kept = [row for row in own.parts["train"] if f"{row['source_lang']}-{row['target_lang']}" == limited]
+        all_of_it = [row for row in whole.parts["train"] if f"{row['source_lang']}-{row['target_lang']}" == limited]
+        texts = Counter((row["source"].strip(), row["target"].strip()) for row in all_of_it)
+        assert len(kept) <= min(limit, len(all_of_it))
+        assert len(kept) > min(limit, len(all_of_it)) - max(texts.values(), default=0)  # the same text goes together
+        left_out = len(all_of_it) - len(kept)
+        assert own.counts.rejected.get("limit", 0) == left_out
+        assert own.counts.rows_in == own.counts.rows_out + sum(own.counts.rejected.values())
+
+
 def test_schema_of_the_parts() -> None:
     split = Split([("en-de", PARALLEL["de"])], 5)
     assert {key for row in split.parts["train"] + split.parts["held_out"] for key in row} == set(shards.PAIRS.names)

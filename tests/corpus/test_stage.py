@@ -294,7 +294,7 @@ class TestLimits:
         ("limits", "said"),
         [
             ({"en-xx": 0.5}, "corpus: limits: 'en-xx' is no language pair of the sources, which are en-de, en-es"),
-            ({"en-tl": 1.5}, "limits.en-tl: 1.5 is no share; it must be from 0 to 1"),
+            ({"en-tl": 1.5}, "limits.en-tl: 1.5 is no share, from 0 to 1, and no whole number of pairs"),
         ],
     )
     def test_mistakes(self, limits: dict[str, float], said: str) -> None:
@@ -303,5 +303,5 @@ class TestLimits:
 
     def test_nothing_left_is_a_sentence(self, home: Path) -> None:
         limits = dict.fromkeys(("en-de", "en-es", "en-fr", "en-ru", "en-tl"), 0.0)
-        with pytest.raises(UserError, match=r"corpus is empty after filtering: .* limit: corpus.limits keeps a share"):
+        with pytest.raises(UserError, match=r"corpus is empty after filtering: .* limit: corpus.limits keeps some"):
             self.built(home, limits)

@@ -17,7 +17,7 @@ from weam_ray.cluster.memory import give_back_memory
 from weam_ray.corpus.filters import Pairs, keeps
 from weam_ray.corpus.filters.always import count_direction_marks, reject_reasons
 from weam_ray.corpus.filters.duplicates import Keys, columns_of
-from weam_ray.corpus.held_out import beyond_share, rank_hash, ranked_side, text_hashes
+from weam_ray.corpus.held_out import rank_hash, ranked_side, share_ranks, text_hashes
 from weam_ray.corpus.readers import RAW_PAIRS, SKIPS, raw_pairs
 from weam_ray.settings.data import CorpusSection
 from weam_ray.settings.filters import DuplicatesFilter
@@ -32,7 +32,7 @@ DIRECTION_MARKS = "direction_marks"
 
 TEXTS = ["pair_id", "source", "target"]
 HASHES = ["source_text", "target_text", "rank"]  # of both sides, and of the one by which pairs are held out
-OVER = "over"  # whether the row is beyond the share of `corpus.limits`
+SHARE = "share"  # the rank of the row among those that `corpus.limits` keeps
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,13 @@ def filter_block(
     reasons = local_reasons(corpus, source, batch)
     columns = [batch[name] for name in TEXTS] + [reasons]
     columns += hashes(source.languages, batch, corpus.held_out_seed) if corpus.held_out else no_hashes(len(batch))
-    share = corpus.limits.get(source.language_pair, 1.0)
-    over = np.zeros(len(batch), np.bool_)
-    if share < 1:
-        over = beyond_share(batch, source.languages, share, corpus.held_out_seed)
-    columns.append(pa.array(over))
+    is_limited = corpus.limits.get(source.language_pair, 1) != 1
+    columns.append(pa.array(share_ranks(batch, corpus.held_out_seed)) if is_limited else no_hashes(len(batch))[0])
     global_filters = duplicates_of(corpus)
     for own in global_filters:
         keys = Keys.of(own, source.languages, batch)
         columns += [pa.array(keys.first), pa.array(keys.second)]
-    names = [*TEXTS, "reason", *HASHES, OVER, *columns_of([str(own.name) for own in global_filters])]
+    names = [*TEXTS, "reason", *HASHES, SHARE, *columns_of([str(own.name) for own in global_filters])]
     file = attempt.write_parquet(PART, label, pa.table(columns, names))
     result = {
         **about,

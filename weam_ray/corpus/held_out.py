@@ -51,15 +51,15 @@ def rank_hash(seed: int, text: str) -> int:
     return int.from_bytes(digest) >> 1
 
 
-def beyond_share(batch: pa.RecordBatch, languages: tuple[str, str], share: float, seed: int) -> NDArray[np.bool_]:
-    """Which pairs of a batch are beyond a share of all, by a hash of their texts: (rows,).
+def share_ranks(batch: pa.RecordBatch, seed: int) -> Int64s:
+    """The ranks of the pairs of a batch, by a hash of their texts, among those that `corpus.limits` keeps: (rows,).
 
-    It is drawn apart from the ranks of the pairs that are held out, and the pairs of a share are among those of a
-    larger one.
+    They are drawn apart from the ranks of the pairs that are held out.
     """
     texts = zip(batch["source"].to_pylist(), batch["target"].to_pylist(), strict=True)
-    ranks = [rank_hash(seed, f"share\t{left.strip()}\t{(right or '').strip()}") for left, right in texts]
-    return np.array(ranks, np.int64) >= share * 2.0**63
+    return np.array(
+        [rank_hash(seed, f"share\t{left.strip()}\t{(right or '').strip()}") for left, right in texts], np.int64
+    )
 
 
 def lowest(found: Iterable[Candidate], wanted: int) -> list[Candidate]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from weam_ray.corpus.blocks import HASHES, OVER, TEXTS, Block
+from weam_ray.corpus.blocks import HASHES, SHARE, TEXTS, Block
 from weam_ray.corpus.tables import PAIRS, REJECTED, UNPAIRED
 from weam_ray.corpus.whole import Codes, Decisions
 from weam_ray.settings.sources import Source
@@ -114,7 +114,7 @@ def write_shards(decided: Decisions, attempt: Attempt, order: Order, codes: list
 
 def rows_of_part(decided: Decisions, attempt: Attempt, block: Block, part: str, codes: Codes) -> pa.Table:
     """The rows of a block that are of a part, as `REJECTED` has them."""
-    table = attempt.folder.read_parquet(block.files[0].name, [*TEXTS, "reason", *HASHES, OVER])
+    table = attempt.folder.read_parquet(block.files[0].name, [*TEXTS, "reason", *HASHES, SHARE])
     verdict = decided.of(block, table, codes)
     masks = {TRAIN: verdict.kept, "held_out": verdict.held_out}
     mask = masks[part] if part in masks else ~verdict.kept & ~verdict.held_out

@@ -76,7 +76,8 @@ def build(corpus: CorpusSection, attempt: Attempt, num_cpus: float) -> StageOutp
     blocks = filtered(corpus, attempt, num_cpus)
     dropped = duplicates(corpus, blocks, attempt.folder, num_cpus)
     held_out, limits = find_held_out(corpus, blocks, dropped, attempt.folder, num_cpus)
-    counts, files, examples = written(decisions(corpus, dropped, held_out), blocks, dropped, attempt, num_cpus)
+    decided = decisions(corpus, blocks, dropped, held_out, attempt.folder, num_cpus)
+    counts, files, examples = written(decided, blocks, dropped, attempt, num_cpus)
     rows = [sum(block.rows for block in blocks if block.source == number) for number in range(len(sources))]
     noted = sum((Counter(block.noted) for block in blocks), Counter[str]())
     for source in sources:

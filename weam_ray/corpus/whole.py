@@ -5,7 +5,7 @@ corpus is all that is kept of it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from weam_ray.cluster.tasks import RayTasks, progress
-from weam_ray.corpus.blocks import HASHES, OVER, Block, duplicates_of, labels_after
+from weam_ray.corpus.blocks import HASHES, SHARE, Block, duplicates_of, labels_after
 from weam_ray.corpus.filters.always import HELD_OUT_ELSEWHERE, LIMIT
 from weam_ray.corpus.filters.duplicates import Keys, columns_of, in_part, parts_of, repeated
 from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, choose, lowest, lowest_ranks
@@ -22,6 +22,7 @@ from weam_ray.settings.data import CorpusSection
 from weam_ray.settings.filters import DuplicatesFilter
 from weam_ray.store.folder import Folder
 
+DECIDING = ["reason", *HASHES, SHARE]  # the columns of a block by which it is decided what becomes of its rows
 BLOCKS_AT_ONCE = 50  # that one task looks at, one after another
 HeldOut = list[tuple[int, Candidate]]  # number of the source, pair
 Codes = NDArray[np.uint8]  # of rows: 0, or by which of the filters of duplicates a row is rejected, from 1
@@ -67,15 +68,17 @@ class Decisions:
     Args:
         held_out: the rows of each source that are held out.
         texts: rising, the hashes of the sentences that no training row may have.
+        bounds: of the language pairs with a limit, the rank from which on rows are beyond it.
     """
 
     corpus: CorpusSection
     names: tuple[str, ...]
     held_out: dict[int, list[int]]
     texts: NDArray[np.int64]
+    bounds: dict[str, float]
 
     def of(self, block: Block, table: pa.Table, codes: Codes) -> Verdict:
-        """What becomes of the rows of a block, of which `table` has reasons, hashes, and whether they are OVER."""
+        """What becomes of the rows of a block, of which `table` has the columns `DECIDING`."""
         corpus = self.corpus
         source = corpus.sources[block.source]
         rows = np.arange(block.first_row, block.first_row + block.rows)
@@ -87,9 +90,10 @@ class Decisions:
             elsewhere = kept & (sides[0] | sides[1])
             reasons = pc.if_else(pa.array(elsewhere), HELD_OUT_ELSEWHERE, reasons)
             kept &= ~elsewhere
-        share = corpus.limits.get(source.language_pair, 1.0)
-        if share < 1:
-            over = table[OVER].to_numpy() & (kept if share else kept | held_out)
+        bound = self.bounds.get(source.language_pair)
+        if bound is not None:
+            is_left_out = not corpus.limits[source.language_pair]
+            over = (table[SHARE].to_numpy() >= bound) & (kept | held_out if is_left_out else kept)
             reasons = pc.if_else(pa.array(over), LIMIT, reasons)
             held_out &= ~over
         return Verdict(reasons, held_out)
@@ -202,20 +206,58 @@ def candidates(
     return blocks[0].source, best
 
 
-def decisions(corpus: CorpusSection, dropped: Dropped, held_out: HeldOut) -> Decisions:
+def decisions(
+    corpus: CorpusSection, blocks: list[Block], dropped: Dropped, held_out: HeldOut, folder: Folder, num_cpus: float
+) -> Decisions:
     """What was decided, for the tasks that write the shards."""
     rows: dict[int, list[int]] = {}
     for number, pair in held_out:
         rows.setdefault(number, []).append(pair.row)
     texts = np.unique([text for _, pair in held_out for text in (pair.source_text, pair.target_text)])
-    return Decisions(corpus, dropped.names, rows, texts.astype(np.int64))
+    found = Decisions(corpus, dropped.names, rows, texts.astype(np.int64), {})
+    bounds: dict[str, float] = {}
+    for language_pair, limit in corpus.limits.items():
+        own = [block for block in blocks if corpus.sources[block.source].language_pair == language_pair]
+        if limit < 1:
+            bounds[language_pair] = limit * 2.0**63
+        elif limit > 1:
+            bounds[language_pair] = bound_of(found, int(limit), own, dropped, folder, num_cpus)
+    return replace(found, bounds=bounds)
+
+
+def bound_of(
+    decided: Decisions, limit: int, blocks: list[Block], dropped: Dropped, folder: Folder, num_cpus: float
+) -> float:
+    """The rank from which on rows of some blocks are beyond a number of rows to keep."""
+    tasks = RayTasks(num_cpus)
+    shared = tasks.share(decided)
+    waiting = [
+        tasks.submit(lowest_shares, shared, limit, members, [dropped.of(block) for block in members], folder)
+        for members in by_source(blocks)
+    ]
+    lowest_of_all = np.empty(0, np.int64)
+    for reference in progress(waiting, "corpus: limits"):
+        lowest_of_all = np.sort(np.concatenate([lowest_of_all, tasks.get(reference)]))[: limit + 1]
+    return float("inf") if len(lowest_of_all) <= limit else int(lowest_of_all[limit])
+
+
+def lowest_shares(
+    decided: Decisions, limit: int, blocks: list[Block], codes: list[Codes], folder: Folder
+) -> NDArray[np.int64]:
+    """The ranks of the rows to train on of some blocks, rising, and no more than one beyond a limit."""
+    found = np.empty(0, np.int64)
+    for block, own in zip(blocks, codes, strict=True):
+        table = folder.read_parquet(block.files[0].name, DECIDING)
+        ranks = table[SHARE].to_numpy()[decided.of(block, table, own).kept]
+        found = np.sort(np.concatenate([found, ranks]))[: limit + 1]
+    return found
 
 
 def count(decided: Decisions, blocks: list[Block], codes: list[Codes], folder: Folder) -> list[dict[str, Any]]:
     """How many rows of each of some blocks are of each part, and the reasons of the rejected."""
     counts = []
     for block, own in zip(blocks, codes, strict=True):
-        verdict = decided.of(block, folder.read_parquet(block.files[0].name, ["reason", *HASHES, OVER]), own)
+        verdict = decided.of(block, folder.read_parquet(block.files[0].name, DECIDING), own)
         reasons = verdict.reasons.value_counts().to_pylist()
         counts.append(
             {

@@ -51,11 +51,13 @@ class CorpusSection(Section):
         description="What a pair must be like: kinds of `filter`, each with its limits. They are asked in this order, "
         "and a rejected pair has the name of the first that did not keep it.",
     )
-    limits: Annotated[dict[str, float], Role.RESULT, Younger(), Called("mapping of language pairs to shares")] = Field(
+    limits: Annotated[
+        dict[str, float], Role.RESULT, Younger(), Called("mapping of language pairs to shares or numbers")
+    ] = Field(
         default={},
-        description="The share of the training pairs that is kept of a language pair, such as `en-tl: 0.1`; a smaller "
-        "share is part of a larger one, and 0 leaves the language pair out. Which are kept follows from "
-        "`held_out_seed`; the pairs that are held out stay the same.",
+        description="The share of the training pairs that is kept of a language pair, such as `en-tl: 0.1`, or how "
+        "many of them, such as `en-tl: 5000`; fewer are part of more, and 0 leaves the language pair out. Which are "
+        "kept follows from `held_out_seed`; the pairs that are held out stay the same.",
     )
 
     @model_validator(mode="after")
@@ -64,8 +66,8 @@ class CorpusSection(Section):
         for pair, share in self.limits.items():
             if pair not in pairs:
                 raise ValueError(f"limits: {pair!r} is no language pair of the sources, which are {', '.join(pairs)}")
-            if not 0 <= share <= 1:
-                raise ValueError(f"limits.{pair}: {share} is no share; it must be from 0 to 1")
+            if not (0 <= share <= 1 or (share > 1 and share == int(share))):
+                raise ValueError(f"limits.{pair}: {share} is no share, from 0 to 1, and no whole number of pairs")
         return self
 
 

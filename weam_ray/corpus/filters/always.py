@@ -48,7 +48,7 @@ REMEDIES = {
     UNTRANSLATED: "there is no translation",
     ENCODING: "a text has bytes that are not UTF-8; convert the file to UTF-8",
     DAMAGED: "a file is damaged from there on; the rejected rows say where",
-    LIMIT: "corpus.limits keeps a share of the pairs; a larger one keeps more",
+    LIMIT: "corpus.limits keeps some of the pairs; a larger one keeps more",
 }
 
 _VISIBLE = r"[\p{L}\p{M}\p{N}\p{P}\p{S}]"
