@@ -257,6 +257,12 @@ class TestDuplicates:
     def test_letters(self) -> None:
         pairs = [("One, two", "eins"), ("one two!", "Eins 2"), ("one", "eins")]
         assert self.again(pairs, compare="letters") == [1]
+        assert self.again([("12", "13"), ("14", "15"), ("12", "13")], compare="letters") == [2]
+
+    @pytest.mark.parametrize("sides", ["pair", "source", "target"])
+    def test_unpaired_text(self, sides: str) -> None:
+        keys = self.keys([("a", ""), ("b", ""), ("a", "")], ("en", ""), sides=sides)
+        assert repeated(keys.first, keys.second, np.arange(3)).tolist() == [2]
 
     @pytest.mark.parametrize(("sides", "expected"), [("source", [1]), ("target", [2]), ("pair", [])])
     def test_one_side(self, sides: str, expected: list[int]) -> None:

@@ -24,12 +24,12 @@ class Keys:
     @classmethod
     def of(cls, own: DuplicatesFilter, languages: tuple[str, str], batch: pa.RecordBatch) -> "Keys":
         """The keys of the pairs of a batch with the columns `source` and `target`."""
-        sides = ("source", "target") if own.sides == "pair" and languages[1] else (own.sides,)
-        if own.sides == "pair" and not languages[1]:
-            sides = ("source",)
+        sides = ("source", "target") if own.sides == "pair" else (own.sides,)
         hashes = []
-        for side in sides:
-            texts = batch[side].to_pylist() if own.compare == "text" else letters_only(batch[side])
+        for side in sides if languages[1] else ("source",):
+            texts = batch[side].to_pylist()
+            if own.compare == "letters":  # a text without any is known by itself
+                texts = [letters or text for letters, text in zip(letters_only(batch[side]), texts, strict=True)]
             language = languages[side == "target"]
             hashes.append(np.fromiter((text_hash(language, text) for text in texts), np.int64, len(texts)))
         if len(hashes) == 2:
