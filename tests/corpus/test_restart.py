@@ -181,7 +181,15 @@ def test_killed(tmp_path: Path) -> None:
     found = []
     for name in ("undisturbed", "killed"):
         home = tmp_path / name
-        command = [sys.executable, "jobs/corpus.py", "build", "--config", str(config), f"output.home={home}"]
+        command = [
+            sys.executable,
+            "jobs/corpus.py",
+            "build",
+            "--config",
+            str(config),
+            f"home={home}",
+            f"output.dir={home}/built",
+        ]
         if name == "killed":
             process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             deadline = time.monotonic() + 300
