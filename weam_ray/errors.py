@@ -12,6 +12,10 @@ class EncoderUnavailable(UserError):
     """An encoder of the hub that cannot be had here; a preview goes on without it."""
 
 
+class Unreachable(UserError):
+    """A file that cannot be read at this moment, such as one at an address or on a disk that fails; it is no damage."""
+
+
 class Stopped(Exception):
     """The job was asked to end early, and did, in good order; its text says how to go on."""
 

@@ -1,6 +1,8 @@
 """Damage in the middle of good text: told with file and place, and, on demand, left out and counted."""
 
+import errno
 import gzip
+import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 from tests.support.pairs import without_ray
 from weam_ray.corpus.shards import PARTS
 from weam_ray.corpus.stage import build
-from weam_ray.errors import UserError
+from weam_ray.errors import Unreachable, UserError
 from weam_ray.settings.data import CorpusSection
 from weam_ray.store.folder import Folder
 from weam_ray.store.stages import Attempt, StageOutput
@@ -154,3 +156,22 @@ def test_a_policy_that_changes_nothing_but_damage(tmp_path: Path) -> None:
     source = tsv(tmp_path, *LINES)
     plain, skipping = (built(tmp_path / policy, source, on_damage=policy)[1] for policy in ("stop", "skip"))
     assert plain == skipping
+
+
+def test_a_file_that_cannot_be_read_at_the_moment_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a corpus without its rows would be taken for the whole one, later on too."""
+    source = tsv(tmp_path, *LINES * 2_000)
+    opened = Path.open
+
+    class Failing(io.BufferedReader):
+        def read1(self, size: int = -1) -> bytes:
+            if self.tell() > 1_000_000:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read1(size)
+
+    def opening(path: Path, mode: str = "r", **more: Any) -> Any:
+        return Failing(io.FileIO(path)) if path.suffix == ".tsv" and mode == "rb" else opened(path, mode, **more)
+
+    monkeypatch.setattr(Path, "open", opening)
+    with pytest.raises(Unreachable, match=r"text.tsv, after line .*cannot be read .*Input/output error"):
+        built(tmp_path / "skipped", source, on_damage="skip")

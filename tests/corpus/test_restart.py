@@ -156,7 +156,27 @@ def test_a_block_that_is_damaged_is_filtered_again(
         block.write_bytes(block.read_bytes()[:-1])
         note = sorted(folder.glob("note-block-*.json"))[7]
         note.write_text(note.read_text(encoding="utf-8")[:-5], encoding="utf-8")
+        sorted(folder.glob("note-block-*.json"))[9].write_bytes(bytes(range(128, 256)))
         assert content(built(corpus, tmp_path)) == undisturbed
+
+
+def test_blocks_that_are_cut_elsewhere_are_filtered_again(
+    sources: list[dict[str, Any]], undisturbed: dict[str, Any], tmp_path: Path
+) -> None:
+    """As those of another version of the program are; and what is left of them goes."""
+    corpus = section(sources)
+    interrupted = Interrupted(module.filter_block, 5)
+    with (
+        without_ray(),
+        blocks_of(20),
+        patch.object(module, "filter_block", interrupted),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        built(corpus, tmp_path)
+    with without_ray(), blocks_of(30):
+        stage = built(corpus, tmp_path)
+    assert content(stage) == undisturbed
+    assert set(os.listdir(stage.folder.path)) == stage.names()
 
 
 def still_there(folder: Path) -> Iterator[Path]:

@@ -95,7 +95,7 @@ class TestBuild:
             "207 rows were read",
             built[1]["fingerprint"],
             "CC0",
-            r"Made up \| for tests (2026)",
+            r"Made up \| for &lt;b>tests&lt;/b> (2026)",
             "| duplicates",
         ):
             assert words in text
@@ -187,7 +187,7 @@ class TestInspect:
         (own,) = result["would_reject"].values()
         assert own["length_ratio"] == own["repetition"] == 1
         assert own["digits"] == 1
-        assert {"length", "letters", "script", "language", "numerals"} <= own.keys()
+        assert {"length", "letters", "script", "wrong_language", "numerals"} <= own.keys()
         assert result["pairs"]["en-de"]["held_out"] == 0
 
     def test_the_report(self, inspected: Done) -> None:
@@ -197,6 +197,10 @@ class TestInspect:
             assert words in text
         assert "&lt;b&gt;bold" in text or "bold" in text
         assert not (job.folder / "rejected").exists()
+
+    def test_not_into_the_folder_of_a_corpus(self, built: Done, place: Path, source: dict[str, Any]) -> None:
+        with pytest.raises(UserError, match=r"a corpus was built there; name another output.dir"):
+            CorpusJob.of("inspect", config_of(place, source, f"output.dir={built[0].folder}"), place)
 
     def test_the_filters_of_a_configuration_are_those_that_are_asked(self, place: Path, source: dict[str, Any]) -> None:
         _, result = done("inspect", config_of(place, source, "corpus.filters=[{filter: digits, max: 0.01}]"), place)
@@ -208,8 +212,8 @@ class TestInspect:
         folder.mkdir()
         own = FORMS["tsv"](folder, GOOD).tree() | {"target_lang": "ace"}
         _, result = done("inspect", config_of(place, own), place)
-        assert "inspect: without the filter language: corpus.filters: the model of" in capsys.readouterr().out
-        assert "language" not in result["would_reject"]["en-ace"]
+        assert "inspect: without the filter wrong_language: corpus.filters: the model of" in capsys.readouterr().out
+        assert "wrong_language" not in result["would_reject"]["en-ace"]
         assert "script" in result["would_reject"]["en-ace"]
 
 
@@ -249,6 +253,20 @@ def test_mistakes_are_sentences(tmp_path: Path, filters: str, said: str) -> None
     own = FORMS["tsv"](tmp_path, GOOD)
     with pytest.raises(UserError, match=said):
         CorpusJob.of("build", config_of(tmp_path, own, f"corpus.filters={filters}"), tmp_path)
+
+
+def test_languages_are_checked_before_anything_is_read(tmp_path: Path) -> None:
+    own = FORMS["tsv"](tmp_path, GOOD).tree() | {"target_lang": "xyz"}
+    for action in ("inspect", "build"):
+        with pytest.raises(UserError, match=r"the filter wrong_language does not know the language 'xyz'"):
+            CorpusJob.of(action, config_of(tmp_path, own, "corpus.filters=[{filter: language}]"), tmp_path)
+
+
+def test_nothing_at_all_is_a_sentence(tmp_path: Path) -> None:
+    own = FORMS["tsv"](tmp_path, [])
+    Path(own.tree()["path"]).write_bytes(b"")
+    with pytest.raises(UserError, match=r"en-de corpus is empty after filtering: 0 pairs"):
+        CorpusJob.of("inspect", config_of(tmp_path, own), tmp_path).run()
 
 
 def test_a_folder_of_others_is_left_alone(tmp_path: Path) -> None:

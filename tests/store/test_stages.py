@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.support.leases import DEAD_PID, leave_lease
 from tests.support.processes import wait_until
+from weam_ray.errors import Unreachable, UserError
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.folder import Folder
 from weam_ray.store.lease import DEAD_AFTER_SECONDS
@@ -339,3 +341,52 @@ def test_source_hashes_know_a_file_by_its_content(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"the same")
     hashes = SourceHashes(tmp_path / "sources.json")
     assert hashes.sha256(tmp_path / "a") == hashes.sha256(tmp_path / "b")
+
+
+class TestNotes:
+    """What is done of a stage that fails in the middle."""
+
+    def note_and_fail(self, error: type[BaseException]) -> Callable[[Attempt], StageOutput]:
+        def builder(attempt: Attempt) -> StageOutput:
+            file = attempt.write_parquet("part", "one", TABLE)
+            attempt.notes.add("one", {"files": [asdict(file)], "value": 7})
+            attempt.write_parquet("part", "two", TABLE)
+            raise error("in the middle")
+
+        return builder
+
+    def go_on(self, attempt: Attempt) -> StageOutput:
+        assert attempt.notes.read()["one"]["value"] == 7
+        return build_demo(attempt)
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, Unreachable])
+    def test_the_next_attempt_has_it(self, store: StageStore, error: type[BaseException]) -> None:
+        with pytest.raises(error):
+            store.build(SPEC, self.note_and_fail(error))
+        assert len(names(store)) == 2  # a note and its file; the other file is gone
+        stage = store.build(SPEC, self.go_on)
+        assert set(names(store)) == stage.names()
+
+    def test_after_a_mistake_nothing_is_left(self, store: StageStore) -> None:
+        with pytest.raises(UserError):
+            store.build(SPEC, self.note_and_fail(UserError))
+        assert not stage_folder(store).exists()
+
+    @pytest.mark.parametrize("data", [b"", b"{}", b"\xff\x00", b"[1]"])
+    def test_a_damaged_note_does_not_count(self, store: StageStore, data: bytes) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            store.build(SPEC, self.note_and_fail(KeyboardInterrupt))
+        next(stage_folder(store).glob("note-*")).write_bytes(data)
+
+        def must_begin_again(attempt: Attempt) -> StageOutput:
+            assert attempt.notes.read() == {}
+            return build_demo(attempt)
+
+        assert set(store.build(SPEC, must_begin_again).names()) == set(names(store))
+
+    def test_what_one_that_was_killed_at_its_end_left(self, store: StageStore) -> None:
+        stage = store.build(SPEC, build_demo)
+        (stage_folder(store) / "deadbeef-block-one.parquet").write_bytes(b"x")
+        (stage_folder(store) / "note-one.json").write_bytes(b"{}")
+        store.build(SPEC, must_not_build)
+        assert set(names(store)) == stage.names()

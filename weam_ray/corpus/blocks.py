@@ -18,7 +18,7 @@ from weam_ray.corpus.filters import Pairs, keeps
 from weam_ray.corpus.filters.always import count_direction_marks, reject_reasons
 from weam_ray.corpus.filters.duplicates import Keys, columns_of
 from weam_ray.corpus.held_out import rank_hash, ranked_side, share_ranks, text_hashes
-from weam_ray.corpus.readers import RAW_PAIRS, SKIPS, raw_pairs
+from weam_ray.corpus.readers import RAW_PAIRS, damage_is, raw_pairs
 from weam_ray.settings.data import CorpusSection
 from weam_ray.settings.filters import DuplicatesFilter
 from weam_ray.settings.sources import Source
@@ -62,23 +62,25 @@ def block_label(source: int, number: int) -> str:
 
 
 def read_blocks(
-    corpus: CorpusSection, done: set[str], item: dict[str, Any]
+    corpus: CorpusSection, done: dict[str, dict[str, Any]], item: dict[str, Any]
 ) -> Iterator[tuple[dict[str, Any], pa.RecordBatch | None]]:
     """The blocks of a source as they stand in its files, without those that are done.
 
     Args:
-        done: labels of blocks that an earlier attempt has filtered.
+        done: the blocks that an earlier attempt has filtered, by label; they count if they have the same rows.
         item: the number of the source.
 
     Raises:
         UserError: a file cannot be read.
     """
     number, row = item["source"], 0
-    SKIPS.set(corpus.on_damage == "skip")
-    for place, batch in enumerate(joined(raw_pairs(corpus.sources[number]))):
-        about = {"source": number, "number": place, "first_row": row}
-        yield about, None if block_label(number, place) in done else batch
-        row += len(batch)
+    with damage_is(corpus.on_damage):
+        for place, batch in enumerate(joined(raw_pairs(corpus.sources[number]))):
+            about = {"source": number, "number": place, "first_row": row}
+            known = done.get(block_label(number, place), {})
+            is_done = (known.get("first_row"), known.get("rows")) == (row, len(batch))
+            yield about, None if is_done else batch
+            row += len(batch)
 
 
 def joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -117,7 +119,11 @@ def filter_block(
     columns = [batch[name] for name in TEXTS] + [reasons]
     columns += hashes(source.languages, batch, corpus.held_out_seed) if corpus.held_out else no_hashes(len(batch))
     is_limited = corpus.limits.get(source.language_pair, 1) != 1
-    columns.append(pa.array(share_ranks(batch, corpus.held_out_seed)) if is_limited else no_hashes(len(batch))[0])
+    places = None
+    if corpus.limits.get(source.language_pair, 1) > 1:  # so many pairs are kept, of the same texts too
+        places = [f"{about['source']}:{about['first_row'] + row}" for row in range(len(batch))]
+    ranks = pa.array(share_ranks(batch, corpus.held_out_seed, places)) if is_limited else no_hashes(len(batch))[0]
+    columns.append(ranks)
     global_filters = duplicates_of(corpus)
     for own in global_filters:
         keys = Keys.of(own, source.languages, batch)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from weam_ray.cluster.tasks import RayTasks, progress
-from weam_ray.corpus.filters import Pairs, files_of_filter, keeps
+from weam_ray.corpus.filters import Pairs, check_filters, files_of_filter, keeps
 from weam_ray.corpus.filters.base import Kept, Side
 from weam_ray.corpus.filters.characters import SCRIPTS
 from weam_ray.corpus.filters.signs import LETTER, of_scripts
@@ -63,10 +63,11 @@ class DescribedStage(StageDefinition):
         """Hash the files of the filters.
 
         Raises:
-            UserError: one is missing.
+            UserError: one is missing, or a filter cannot judge a language.
         """
-        found = (",".join(hashes.sha256(file) for file in files_of_filter(own)) for own in probes)
-        return cls(corpus, probes, tuple(found))
+        found = tuple(",".join(hashes.sha256(file) for file in files_of_filter(own)) for own in probes)
+        check_filters(probes, [source.languages for source in corpus.corpus.sources])
+        return cls(corpus, probes, found)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def tmx(tables: Iterator[pa.Table], languages: list[str], path: Path) -> list[st
 
 def unit(name: str, languages: list[str], texts: list[str]) -> etree.ElementBase:
     """A unit of TMX."""
-    found = etree.Element("tu", tuid=name)
+    found = etree.Element("tu", tuid="".join(filter(is_of_xml, name)))
     for language, text in zip(languages, texts, strict=False):
         variant = etree.SubElement(found, "tuv", {XML_LANG: language})
         etree.SubElement(variant, "seg").text = "".join(filter(is_of_xml, text))

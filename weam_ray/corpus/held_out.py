@@ -6,7 +6,7 @@ language pair, on either side, is left in the training part of another.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,15 +51,19 @@ def rank_hash(seed: int, text: str) -> int:
     return int.from_bytes(digest) >> 1
 
 
-def share_ranks(batch: pa.RecordBatch, seed: int) -> Int64s:
+def share_ranks(batch: pa.RecordBatch, seed: int, places: Sequence[str] | None = None) -> Int64s:
     """The ranks of the pairs of a batch, by a hash of their texts, among those that `corpus.limits` keeps: (rows,).
 
     They are drawn apart from the ranks of the pairs that are held out.
+
+    Args:
+        places: what tells pairs of the same texts apart; None where these go together.
     """
-    texts = zip(batch["source"].to_pylist(), batch["target"].to_pylist(), strict=True)
-    return np.array(
-        [rank_hash(seed, f"share\t{left.strip()}\t{(right or '').strip()}") for left, right in texts], np.int64
-    )
+    sides = batch["source"].to_pylist(), batch["target"].to_pylist()
+    texts = [f"{left.strip()}\t{(right or '').strip()}" for left, right in zip(*sides, strict=True)]
+    if places is not None:
+        texts = [f"{text}\t{place}" for text, place in zip(texts, places, strict=True)]
+    return np.array([rank_hash(seed, f"share\t{text}") for text in texts], np.int64)
 
 
 def lowest(found: Iterable[Candidate], wanted: int) -> list[Candidate]:

@@ -41,7 +41,7 @@ class Order:
     end_row: int | None = None
 
     def label(self) -> str:
-        return f"{self.part}-{self.source:03d}-{self.shards[0]:05d}"
+        return f"{self.part}-{self.source:03d}-{self.shards[0]:05d}-{self.shards[1]:05d}"
 
 
 def orders(blocks: list[Block], counts: list[dict[str, Any]], rows_per_shard: int) -> Iterator[Order]:

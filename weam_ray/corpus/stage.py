@@ -12,9 +12,10 @@ from weam_ray.corpus.filters.always import DAMAGED, HELD_OUT_ELSEWHERE, LIMIT, R
 from weam_ray.corpus.readers import damage_is, num_headings, source_files
 from weam_ray.corpus.shards import EXAMPLES, REJECTED_PART, orders, write_shards
 from weam_ray.corpus.whole import Decisions, Dropped, by_source, count, decisions, duplicates, find_held_out
-from weam_ray.errors import UserError
+from weam_ray.errors import Unreachable, UserError
 from weam_ray.settings.base import Role
 from weam_ray.settings.data import CorpusSection
+from weam_ray.settings.sources import Source
 from weam_ray.store.files import SourceHashes
 from weam_ray.store.stages import Attempt, Committed, Counts, StageDefinition, StageFile, StageOutput
 
@@ -73,6 +74,7 @@ class CorpusStage(StageDefinition):
 def build(corpus: CorpusSection, attempt: Attempt, num_cpus: float) -> StageOutput:
     """Read and filter all sources, decide what only the whole corpus can, and write its shards."""
     sources = corpus.sources
+    headings = [headings_of(corpus, source) for source in sources]
     blocks = filtered(corpus, attempt, num_cpus)
     dropped = duplicates(corpus, blocks, attempt.folder, num_cpus)
     held_out, limits = find_held_out(corpus, blocks, dropped, attempt.folder, num_cpus)
@@ -80,11 +82,9 @@ def build(corpus: CorpusSection, attempt: Attempt, num_cpus: float) -> StageOutp
     counts, files, examples = written(decided, blocks, dropped, attempt, num_cpus)
     rows = [sum(block.rows for block in blocks if block.source == number) for number in range(len(sources))]
     noted = sum((Counter(block.noted) for block in blocks), Counter[str]())
-    for source in sources:
-        with damage_is(corpus.on_damage):
-            headings = num_headings(source)
-        noted[HEADINGS] += headings
-        if headings:
+    noted[HEADINGS] += sum(headings)
+    for source, number in zip(sources, headings, strict=True):
+        if number:
             print(f"corpus: {source.label()}: line 1 is a heading and no pair (with `header: false` it is a pair)")
     rejected = sum(counts.values(), Counter[str]())
     for row in examples.get(DAMAGED, []):
@@ -99,12 +99,29 @@ def build(corpus: CorpusSection, attempt: Attempt, num_cpus: float) -> StageOutp
     return StageOutput(files, Counts(sum(rows), rows_out, dict(sorted(rejected.items()))), info)
 
 
+def headings_of(corpus: CorpusSection, source: Source) -> int:
+    """The lines of a source before its first row that are no rows; none of damaged files, if damage is skipped.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    with damage_is(corpus.on_damage):
+        try:
+            return num_headings(source)
+        except Unreachable:
+            raise
+        except UserError:
+            if corpus.on_damage == "stop":
+                raise
+            return 0
+
+
 def filtered(corpus: CorpusSection, attempt: Attempt, num_cpus: float) -> list[Block]:
     """All blocks of the corpus, by source and number."""
     done = attempt.notes.read()
     found = map_stream(
         [{"source": number} for number in range(len(corpus.sources))],
-        partial(read_blocks, corpus, {*done}),
+        partial(read_blocks, corpus, done),
         partial(filter_block, corpus, attempt, done),
         "corpus: filtering",
         num_cpus,

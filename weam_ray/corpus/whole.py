@@ -113,7 +113,7 @@ def duplicates(corpus: CorpusSection, blocks: list[Block], folder: Folder, num_c
     starts = np.cumsum([0, *(block.rows for block in blocks)])
     offsets = {(block.source, block.number): int(start) for block, start in zip(blocks, starts, strict=False)}
     dropped = Dropped(names, np.zeros(starts[-1] if filters else 0, np.uint8), offsets)
-    if not filters:
+    if not filters or not blocks:
         return Dropped(names, np.broadcast_to(np.uint8(0), starts[-1]), offsets)
     tasks = RayTasks(num_cpus)
     listed = tasks.share(blocks)

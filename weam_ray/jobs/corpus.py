@@ -89,6 +89,8 @@ class CorpusJob:
             for name in (REJECTED, EXPORT, "README.md"):
                 if (folder / name).exists():
                     raise UserError(f"{folder}: {name} is there, and not from this job; name another output.dir.")
+        if action == "inspect" and (folder / REJECTED).exists():
+            raise UserError(f"{folder}: a corpus was built there; name another output.dir.")
         return cls(action, config, home, stage, described, folder)
 
     @property

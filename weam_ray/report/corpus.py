@@ -1,6 +1,6 @@
 """The report of a corpus: what was found in it, what filters do to it, and the card that goes with it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,10 @@ class CorpusReport:
             title=self.title,
             summary=self.summary(),
             fingerprint=self.result["fingerprint"],
-            tables=self.tables(),
-            citation=" ".join(references) or "No references were given (`reference` of each source).",
+            tables=[
+                replace(own, rows=[[on_a_line(cell) for cell in row] for row in own.rows]) for own in self.tables()
+            ],
+            citation=on_a_line(" ".join(references)) or "No references were given (`reference` of each source).",
             again=self.again,
         )
         (folder / "README.md").write_text(text, encoding="utf-8")
@@ -141,6 +143,11 @@ class CorpusReport:
         return {
             f"{name}, {pair}": rows for pair, own in self.found.items() for name, rows in own.examples.items() if rows
         }
+
+
+def on_a_line(text: str) -> str:
+    """A text as a cell of Markdown, in which it is nothing but text."""
+    return " ".join(text.split()).replace("<", "&lt;")
 
 
 def share(number: int, rows: int) -> str:

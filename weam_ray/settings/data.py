@@ -66,7 +66,7 @@ class CorpusSection(Section):
         for pair, share in self.limits.items():
             if pair not in pairs:
                 raise ValueError(f"limits: {pair!r} is no language pair of the sources, which are {', '.join(pairs)}")
-            if not (0 <= share <= 1 or (share > 1 and share == int(share))):
+            if not (0 <= share <= 1 or (share > 1 and share.is_integer())):
                 raise ValueError(f"limits.{pair}: {share} is no share, from 0 to 1, and no whole number of pairs")
         return self
 

@@ -12,6 +12,13 @@ from weam_ray.settings.base import Role, Section
 from weam_ray.settings.paths import DataPaths, LocalPath
 
 FILTER = "The kind of filter."
+# reasons that rows are given whatever the filters are, or after them
+RESERVED = {
+    *("surrogate", "encoding", "damaged", "separator", "glued_separator", "columns", "too_long", "json", "quotes"),
+    *("language", "entity", "state", "fuzzy", "obsolete", "untranslated", "nul", "blank", "identical"),
+    *("held_out_elsewhere", "limit"),
+}
+OWN_NAMES = {"identical": "identical_letters", "language": "wrong_language"}  # of kinds whose own is such a reason
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 Unit = Annotated[Literal["words", "characters"], Role.RESULT]
 UNIT = "What is counted: words, of which each sign of a script without spaces is one, or characters."
@@ -24,8 +31,8 @@ class FilterBase(Section):
     name: Annotated[str | None, Role.RESULT] = Field(
         default=None,
         pattern=NAME_PATTERN,
-        description="The reason that rejected rows are given; null: the kind of filter, with its place where several "
-        "are of a kind.",
+        description="The reason that rejected rows are given; null: the kind of filter (identical_letters and "
+        "wrong_language of these two), with its place where several are of a kind.",
     )
 
 
@@ -209,10 +216,13 @@ def with_names(filters: list[Any]) -> list[Any]:
     kinds = [one.filter for one in filters if one.name is None]
     named = []
     for number, one in enumerate(filters, 1):
-        own = one.filter if kinds.count(one.filter) == 1 else f"{one.filter}_{number}"
+        own = OWN_NAMES.get(one.filter, one.filter)
+        own = own if kinds.count(one.filter) == 1 else f"{own}_{number}"
         named.append(one if one.name is not None else one.model_copy(update={"name": own}))
     names = [one.name for one in named]
     for number, name in enumerate(names):
+        if name in RESERVED:
+            raise ValueError(f"{number}: {name!r} is a reason that rows have without filters; give it another name")
         if name in names[:number]:
             raise ValueError(f"{number}: a filter before it is called {name!r} too; give it another name")
     return named

@@ -95,7 +95,7 @@ def live_leases(folder: Folder) -> list[dict[str, Any]]:
             continue
         try:
             entry = json.loads(folder.read(name))
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (FileNotFoundError, ValueError):
             continue  # given back, or being written, at this moment
         alive_here = entry["host"] != socket.gethostname() or psutil.pid_exists(entry["pid"])
         if alive_here and time.time() - entry["heartbeat"] < DEAD_AFTER_SECONDS:

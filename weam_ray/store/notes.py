@@ -33,9 +33,10 @@ class Notes:
                 continue
             try:
                 result = json.loads(self.folder.read(name))
-            except json.JSONDecodeError:
+                is_whole = all(sizes.get(file["name"]) == file["size"] for file in result["files"])
+            except (ValueError, KeyError, TypeError):
                 continue  # damaged: done again
-            if all(sizes.get(file["name"]) == file["size"] for file in result["files"]):
+            if is_whole:
                 found[name.removeprefix(PREFIX).removesuffix(SUFFIX)] = result
         return found
 

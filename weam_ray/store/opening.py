@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from weam_ray.errors import UserError
+from weam_ray.errors import Unreachable, UserError
 from weam_ray.store.remote import RemoteFile
 from weam_ray.store.zipped import ZipMember, names_in
 
@@ -96,7 +96,9 @@ def open_text(path: File, place: Callable[[], str] = str, any_encoding: bool = F
                 yield unpacked
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         what = f"not a whole {name} file" if name else "cannot be read"
-        raise UserError(f"{path}{place()}: {what} ({error}).") from error
+        of_system = isinstance(error, OSError) and (error.errno is not None or isinstance(error, TimeoutError))
+        kind = Unreachable if of_system else UserError
+        raise kind(f"{path}{place()}: {what} ({error}).") from error
 
 
 def text_bytes(path: Path) -> bytes:

@@ -14,7 +14,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from weam_ray.errors import UserError
+from weam_ray.errors import Unreachable, UserError
 
 BUFFER_BYTES = 1 << 22  # asked for at once: a request to an object store takes long, however little it asks for
 
@@ -129,4 +129,4 @@ def as_sentence(address: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise UserError(f"{address}: cannot be read ({' '.join(str(error).split())}).") from error
+        raise Unreachable(f"{address}: cannot be read ({' '.join(str(error).split())}).") from error

@@ -23,12 +23,12 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weam_ray.errors import UserError
+from weam_ray.errors import Unreachable, UserError
 from weam_ray.settings.base import Role, Section
 from weam_ray.store.arrays import parquet_options
 from weam_ray.store.files import fingerprint
 from weam_ray.store.folder import Folder
-from weam_ray.store.lease import lease, live_attempts, sweep
+from weam_ray.store.lease import lease, live_attempts, live_leases, sweep
 from weam_ray.store.notes import Notes
 
 
@@ -168,6 +168,10 @@ class Stage:
     def counts(self) -> Counts:
         return Counts(**self.manifest["counts"])
 
+    def names(self) -> set[str]:
+        """The names of all its files."""
+        return {"manifest.json", *(entry["name"] for entry in self.manifest["files"])}
+
     def files(self, part: str) -> list[StageFile]:
         return [StageFile(**entry) for entry in self.manifest["files"] if entry["part"] == part]
 
@@ -223,7 +227,7 @@ class StageStore:
             return None
         try:
             manifest = json.loads(folder.read("manifest.json"))
-        except json.JSONDecodeError:
+        except ValueError:
             return None  # damaged: built again
         whole = all(sizes.get(entry["name"]) == entry["size"] for entry in manifest["files"])
         return Stage(folder, manifest) if whole else None
@@ -239,11 +243,13 @@ class StageStore:
         While another live process builds the same stage, this waits for it. Two that start in the same instant may
         both build; they write the same rows under different names, and the manifest names one set.
         """
+        folder = self.folder.child(spec.folder_name)
         found = self.find(spec)
         if found is not None:
+            if set(folder.sizes()) > found.names() and not live_leases(folder):
+                sweep(folder, keep=set(), spare=found.names())  # left by one that was killed when it was done
             say(f"{spec.folder_name}: reused ({describe(found.counts)})")
             return found
-        folder = self.folder.child(spec.folder_name)
         attempt = Attempt(folder, uuid.uuid4().hex[:8])
         with lease(folder, attempt.name, say):
             found = self.find(spec)
@@ -256,7 +262,8 @@ class StageStore:
                 output = builder(attempt)
                 output.counts.check()
             except BaseException as error:
-                attempt.clear(set() if isinstance(error, UserError) else attempt.notes.names())
+                is_mistake = isinstance(error, UserError) and not isinstance(error, Unreachable)
+                attempt.clear(set() if is_mistake else attempt.notes.names())
                 raise
             manifest = {
                 **asdict(spec),
@@ -268,9 +275,11 @@ class StageStore:
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
             }
             folder.write("manifest.json", json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-            attempt.clear({file.name for file in output.files})
+            stage = Stage(folder, json.loads(json.dumps(manifest)))
+            others = live_attempts(folder) - {attempt.name}
+            sweep(folder, keep=others, spare={*stage.names(), f"lease-{attempt.name}.json"})
         say(f"{spec.folder_name}: done in {manifest['seconds']:.1f} s ({describe(output.counts)})")
-        return Stage(folder, json.loads(json.dumps(manifest)))
+        return stage
 
 
 @dataclass(frozen=True)

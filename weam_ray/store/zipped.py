@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from weam_ray.errors import UserError
+from weam_ray.errors import Unreachable, UserError
 from weam_ray.store.remote import RemoteFile
 
 # Text becomes a third or a tenth of its size; what unpacks to far more is made to fill a machine
@@ -28,7 +28,7 @@ def as_sentence(place: object, what: str) -> Iterator[None]:
     except UserError:  # which is a ValueError
         raise
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-        raise UserError(f"{place}: cannot be read ({error.strerror}).") from error
+        raise Unreachable(f"{place}: cannot be read ({error.strerror}).") from error
     except DAMAGE as error:
         raise UserError(f"{place}: {what} ({error}).") from error
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from tests.support.pairs import batch
-from weam_ray.corpus.filters import Pairs, check_filters, keeps
+from weam_ray.corpus.filters import Pairs, always, check_filters, keeps
 from weam_ray.corpus.filters.characters import SCRIPTS, likely_script
 from weam_ray.corpus.filters.duplicates import Keys, in_part, parts_of, repeated
+from weam_ray.corpus.readers import base
 from weam_ray.errors import UserError
-from weam_ray.settings.filters import FILTER_KINDS, AnyFilter, DuplicatesFilter, Filters
+from weam_ray.settings.filters import FILTER_KINDS, RESERVED, AnyFilter, DuplicatesFilter, EvaluationFilter, Filters
 
 TEXTS = st.text(st.sampled_from("ab cB1,2.ß日本é٣"), max_size=12)
 
@@ -129,8 +130,8 @@ class TestCharacters:
 
 class TestSides:
     def test_identical_letters(self) -> None:
-        pairs = [("Windows 10!", "windows"), ("one", "eins"), ("ﬁne", "FINE."), ("12", "13")]
-        assert kept(pairs, filter="identical") == [False, True, False, False]
+        pairs = [("Windows 10!", "windows"), ("one", "eins"), ("ﬁne", "FINE."), ("12", "13"), ("12", "12")]
+        assert kept(pairs, filter="identical") == [False, True, False, True, False]
 
     @pytest.mark.parametrize(
         ("source", "target", "expected"),
@@ -203,7 +204,9 @@ class TestLanguage:
         assert keeps_one(self.TEXTS[0] + "\n" + self.TEXTS[0] + "\u2028", self.TEXTS[1], filter="language")
 
     def test_a_language_that_the_model_does_not_know(self) -> None:
-        with pytest.raises(UserError, match=r"filter language does not know the language 'ace'.*GlotLID.*It knows af"):
+        with pytest.raises(
+            UserError, match=r"filter wrong_language does not know the language 'ace'.*GlotLID.*knows af"
+        ):
             check_filters([made(filter="language")], [("en", "ace")])
 
     def test_a_file_that_is_no_model(self, tmp_path: Path) -> None:
@@ -318,6 +321,21 @@ class TestNames:
             "length_3",
         ]
         assert self.names({"filter": "length", "name": "short"}, {"filter": "length"}) == ["short", "length"]
+
+    def test_reasons_of_rows_without_filters_are_no_names(self) -> None:
+        constants = {**vars(base), **vars(always)}
+        reasons = {
+            value
+            for name, value in constants.items()
+            if name[0].isupper() and name.isupper() and isinstance(value, str)
+        }
+        assert reasons == RESERVED
+        for kind in FILTER_KINDS:
+            needs = {"files": __file__} if kind is EvaluationFilter else {}
+            own = made(filter=kind.model_fields["filter"].annotation.__args__[0], **needs)
+            assert own.name not in RESERVED
+        with pytest.raises(ValueError, match=r"0: 'blank' is a reason that rows have without filters"):
+            self.names({"filter": "length", "name": "blank"})
 
     def test_names_differ(self) -> None:
         with pytest.raises(ValueError, match=r"1: a filter before it is called 'length' too"):

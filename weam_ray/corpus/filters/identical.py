@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from weam_ray.corpus.filters.base import Kept, Pairs, keeps
+from weam_ray.corpus.filters.base import Kept, Pairs, Side, keeps
 from weam_ray.corpus.filters.characters import letters_only
 from weam_ray.settings.filters import IdenticalFilter
 
@@ -11,7 +11,11 @@ from weam_ray.settings.filters import IdenticalFilter
 def with_different_letters(own: IdenticalFilter, pairs: Pairs) -> Kept:
     """Those whose sides have different letters."""
 
-    def differ(*sides: list[str]) -> Kept:
-        return np.array([left != right for left, right in zip(*sides, strict=True)], np.bool_)
+    def differ(*sides: Side) -> Kept:
+        texts = (side.texts.to_pylist() for side in sides)
+        letters = (letters_only(side.texts) for side in sides)
+        rows = zip(*letters, *texts, strict=True)
+        # of texts without letters the whole must differ
+        return np.array([(left or one) != (right or other) for left, right, one, other in rows], np.bool_)
 
-    return pairs.between(lambda left, right: differ(letters_only(left.texts), letters_only(right.texts)))
+    return pairs.between(differ)

@@ -57,12 +57,13 @@ def _repeats(
             breaks[at - start] = line
         for at in range(start + 1, end):
             blanks[at - start] = blanks[at - start - 1] + 1 if codes[at - 1] == 32 else 0
+        widest = longest + blanks.max() if end > start else 0  # from a string to its repetition
         for begin in range(start, end):
             first = codes[begin]
             if kinds[begin] & SPACE:
                 continue
             place = chain[begin - start]
-            while place >= 0 and not found[t]:
+            while 0 <= place <= begin + widest and not found[t]:
                 if codes[place] == first:
                     most = min(place - begin, longest, breaks[begin - start] - begin)
                     for length in range(max(shortest, place - begin - blanks[place - start]), most + 1):

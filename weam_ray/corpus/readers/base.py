@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from weam_ray.errors import UserError
+from weam_ray.errors import Unreachable, UserError
 from weam_ray.settings.sources import Readable
 from weam_ray.store.opening import File, check_line_ends, num_lone_returns, open_text
 from weam_ray.store.remote import RemoteFile
@@ -99,8 +99,8 @@ def before_damage(blocks: Iterator[Block]) -> Iterator[Block]:
     """
     try:
         yield from blocks
-    except UserError:
-        if not SKIPS.get():
+    except UserError as error:
+        if not SKIPS.get() or isinstance(error, Unreachable):
             raise
 
 

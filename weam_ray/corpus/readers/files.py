@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weam_ray.corpus.readers.base import DAMAGED, RAW_PAIRS, SKIPS, source_files
-from weam_ray.errors import UserError
+from weam_ray.errors import Unreachable, UserError
 from weam_ray.settings.sources import FileSource
 from weam_ray.store.remote import RemoteFile, matching
 
@@ -63,6 +63,8 @@ def up_to_damage(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """
     try:
         yield from batches
+    except Unreachable:
+        raise  # which is no damage
     except UserError as error:
         if not SKIPS.get():
             raise

@@ -45,7 +45,8 @@ def batch_of(rows: list[Row]) -> pa.RecordBatch:
     names, *texts, problems = zip(*rows, strict=True)
     found = [strings(side) for side in texts]
     problem = pc.coalesce(pa.array(problems, pa.string()), *(own for _, own in found))
-    return pa.record_batch([pa.array(names, pa.string()), *(side for side, _ in found), problem], schema=RAW_PAIRS)
+    written = [name.encode("utf-8", "replace").decode() for name in names]  # a name may have a lone surrogate
+    return pa.record_batch([pa.array(written, pa.string()), *(side for side, _ in found), problem], schema=RAW_PAIRS)
 
 
 def strings(texts: Iterable[str]) -> tuple[pa.StringArray, pa.StringArray]:
