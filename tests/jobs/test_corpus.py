@@ -59,7 +59,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def source(place: Path) -> dict[str, Any]:
     own = FORMS["jsonl"](place, GOOD + BAD).tree()
-    return own | {"licence": "CC0", "reference": "Made up | for tests (2026)"}
+    return own | {"licence": "CC0", "reference": "Made up | for\n<b>tests</b> (2026)"}
 
 
 @pytest.fixture(scope="module")
