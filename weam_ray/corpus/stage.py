@@ -1,7 +1,7 @@
 """Stage `corpus`: sources -> pairs, in a training part, a held-out part and the rejected."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
@@ -32,7 +32,7 @@ class CorpusStage(StageDefinition):
 
     corpus: CorpusSection
     files: list[list[str]]
-    filter_files: list[list[str]]
+    filter_files: list[list[str]] = field(default_factory=list)
 
     @classmethod
     def of(cls, corpus: CorpusSection, hashes: SourceHashes) -> "CorpusStage":
