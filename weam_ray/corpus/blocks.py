@@ -5,7 +5,7 @@ duplicates are found. It is a file of the attempt that builds the stage, and is 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -89,10 +89,9 @@ def joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         waiting.append(batch)
         if sum(map(len, waiting)) >= BLOCK_ROWS or sum(own.nbytes for own in waiting) >= BLOCK_BYTES:
-            yield pa.Table.from_batches(waiting, RAW_PAIRS).combine_chunks().to_batches()[0]
+            yield from pa.Table.from_batches(waiting, RAW_PAIRS).combine_chunks().to_batches()
             waiting = []
-    if sum(map(len, waiting)):
-        yield pa.Table.from_batches(waiting, RAW_PAIRS).combine_chunks().to_batches()[0]
+    yield from pa.Table.from_batches(waiting, RAW_PAIRS).combine_chunks().to_batches()
 
 
 def filter_block(
@@ -183,9 +182,3 @@ def local_reasons(corpus: CorpusSection, source: Source, batch: pa.RecordBatch) 
         left = np.setdiff1d(left, asked[~kept], assume_unique=True)
         reasons = pc.if_else(pa.array(dropped), own.name, reasons)
     return reasons
-
-
-def labels_after(corpus: CorpusSection, own: DuplicatesFilter) -> Sequence[str]:
-    """The reasons of the filters that come after one: rows that have them reach it."""
-    names = [str(other.name) for other in corpus.filters]
-    return names[names.index(str(own.name)) + 1 :]

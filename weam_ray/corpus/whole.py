@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from weam_ray.cluster.tasks import RayTasks, progress
-from weam_ray.corpus.blocks import HASHES, SHARE, Block, duplicates_of, labels_after
+from weam_ray.corpus.blocks import HASHES, SHARE, Block, duplicates_of
 from weam_ray.corpus.filters.always import HELD_OUT_ELSEWHERE, LIMIT
 from weam_ray.corpus.filters.duplicates import Keys, columns_of, in_part, parts_of, repeated
 from weam_ray.corpus.held_out import LARGEST_SHARE, Candidate, choose, lowest, lowest_ranks
@@ -125,6 +125,12 @@ def duplicates(corpus: CorpusSection, blocks: list[Block], folder: Folder, num_c
         for reference in progress(waiting, f"corpus: {own.name}"):
             dropped.codes[tasks.get(reference)] = code
     return dropped
+
+
+def labels_after(corpus: CorpusSection, own: DuplicatesFilter) -> Sequence[str]:
+    """The reasons of the filters that come after one: rows that have them reach it."""
+    names = [str(other.name) for other in corpus.filters]
+    return names[names.index(str(own.name)) + 1 :]
 
 
 def repeated_in_part(

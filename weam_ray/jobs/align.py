@@ -18,7 +18,7 @@ from weam_ray.cluster.capacity import check_shared
 from weam_ray.errors import UserError
 from weam_ray.jobs.align_gold import PlacedGold, draw_row
 from weam_ray.jobs.frame import ALIGNMENT_STATE, Clock, Frame, Kind, check_holder, preview_stages, warn_of_lacks
-from weam_ray.jobs.telling import AlignmentTelling
+from weam_ray.jobs.telling import ResultTelling
 from weam_ray.jobs.warm_up import warm_workers
 from weam_ray.pipeline import AlignmentPlan
 from weam_ray.settings.align_job import AlignJobSection
@@ -29,9 +29,10 @@ from weam_ray.store.runs import unused
 from weam_ray.store.stages import Committed, Stage, StageFile
 from weam_ray.store.training_folder import CONFIG, RESULT
 from weam_ray.tracking.client import NOTE, Tracker
-from weam_ray.tracking.run import alignment_note, alignment_parameters, data_inputs, data_tags
+from weam_ray.tracking.run import alignment_figures, alignment_note, alignment_parameters, data_inputs, data_tags
 
 ALIGNED, MODEL = "aligned", "model"
+PICTURES = ("alignment-*.png",)
 FILES = ("links.pharaoh", "rejected.tsv", f"{ALIGNED}/", f"{MODEL}/", CONFIG, RESULT)
 
 
@@ -119,7 +120,7 @@ class Alignment:
             with phase("decode"):
                 committed.build(plan.align)
             with phase("tracking"):
-                told = AlignmentTelling(self.open_run(corpus), self.folder)
+                told = ResultTelling(self.open_run(corpus), self.folder, alignment_figures, PICTURES)
             with told.tracker.ending(told.deliver) as courier:
                 told.result = result = self.conclude_with(committed, placed, told.tracker)
         self.say(result)

@@ -22,7 +22,7 @@ from weam_ray.corpus.filters import check_filters
 from weam_ray.corpus.stage import CorpusStage
 from weam_ray.errors import UserError
 from weam_ray.jobs.frame import CORPUS_STATE, Clock, Frame, Kind, check_holder, preview_stages, warn_of_lacks
-from weam_ray.jobs.telling import CorpusTelling
+from weam_ray.jobs.telling import ResultTelling
 from weam_ray.report.corpus import CorpusReport
 from weam_ray.settings.config import Config
 from weam_ray.settings.data import CorpusSection
@@ -33,9 +33,10 @@ from weam_ray.store.runs import output_folder
 from weam_ray.store.stages import Committed, Stage
 from weam_ray.store.training_folder import CONFIG, RESULT
 from weam_ray.tracking.client import NOTE, Tracker
-from weam_ray.tracking.run import corpus_parameters, corpus_tags, data_inputs
+from weam_ray.tracking.run import corpus_figures, corpus_parameters, corpus_tags, data_inputs
 
 REJECTED, EXPORT = "rejected", "export"
+REPORTS = ("report.html", "README.md", "lengths.png")
 
 # What `inspect` asks where a configuration has no filters: each with the limits that it has by itself
 USUAL = (
@@ -124,7 +125,7 @@ class CorpusJob:
                 files, reason = self.written(corpus, found, result), ""
             else:
                 with phase("tracking"):
-                    told = CorpusTelling(self.open_run(corpus), self.folder)
+                    told = ResultTelling(self.open_run(corpus), self.folder, corpus_figures, REPORTS)
                 with told.tracker.ending(told.deliver) as courier:
                     with phase("write"):
                         exported = self.place(corpus, found)

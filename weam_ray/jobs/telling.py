@@ -1,5 +1,6 @@
 """What MLflow is told of a run, of an alignment and of a corpus while they go on, and at their end."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 from weam_ray.measure.names import named
 from weam_ray.store.training_folder import CONFIG, RESULT, TrainingFolder
 from weam_ray.tracking.client import Tracker
-from weam_ray.tracking.run import alignment_figures, corpus_figures
 from weam_ray.train.follow import Steps
 
 
@@ -41,33 +41,24 @@ class RunTelling:
 
 
 @dataclass
-class AlignmentTelling:
-    """What MLflow is told of an alignment, when it is done."""
+class ResultTelling:
+    """What MLflow is told of an alignment or a corpus, when it is done.
+
+    Args:
+        figures_of: what MLflow has of a result.
+        files: patterns of the files in the folder that MLflow keeps beside the settings and the result.
+    """
 
     tracker: Tracker
     folder: Path
+    figures_of: Callable[[dict[str, Any]], dict[str, float]]
+    files: Sequence[str]
     result: dict[str, Any] | None = None
 
     def deliver(self) -> None:
         """Send the result, if there is one; after a failure, what is missing of it."""
         if self.result is None:
             return
-        self.tracker.log_figures(alignment_figures(self.result))
-        self.tracker.log_files(self.folder / CONFIG, self.folder / RESULT, *sorted(self.folder.glob("alignment-*.png")))
-
-
-@dataclass
-class CorpusTelling:
-    """What MLflow is told of a corpus, when it is built."""
-
-    tracker: Tracker
-    folder: Path
-    result: dict[str, Any] | None = None
-
-    def deliver(self) -> None:
-        """Send the result, if there is one; after a failure, what is missing of it."""
-        if self.result is None:
-            return
-        self.tracker.log_figures(corpus_figures(self.result))
-        files = (self.folder / name for name in (CONFIG, RESULT, "report.html", "README.md", "lengths.png"))
-        self.tracker.log_files(*files)
+        self.tracker.log_figures(self.figures_of(self.result))
+        found = (file for pattern in self.files for file in sorted(self.folder.glob(pattern)))
+        self.tracker.log_files(self.folder / CONFIG, self.folder / RESULT, *found)

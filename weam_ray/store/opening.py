@@ -22,6 +22,7 @@ from weam_ray.store.zipped import ZipMember, names_in
 
 File = Path | RemoteFile | ZipMember  # of what is read: on this machine, at an address, or in a zip archive
 
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)  # of a file, while it is read
 HEAD_BYTES = 512
 NAMES_SHOWN = 5
 RETURNS_IN_A_LINE = 10  # more than that, on the mean, and they are line ends
@@ -94,7 +95,7 @@ def open_text(path: File, place: Callable[[], str] = str, any_encoding: bool = F
                 unpacked = cast(BufferedReader, stream)
                 check_text(path, unpacked.peek(HEAD_BYTES)[:HEAD_BYTES], any_encoding, inside=name)
                 yield unpacked
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         what = f"not a whole {name} file" if name else "cannot be read"
         of_system = isinstance(error, OSError) and (error.errno is not None or isinstance(error, TimeoutError))
         kind = Unreachable if of_system else UserError

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from weam_ray.errors import Unreachable, UserError
 from weam_ray.settings.sources import Readable
-from weam_ray.store.opening import File, check_line_ends, num_lone_returns, open_text
+from weam_ray.store.opening import UNREADABLE, File, check_line_ends, num_lone_returns, open_text
 from weam_ray.store.remote import RemoteFile
 
 Block = TypeVar("Block")
@@ -132,7 +132,7 @@ def read_lines(path: File) -> Iterator[pa.RecordBatch]:
         while True:
             try:
                 piece = file.read1(BLOCK_BYTES)
-            except Exception as error:  # which `open_text` tells as a sentence
+            except UNREADABLE as error:  # which `open_text` tells as a sentence
                 if not SKIPS.get():
                     raise
                 piece, damage = b"", error  # whole lines before it are kept
